@@ -1,0 +1,165 @@
+/**
+ * The ports through which the deciding code meets the world. The real ones live in `src/io`, the simulated ones in
+ * `test/simulation`; both arrive through constructors. Nothing here knows of Kafka.
+ */
+
+export interface Clock {
+  /** Milliseconds since 1970, an integer; may jump. */
+  wallMs(): number;
+  /** Milliseconds since some moment of this process; never goes back, may have fractions. */
+  monotonicMs(): number;
+}
+
+export interface Timer {
+  /** Idempotent; after it the callback never runs. */
+  cancel(): void;
+}
+
+export interface Timers {
+  /** Runs `run` once, not before `delayMs` have passed. Negative delays count as 0. */
+  after(delayMs: number, run: () => void): Timer;
+}
+
+export interface Turn {
+  /** Runs `run` at the end of this tick of the loop, after input that is already there has been handled. */
+  later(run: () => void): void;
+}
+
+export interface Random {
+  /** An integer in [0, bound). */
+  below(bound: number): number;
+  fill(into: Uint8Array): void;
+}
+
+export type StorageErrorCode = 'ENOENT' | 'EEXIST' | 'ENOSPC' | 'EIO' | 'EACCES' | 'EMFILE' | 'EOTHER';
+
+/** What every failing storage operation throws or rejects with. */
+export class StorageError extends Error {
+  readonly code: StorageErrorCode;
+  readonly path: string;
+  constructor(code: StorageErrorCode, path: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'StorageError';
+    this.code = code;
+    this.path = path;
+  }
+}
+
+/** `read`: must exist. `write`: must exist, reads and writes. `create`: as write, made when absent. `truncate`: as create, emptied. */
+export type OpenMode = 'read' | 'write' | 'create' | 'truncate';
+
+export interface DirEntry {
+  readonly name: string;
+  readonly isDirectory: boolean;
+}
+
+/**
+ * Files. Appends, small reads and directory changes are synchronous (a 4 KiB append costs 4 µs so and 33 µs through
+ * the thread pool); what may wait for the disk is asynchronous. What `write` returned for is visible to readers at
+ * once, but only `sync` makes it survive a power loss; a created, renamed or removed name survives after `syncDir`.
+ */
+export interface Storage {
+  open(path: string, mode: OpenMode): StoredFile;
+  /** Bytes of a file, or undefined where there is none. */
+  sizeOf(path: string): number | undefined;
+  isDirectory(path: string): boolean;
+  /** Names in a directory, sorted. ENOENT where it does not exist. */
+  list(dir: string): readonly DirEntry[];
+  /** Makes the directory and its parents. */
+  makeDir(dir: string): void;
+  /** Replaces `to` if it is a file. */
+  rename(from: string, to: string): void;
+  /** Removes a file now. For small files; ENOENT is not an error. */
+  removeNow(path: string): void;
+  /** Removes a file or a whole tree off the loop. ENOENT is not an error. */
+  remove(path: string): Promise<void>;
+  /** Makes creations, renames and removals in a directory survive a power loss. */
+  syncDir(dir: string): Promise<void>;
+  /** Bytes in all and bytes free of the volume that holds `path`. */
+  volume(path: string): { readonly totalBytes: number; readonly usableBytes: number };
+  /** Takes an exclusive lock on `path` until released; undefined when another process holds it. */
+  lock(path: string): { release(): void } | undefined;
+}
+
+export interface StoredFile {
+  readonly path: string;
+  /** Bytes in the file now. */
+  size(): number;
+  /** Reads at a position, synchronously; returns the count, short only at the end of the file. */
+  read(into: Uint8Array, at: number): number;
+  /** The same off the loop, for bytes that are probably not in memory. */
+  readLater(into: Uint8Array, at: number): Promise<number>;
+  /** Writes the chunks one after the other from a position; returns the count written, which may be short. */
+  write(chunks: readonly Uint8Array[], at: number): number;
+  /** fdatasync: all that `write` returned for before this call survives a power loss once it resolves. */
+  sync(): Promise<void>;
+  truncate(size: number): void;
+  /** Idempotent. */
+  close(): void;
+}
+
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One connection. The owner sets the three handlers right after it got the link; they run synchronously. */
+export interface Link {
+  readonly remote: Endpoint;
+  readonly local: Endpoint;
+  /** The bytes are valid only during the call: the buffer behind them is used again. */
+  onBytes: (chunk: Uint8Array) => void;
+  /** `send` may be called freely again after it returned false. */
+  onDrain: () => void;
+  /** Called once, whoever closed; nothing follows it. */
+  onClosed: (reason?: Error) => void;
+  /**
+   * Queues the chunks as one write, never joined and not copied: the owner may change or give back the buffers only
+   * once `sent` has run (also when the link closes first). False asks to wait for `onDrain`.
+   */
+  send(chunks: readonly Uint8Array[], sent?: () => void): boolean;
+  pause(): void;
+  resume(): void;
+  /** Bytes queued and not yet taken by the other side. */
+  queuedBytes(): number;
+  /** Sends what is queued, then ends the connection. */
+  close(): void;
+  /** Drops the connection and what is queued. */
+  destroy(reason?: Error): void;
+}
+
+export interface Listener {
+  /** The address that was bound, the port filled in where 0 was asked for. */
+  readonly endpoint: Endpoint;
+  /** Accepts no more; links that are there stay. */
+  close(): Promise<void>;
+}
+
+export interface Network {
+  listen(at: Endpoint, accept: (link: Link) => void): Promise<Listener>;
+  dial(to: Endpoint): Promise<Link>;
+}
+
+export interface LogFields {
+  readonly [name: string]: unknown;
+}
+
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** A logger that puts `name` (a class or a room) on each line. */
+  child(name: string): Logger;
+}
+
+/** All ports of one node. */
+export interface Ports {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly turn: Turn;
+  readonly random: Random;
+  readonly storage: Storage;
+  readonly network: Network;
+  readonly logger: Logger;
+}
