@@ -1,0 +1,36 @@
+import { array, bool, type Infer, int16, int32, message, offset, string, uint16, uuid } from '../schema.ts';
+
+export const BrokerRegistrationRequest = message(
+  { name: 'BrokerRegistrationRequest', apiKey: 62, versions: [0, 4], flexible: 0 },
+  {
+    brokerId: int32,
+    clusterId: string,
+    incarnationId: uuid,
+    listeners: array({
+      name: string,
+      host: string,
+      port: uint16,
+      securityProtocol: int16,
+    }),
+    features: array({
+      name: string,
+      minSupportedVersion: int16,
+      maxSupportedVersion: int16,
+    }),
+    rack: string.nullable(),
+    isMigratingZkBroker: bool.since(1),
+    logDirs: array(uuid).since(2).ignorable(),
+    previousBrokerEpoch: offset.since(3).default(-1).ignorable(),
+  },
+);
+export type BrokerRegistrationRequest = Infer<typeof BrokerRegistrationRequest>;
+
+export const BrokerRegistrationResponse = message(
+  { name: 'BrokerRegistrationResponse', apiKey: 62, versions: [0, 4], flexible: 0 },
+  {
+    throttleTimeMs: int32,
+    errorCode: int16,
+    brokerEpoch: offset.default(-1),
+  },
+);
+export type BrokerRegistrationResponse = Infer<typeof BrokerRegistrationResponse>;

@@ -1,0 +1,50 @@
+import { array, bool, type Infer, int8, int16, int32, message, string, uuid } from '../schema.ts';
+
+export const CreateTopicsRequest = message(
+  { name: 'CreateTopicsRequest', apiKey: 19, versions: [0, 7], flexible: 5 },
+  {
+    topics: array({
+      name: string,
+      numPartitions: int32,
+      replicationFactor: int16,
+      assignments: array({
+        partitionIndex: int32,
+        brokerIds: array(int32),
+      }),
+      configs: array({
+        name: string,
+        value: string.nullable(),
+      }),
+    }),
+    timeoutMs: int32.default(60000),
+    validateOnly: bool.since(1),
+  },
+);
+export type CreateTopicsRequest = Infer<typeof CreateTopicsRequest>;
+
+export const CreateTopicsResponse = message(
+  { name: 'CreateTopicsResponse', apiKey: 19, versions: [0, 7], flexible: 5 },
+  {
+    throttleTimeMs: int32.since(2).ignorable(),
+    topics: array({
+      name: string,
+      topicId: uuid.since(7).ignorable(),
+      errorCode: int16,
+      errorMessage: string.since(1).nullable().ignorable(),
+      topicConfigErrorCode: int16.tagged(0, 5).ignorable(),
+      numPartitions: int32.since(5).default(-1).ignorable(),
+      replicationFactor: int16.since(5).default(-1).ignorable(),
+      configs: array({
+        name: string,
+        value: string.nullable(),
+        readOnly: bool,
+        configSource: int8.default(-1).ignorable(),
+        isSensitive: bool,
+      })
+        .since(5)
+        .nullable()
+        .ignorable(),
+    }),
+  },
+);
+export type CreateTopicsResponse = Infer<typeof CreateTopicsResponse>;

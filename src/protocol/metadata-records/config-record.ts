@@ -1,0 +1,12 @@
+import { type Infer, int8, message, string } from '../schema.ts';
+
+export const ConfigRecord = message(
+  { name: 'ConfigRecord', apiKey: 4, versions: [0, 0], flexible: 0 },
+  {
+    resourceType: int8,
+    resourceName: string,
+    name: string,
+    value: string.nullable(),
+  },
+);
+export type ConfigRecord = Infer<typeof ConfigRecord>;

@@ -1,0 +1,10 @@
+import { type Infer, int32, message, offset } from '../schema.ts';
+
+export const FenceBrokerRecord = message(
+  { name: 'FenceBrokerRecord', apiKey: 7, versions: [0, 0], flexible: 0 },
+  {
+    id: int32,
+    epoch: offset,
+  },
+);
+export type FenceBrokerRecord = Infer<typeof FenceBrokerRecord>;

@@ -1,0 +1,4 @@
+import { type Infer, message } from '../schema.ts';
+
+export const NoOpRecord = message({ name: 'NoOpRecord', apiKey: 20, versions: [0, 0], flexible: 0 }, {});
+export type NoOpRecord = Infer<typeof NoOpRecord>;

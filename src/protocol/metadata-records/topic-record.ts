@@ -1,0 +1,10 @@
+import { type Infer, message, string, uuid } from '../schema.ts';
+
+export const TopicRecord = message(
+  { name: 'TopicRecord', apiKey: 2, versions: [0, 0], flexible: 0 },
+  {
+    name: string,
+    topicId: uuid,
+  },
+);
+export type TopicRecord = Infer<typeof TopicRecord>;

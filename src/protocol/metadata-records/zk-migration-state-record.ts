@@ -1,0 +1,9 @@
+import { type Infer, int8, message } from '../schema.ts';
+
+export const ZkMigrationStateRecord = message(
+  { name: 'ZkMigrationStateRecord', apiKey: 21, versions: [0, 0], flexible: 0 },
+  {
+    zkMigrationState: int8,
+  },
+);
+export type ZkMigrationStateRecord = Infer<typeof ZkMigrationStateRecord>;

@@ -1,0 +1,10 @@
+import { type Infer, int16, message } from '../schema.ts';
+
+export const KRaftVersionRecord = message(
+  { name: 'KRaftVersionRecord', versions: [0, 0], flexible: 0 },
+  {
+    version: int16,
+    kRaftVersion: int16,
+  },
+);
+export type KRaftVersionRecord = Infer<typeof KRaftVersionRecord>;

@@ -1,0 +1,9 @@
+import { type Infer, int16, message } from '../schema.ts';
+
+export const SnapshotFooterRecord = message(
+  { name: 'SnapshotFooterRecord', versions: [0, 0], flexible: 0 },
+  {
+    version: int16,
+  },
+);
+export type SnapshotFooterRecord = Infer<typeof SnapshotFooterRecord>;

@@ -1,0 +1,10 @@
+import { type Infer, int16, int64, message } from '../schema.ts';
+
+export const SnapshotHeaderRecord = message(
+  { name: 'SnapshotHeaderRecord', versions: [0, 0], flexible: 0 },
+  {
+    version: int16,
+    lastContainedLogTimestamp: int64,
+  },
+);
+export type SnapshotHeaderRecord = Infer<typeof SnapshotHeaderRecord>;

@@ -1,0 +1,19 @@
+declare module 'snappyjs' {
+  export function compress(bytes: Uint8Array): Uint8Array;
+  export function uncompress(bytes: Uint8Array): Uint8Array;
+}
+
+declare module 'lz4js' {
+  /** Returns the end of the output. */
+  export function decompressBlock(
+    source: Uint8Array,
+    into: Uint8Array,
+    from: number,
+    length: number,
+    at: number,
+  ): number;
+}
+
+declare module 'lz4js/xxh32.js' {
+  export function hash(seed: number, bytes: Uint8Array, from: number, length: number): number;
+}
