@@ -1,0 +1,67 @@
+/** One facade over the codecs of record batches. Everything is synchronous; output is bounded by the caller. */
+import { type CompressionCodec, OutputTooLargeError } from './codec.ts';
+import { compressGzip, decompressGzip } from './gzip.ts';
+import { compressLz4, decompressLz4 } from './lz4-frame.ts';
+import { compressSnappy, decompressSnappy } from './snappy-framed.ts';
+import { compressZstd, decompressZstd, prepareZstd } from './zstd.ts';
+
+export {
+  type CompressionCodec,
+  CorruptCompressionError,
+  codecId,
+  codecOfId,
+  isCompressionCodec,
+  OutputTooLargeError,
+} from './codec.ts';
+
+/** Kafka's default levels. */
+const DEFAULT_GZIP_LEVEL = -1;
+const DEFAULT_ZSTD_LEVEL = 3;
+
+/**
+ * Loads what a codec needs before its first use: zstd on Node before 22.15. undefined where there is nothing to wait
+ * for, so that callers can stay synchronous.
+ */
+export function prepareCodec(codec: CompressionCodec): Promise<void> | undefined {
+  return codec === 'zstd' ? prepareZstd() : undefined;
+}
+
+/**
+ * Compresses a payload as Kafka's clients write it. `level`: gzip 1 to 9 or -1, zstd -131072 to 22; snappy has none, and
+ * lz4 takes Kafka's 1 to 17 but has one speed, that of level 9, Kafka's default.
+ */
+export function compress(codec: CompressionCodec, bytes: Uint8Array, level?: number): Buffer {
+  switch (codec) {
+    case 'none':
+      return Buffer.from(bytes);
+    case 'gzip':
+      return compressGzip(bytes, level ?? DEFAULT_GZIP_LEVEL);
+    case 'snappy':
+      return compressSnappy(bytes);
+    case 'lz4':
+      return compressLz4(bytes);
+    case 'zstd':
+      return compressZstd(bytes, level ?? DEFAULT_ZSTD_LEVEL);
+  }
+}
+
+/**
+ * The plain form of a payload in a buffer of its own. Throws {@link CorruptCompressionError} where the bytes are
+ * malformed, {@link OutputTooLargeError} where the plain form would exceed `maxOutputBytes`; never allocates much more
+ * than that bound, whatever the bytes claim.
+ */
+export function decompress(codec: CompressionCodec, bytes: Uint8Array, maxOutputBytes: number): Buffer {
+  switch (codec) {
+    case 'none':
+      if (bytes.length > maxOutputBytes) throw new OutputTooLargeError(codec, maxOutputBytes);
+      return Buffer.from(bytes);
+    case 'gzip':
+      return decompressGzip(bytes, maxOutputBytes);
+    case 'snappy':
+      return decompressSnappy(bytes, maxOutputBytes);
+    case 'lz4':
+      return decompressLz4(bytes, maxOutputBytes);
+    case 'zstd':
+      return decompressZstd(bytes, maxOutputBytes);
+  }
+}
