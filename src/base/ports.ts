@@ -21,8 +21,17 @@ export interface Timers {
 }
 
 export interface Turn {
-  /** Runs `run` at the end of this tick of the loop, after input that is already there has been handled. */
+  /**
+   * Runs `run` at the end of this tick of the loop, after input that is already there has been handled. What is asked
+   * for while such functions run comes one tick later, so that input is seen in between: work cut in slices may ask
+   * again and again.
+   */
   later(run: () => void): void;
+  /**
+   * Runs `run` after all that {@link later} brings in this tick, and whatever is asked for here from in there too: for
+   * what collects (the answers of a connection, the writes of a link) what those functions produce.
+   */
+  atEnd(run: () => void): void;
 }
 
 export interface Random {
@@ -103,26 +112,63 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** One connection. The owner sets the three handlers right after it got the link; they run synchronously. */
+export type NetworkErrorCode =
+  | 'EADDRINUSE'
+  | 'EADDRNOTAVAIL'
+  | 'EACCES'
+  | 'ENOTFOUND'
+  | 'ECONNREFUSED'
+  | 'ECONNRESET'
+  | 'ETIMEDOUT'
+  | 'EUNREACHABLE'
+  | 'EMFILE'
+  | 'EOTHER';
+
+/** What `listen` and `dial` reject with, and the reason that `onClosed` gets when a connection broke. */
+export class NetworkError extends Error {
+  readonly code: NetworkErrorCode;
+  constructor(code: NetworkErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'NetworkError';
+    this.code = code;
+  }
+}
+
+/**
+ * One connection. The owner sets the handlers right after it got the link (before it gives the loop back); all of them
+ * run synchronously, and never from inside a call that the owner makes on the link.
+ */
 export interface Link {
   readonly remote: Endpoint;
   readonly local: Endpoint;
   /** The bytes are valid only during the call: the buffer behind them is used again. */
   onBytes: (chunk: Uint8Array) => void;
+  /**
+   * Where the next bytes shall land, for a large frame that is read straight into its own buffer: a link asks before
+   * each read, fills the view from its beginning with at most 64 KiB, and calls `onBytes` with the filled part, a view
+   * of that same memory. Undefined (the answer, or the property) asks for the link's own scratch. A link that can't
+   * read straight copies, so that the owner sees the same calls.
+   *
+   * A link may ask as early as right after the `onBytes` before, so another answer can take effect one call later:
+   * after the answer turned from undefined to a view one more chunk may come through the scratch, and a view that was
+   * given belongs to the link until `onBytes` has been called with it, `destroy` was called, or `onClosed` has run.
+   */
+  target?: (() => Uint8Array | undefined) | undefined;
   /** `send` may be called freely again after it returned false. */
   onDrain: () => void;
-  /** Called once, whoever closed; nothing follows it. */
+  /** Called once, whoever closed, and after every `sent`; nothing follows it. No reason: closed in order. */
   onClosed: (reason?: Error) => void;
   /**
    * Queues the chunks as one write, never joined and not copied: the owner may change or give back the buffers only
-   * once `sent` has run (also when the link closes first). False asks to wait for `onDrain`.
+   * once `sent` has run (also when the link closes first; not during `send`). What is sent in one tick leaves
+   * together at its end. False asks to wait for `onDrain`.
    */
   send(chunks: readonly Uint8Array[], sent?: () => void): boolean;
   pause(): void;
   resume(): void;
   /** Bytes queued and not yet taken by the other side. */
   queuedBytes(): number;
-  /** Sends what is queued, then ends the connection. */
+  /** Sends what is queued, then ends the connection. Later sends are dropped (their `sent` runs); no more `onBytes`. */
   close(): void;
   /** Drops the connection and what is queued. */
   destroy(reason?: Error): void;
@@ -138,6 +184,19 @@ export interface Listener {
 export interface Network {
   listen(at: Endpoint, accept: (link: Link) => void): Promise<Listener>;
   dial(to: Endpoint): Promise<Link>;
+}
+
+/**
+ * Buffers of 1 KiB and more that are used again: a fresh one of 1 MiB costs several times what is done with it. What
+ * comes in `take` holds the bytes of whoever had it before.
+ */
+export interface FramePool {
+  /** A buffer of at least `size` bytes, by size classes at most a quarter larger. */
+  take(size: number): Buffer;
+  /** Takes back a buffer that `take` gave (the whole buffer, not a view of it), once. Its bytes are void from here on. */
+  give(buffer: Buffer): void;
+  /** Bytes taken and not yet given back. */
+  takenBytes(): number;
 }
 
 export interface LogFields {
@@ -162,4 +221,6 @@ export interface Ports {
   readonly storage: Storage;
   readonly network: Network;
   readonly logger: Logger;
+  /** There in the real and the simulated world; `new BufferPool()` (base/buffer-pool.ts) where it is not. */
+  readonly framePool?: FramePool;
 }

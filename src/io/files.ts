@@ -1,0 +1,126 @@
+import {
+  close as closeAsync,
+  closeSync,
+  constants,
+  fsync,
+  mkdirSync,
+  open as openAsync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rm,
+  statfsSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { platform } from 'node:process';
+import type { DirEntry, OpenMode, Random, Storage, StoredFile } from '../base/ports.ts';
+import { DiskFile, Gate } from './file.ts';
+import { takeLock } from './lock-file.ts';
+import { mapped, storageError } from './storage-error.ts';
+
+/** Reads off the loop, at once in all: more only get in each other's way, and leave no thread for fdatasync. */
+const READS_AT_ONCE = 2;
+
+const { O_CREAT, O_RDONLY, O_RDWR, O_TRUNC } = constants;
+const flags: Readonly<Record<OpenMode, number>> = {
+  read: O_RDONLY,
+  write: O_RDWR,
+  create: O_RDWR | O_CREAT,
+  truncate: O_RDWR | O_CREAT | O_TRUNC,
+};
+
+export class DiskStorage implements Storage {
+  readonly #random: Random;
+  readonly #reads = new Gate(READS_AT_ONCE);
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  open(path: string, mode: OpenMode): StoredFile {
+    return new DiskFile(
+      path,
+      mapped(path, () => openSync(path, flags[mode], 0o644)),
+      this.#reads,
+    );
+  }
+
+  sizeOf(path: string): number | undefined {
+    const stats = mapped(path, () => statSync(path, { throwIfNoEntry: false }));
+    return stats?.isFile() === true ? stats.size : undefined;
+  }
+
+  isDirectory(path: string): boolean {
+    return mapped(path, () => statSync(path, { throwIfNoEntry: false }))?.isDirectory() ?? false;
+  }
+
+  list(dir: string): readonly DirEntry[] {
+    return mapped(dir, () => readdirSync(dir, { withFileTypes: true }))
+      .map((entry) => ({
+        name: entry.name,
+        isDirectory: entry.isSymbolicLink() ? this.isDirectory(`${dir}/${entry.name}`) : entry.isDirectory(),
+      }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  makeDir(dir: string): void {
+    mapped(dir, () => mkdirSync(dir, { recursive: true }));
+  }
+
+  rename(from: string, to: string): void {
+    mapped(from, () => renameSync(from, to));
+  }
+
+  removeNow(path: string): void {
+    try {
+      unlinkSync(path);
+    } catch (error) {
+      const failure = storageError(error, path);
+      if (failure.code !== 'ENOENT') throw failure;
+    }
+  }
+
+  remove(path: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      rm(path, { recursive: true, force: true }, (error) => {
+        if (error === null) resolve();
+        else reject(storageError(error, path));
+      });
+    });
+  }
+
+  syncDir(dir: string): Promise<void> {
+    // Windows can't open a directory, and makes names durable with the file.
+    if (platform === 'win32') return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      openAsync(dir, O_RDONLY, (openError, fd) => {
+        if (openError !== null) {
+          reject(storageError(openError, dir));
+          return;
+        }
+        fsync(fd, (syncError) => {
+          closeAsync(fd, () => {
+            if (syncError === null) resolve();
+            else reject(storageError(syncError, dir));
+          });
+        });
+      });
+    });
+  }
+
+  volume(path: string): { readonly totalBytes: number; readonly usableBytes: number } {
+    const { bsize, blocks, bavail } = mapped(path, () => statfsSync(path));
+    return { totalBytes: bsize * blocks, usableBytes: bsize * bavail };
+  }
+
+  lock(path: string): { release(): void } | undefined {
+    return mapped(path, () => {
+      mkdirSync(dirname(path), { recursive: true });
+      // Opened for writing first, so that a directory without permission says so by its own name.
+      closeSync(openSync(path, O_RDWR | O_CREAT, 0o644));
+      return takeLock(path, this.#random);
+    });
+  }
+}

@@ -1,0 +1,178 @@
+import {
+  connect,
+  createServer,
+  type OnReadOpts,
+  type Server,
+  Socket,
+  type SocketConstructorOpts,
+} from 'node:net';
+import { platform } from 'node:process';
+import type { Endpoint, Link, Listener, Logger, Network } from '../base/ports.ts';
+import { networkError } from './network-error.ts';
+import { type LinkShare, TcpLink } from './tcp-link.ts';
+import type { LoopTurn } from './turn.ts';
+
+const SCRATCH_BYTES = 64 * 1024;
+/** Finds peers that vanished without a word, long before an idle limit would. */
+const KEEP_ALIVE_AFTER_MS = 60_000;
+/** The kernel caps it with its own limit. */
+const BACKLOG = 4096;
+
+export interface TcpOptions {
+  readonly turn: LoopTurn;
+  readonly logger: Logger;
+  /**
+   * How bytes are read: 'onread' straight into buffers of our own, 'data' as events with a fresh buffer for each.
+   * Default: 'onread' where one buffer can serve all sockets (not on Windows, where reads complete later).
+   */
+  readonly reading?: 'onread' | 'data';
+  /** For tests: overwrites what `onBytes` was given after each call. */
+  readonly poison?: boolean;
+}
+
+/** What is needed of the handle behind an accepted socket; there in Node 20 to 26 though not documented. */
+interface Handle {
+  useUserBuffer(buffer: Uint8Array): void;
+  readStart(): number;
+}
+
+export class TcpNetwork implements Network, LinkShare {
+  readonly scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  readonly poison: boolean;
+  readonly #turn: LoopTurn;
+  readonly #logger: Logger;
+  readonly #onread: boolean;
+  #dirty: TcpLink[] = [];
+
+  constructor(options: TcpOptions) {
+    this.#turn = options.turn;
+    this.#logger = options.logger;
+    this.poison = options.poison ?? false;
+    this.#onread = (options.reading ?? (platform === 'win32' ? 'data' : 'onread')) === 'onread';
+  }
+
+  listen(at: Endpoint, accept: (link: Link) => void): Promise<Listener> {
+    const where = `${at.host === '' ? '*' : at.host}:${at.port}`;
+    const server = createServer({
+      allowHalfOpen: true,
+      pauseOnConnect: this.#onread,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,
+    });
+    server.on('connection', (socket) => {
+      const link = this.#accepted(socket);
+      if (link !== undefined) accept(link);
+    });
+    return new Promise((resolve, reject) => {
+      const refused = (error: Error) => reject(networkError(error, `cannot listen on ${where}`));
+      server.once('error', refused);
+      const host = at.host === '' ? {} : { host: at.host };
+      server.listen({ ...host, port: at.port, backlog: BACKLOG }, () => {
+        server.off('error', refused);
+        server.on('error', (error) => this.#logger.warn(networkError(error, `accept on ${where}`).message));
+        resolve(new TcpListener(server, this.#turn));
+      });
+    });
+  }
+
+  dial(to: Endpoint): Promise<Link> {
+    const link = new TcpLink(this);
+    const socket = connect({
+      host: to.host,
+      port: to.port,
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,
+      ...(this.#onread ? { onread: onreadOf(link) } : {}),
+    });
+    return new Promise((resolve, reject) => {
+      const refused = (error: Error) =>
+        reject(networkError(error, `cannot connect to ${to.host}:${to.port}`));
+      socket.once('error', refused);
+      socket.once('connect', () => {
+        socket.off('error', refused);
+        link.attach(socket);
+        resolve(link);
+      });
+    });
+  }
+
+  flushLater(link: TcpLink): void {
+    if (this.#dirty.length === 0) this.#turn.atEnd(this.#flushAll);
+    this.#dirty.push(link);
+  }
+
+  later(run: () => void): void {
+    this.#turn.later(run);
+  }
+
+  readonly #flushAll = (): void => {
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (const link of dirty) link.flush();
+  };
+
+  /**
+   * The link of an accepted socket. A server knows no `onread` option, so the handle is moved into a second socket made
+   * with it. Undefined when the peer is gone already.
+   */
+  #accepted(accepted: Socket): TcpLink | undefined {
+    const link = new TcpLink(this);
+    const handle: unknown = Reflect.get(accepted, '_handle');
+    if (handle === null || handle === undefined) return undefined;
+    if (!this.#onread || !takesUserBuffer(handle)) {
+      link.attach(accepted);
+      accepted.resume();
+      return link;
+    }
+    Reflect.set(accepted, '_handle', null);
+    accepted.destroy();
+    // Typed apart: `handle` is not documented, and the types of Node forget `onread` here.
+    const options: SocketConstructorOpts & { handle: unknown; onread: OnReadOpts } = {
+      handle,
+      allowHalfOpen: true,
+      onread: onreadOf(link),
+    };
+    link.attach(new Socket(options));
+    return link;
+  }
+}
+
+function onreadOf(link: TcpLink): OnReadOpts {
+  return { buffer: link.nextBuffer, callback: link.bytesRead };
+}
+
+function takesUserBuffer(handle: unknown): handle is Handle {
+  return (
+    typeof handle === 'object' &&
+    handle !== null &&
+    typeof Reflect.get(handle, 'useUserBuffer') === 'function' &&
+    typeof Reflect.get(handle, 'readStart') === 'function'
+  );
+}
+
+class TcpListener implements Listener {
+  readonly endpoint: Endpoint;
+  readonly #server: Server;
+  readonly #turn: LoopTurn;
+  #closed: Promise<void> | undefined;
+
+  constructor(server: Server, turn: LoopTurn) {
+    this.#server = server;
+    this.#turn = turn;
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('a TCP server has no address');
+    this.endpoint = { host: address.address, port: address.port };
+  }
+
+  /** The port is free as soon as this is called; Node's own callback would wait for every connection to end. */
+  close(): Promise<void> {
+    this.#closed ??= new Promise((resolve) => {
+      this.#server.close();
+      this.#turn.later(resolve);
+    });
+    return this.#closed;
+  }
+}

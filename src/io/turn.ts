@@ -1,0 +1,57 @@
+import type { Turn } from '../base/ports.ts';
+
+/**
+ * The end of a tick of the loop: `setImmediate`, once for all that was asked for, since it runs after every socket that
+ * was readable has been read. A microtask or `nextTick` would run between two sockets and so collect only the answers
+ * of one.
+ */
+export class LoopTurn implements Turn {
+  #queue: (() => void)[] = [];
+  #running: (() => void)[] = [];
+  readonly #atEnd: (() => void)[] = [];
+  #scheduled = false;
+
+  later(run: () => void): void {
+    this.#queue.push(run);
+    this.#schedule();
+  }
+
+  atEnd(run: () => void): void {
+    this.#atEnd.push(run);
+    this.#schedule();
+  }
+
+  /** Two, one for each list: promises that the functions of the first resolve go on between them. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#runLater);
+    setImmediate(this.#runAtEnd);
+  }
+
+  readonly #runLater = (): void => {
+    const queue = this.#queue;
+    this.#queue = this.#running;
+    this.#running = queue;
+    let done = 0;
+    try {
+      while (done < queue.length) (queue[done++] as () => void)();
+    } finally {
+      // One that throws takes nothing from those behind it: they run in the next tick, before what was asked since.
+      if (done < queue.length) this.#queue.unshift(...queue.slice(done));
+      queue.length = 0;
+    }
+  };
+
+  readonly #runAtEnd = (): void => {
+    const queue = this.#atEnd;
+    let done = 0;
+    this.#scheduled = false;
+    try {
+      while (done < queue.length) (queue[done++] as () => void)();
+    } finally {
+      queue.splice(0, done);
+      if (queue.length > 0 || this.#queue.length > 0) this.#schedule();
+    }
+  };
+}

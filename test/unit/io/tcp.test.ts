@@ -1,0 +1,144 @@
+import { createConnection } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import type { Link, Logger } from '../../../src/base/ports.ts';
+import { TcpNetwork } from '../../../src/io/tcp.ts';
+import { LoopTurn } from '../../../src/io/turn.ts';
+import { Collector, pattern } from './link-contract.ts';
+import { networkContract } from './network-contract.ts';
+
+const nothing = () => {};
+const logger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => logger };
+const settle = <T>(promise: Promise<T>) => promise;
+
+describe.each(['onread', 'data'] as const)('TCP read by %s', (reading) => {
+  const network = () => new TcpNetwork({ turn: new LoopTurn(), logger, reading, poison: true });
+
+  describe('IPv4', () => {
+    networkContract(() => ({
+      server: network(),
+      client: network(),
+      at: { host: '127.0.0.1', port: 0 },
+      settle,
+    }));
+  });
+
+  test('IPv6, and both families on the wildcard', async () => {
+    const tcp = network();
+    const links: Link[] = [];
+    const v6 = await tcp.listen({ host: '::1', port: 0 }, (link) => links.push(link)).catch(() => undefined);
+    if (v6 !== undefined) {
+      const link = await tcp.dial(v6.endpoint);
+      expect(link.remote.host).toBe('::1');
+      link.destroy();
+      await v6.close();
+    }
+    let accepted: (link: Link) => void = nothing;
+    const incoming = new Promise<Link>((resolve) => {
+      accepted = resolve;
+    });
+    const any = await tcp.listen({ host: '', port: 0 }, (link) => accepted(link));
+    const link = await tcp.dial({ host: '127.0.0.1', port: any.endpoint.port });
+    const other = await incoming;
+    expect(other.remote.host).toBe('127.0.0.1');
+    link.destroy();
+    other.destroy();
+    for (const each of links) each.destroy();
+    await any.close();
+  });
+
+  test('reads land where this way of reading says', async () => {
+    const tcp = network();
+    const own: boolean[] = [];
+    const isOwn = (chunk: Uint8Array) => own.push(chunk.buffer === tcp.scratch.buffer);
+    let done: () => void = nothing;
+    const both = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    const listener = await tcp.listen({ host: '127.0.0.1', port: 0 }, (link) => {
+      link.onBytes = (chunk) => {
+        isOwn(chunk);
+        link.send([pattern(3, 1)]);
+        link.close();
+      };
+    });
+    const client = await tcp.dial(listener.endpoint);
+    client.onBytes = isOwn;
+    client.onClosed = done;
+    client.send([pattern(3, 1)]);
+    await both;
+    expect(own).toEqual(reading === 'onread' ? [true, true] : [false, false]);
+    await listener.close();
+  });
+
+  test('what one tick sends leaves in one write', async () => {
+    const tcp = network();
+    let accepted: (link: Link) => void = nothing;
+    const incoming = new Promise<Link>((resolve) => {
+      accepted = resolve;
+    });
+    const listener = await tcp.listen({ host: '127.0.0.1', port: 0 }, (link) => accepted(link));
+    const client = await tcp.dial(listener.endpoint);
+    const server = await incoming;
+    const atClient = new Collector(client);
+    for (let i = 0; i < 50; i++) server.send([pattern(20, i), pattern(30, i)]);
+    await atClient.until(() => atClient.bytes === 2500);
+    expect(atClient.chunks.length).toBe(1);
+    client.destroy();
+    server.destroy();
+    await listener.close();
+  });
+
+  test('a peer that ends its side ends the connection, after what was queued for it', async () => {
+    const tcp = network();
+    let accepted: (link: Link) => void = nothing;
+    const incoming = new Promise<Link>((resolve) => {
+      accepted = resolve;
+    });
+    const listener = await tcp.listen({ host: '127.0.0.1', port: 0 }, (link) => accepted(link));
+    const socket = createConnection({ ...listener.endpoint, allowHalfOpen: true });
+    const got: Buffer[] = [];
+    socket.on('data', (chunk) => got.push(chunk));
+    const ended = new Promise<void>((resolve) => socket.on('end', resolve));
+    socket.end('request');
+    const link = await incoming;
+    const atServer = new Collector(link);
+    link.send([pattern(100, 7)]);
+    await ended;
+    await atServer.until(() => atServer.closed > 0);
+    expect(atServer.reason).toBe(undefined);
+    expect(Buffer.concat(got).equals(pattern(100, 7))).toBe(true);
+    socket.end();
+    await listener.close();
+  });
+
+  test('a reset of the peer is told with a reason', async () => {
+    const tcp = network();
+    let accepted: (link: Link) => void = nothing;
+    const incoming = new Promise<Link>((resolve) => {
+      accepted = resolve;
+    });
+    const listener = await tcp.listen({ host: '127.0.0.1', port: 0 }, (link) => accepted(link));
+    const socket = createConnection(listener.endpoint);
+    const link = await incoming;
+    const atServer = new Collector(link);
+    socket.resetAndDestroy();
+    await atServer.until(() => atServer.closed > 0);
+    expect(atServer.reason).toMatchObject({ name: 'NetworkError', code: 'ECONNRESET' });
+    await listener.close();
+  });
+
+  test('errors of listen and dial name the place and the reason', async () => {
+    const tcp = network();
+    await expect(tcp.listen({ host: '203.0.113.1', port: 0 }, nothing)).rejects.toMatchObject({
+      code: 'EADDRNOTAVAIL',
+      message: 'cannot listen on 203.0.113.1:0: this machine has no such address',
+    });
+    const listener = await tcp.listen({ host: '127.0.0.1', port: 0 }, nothing);
+    const { port } = listener.endpoint;
+    await listener.close();
+    await expect(tcp.dial({ host: '127.0.0.1', port })).rejects.toMatchObject({
+      code: 'ECONNREFUSED',
+      message: `cannot connect to 127.0.0.1:${port}: nothing listens there`,
+    });
+  });
+});
