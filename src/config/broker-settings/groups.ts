@@ -1,0 +1,172 @@
+import { listRules, oneOfIgnoringCase, range } from '../checks.ts';
+import { int, list, long, short, string } from '../definition.ts';
+
+/** Group coordinator: classic, consumer and streams groups, and committed offsets. */
+export const groupsSettings = {
+  'group.consumer.assignment.interval.ms': int(1000, {
+    check: range(0),
+    dynamic: 'cluster-wide',
+    doc: 'Shortest time between two assignments of a consumer group.',
+  }),
+  'group.consumer.assignors': list('uniform,range', {
+    check: listRules({}),
+    doc: 'Assignors of consumer groups that run on the broker, the default one first.',
+  }),
+  'group.consumer.heartbeat.interval.ms': int(5000, {
+    check: range(1),
+    doc: 'Heartbeat interval given to the members of consumer groups (KIP-848).',
+  }),
+  'group.consumer.max.assignment.interval.ms': int(15000, {
+    check: range(0),
+    doc: "Upper bound of a group's own consumer.assignment.interval.ms.",
+  }),
+  'group.consumer.max.heartbeat.interval.ms': int(15000, {
+    check: range(1),
+    doc: "Upper bound of a group's own consumer.heartbeat.interval.ms.",
+  }),
+  'group.consumer.max.session.timeout.ms': int(60000, {
+    check: range(1),
+    doc: "Upper bound of a group's own consumer.session.timeout.ms.",
+  }),
+  'group.consumer.max.size': int(2147483647, { check: range(1), doc: 'Most members of one consumer group.' }),
+  'group.consumer.migration.policy': string('bidirectional', {
+    check: oneOfIgnoringCase('BIDIRECTIONAL', 'DISABLED', 'DOWNGRADE', 'UPGRADE'),
+    doc: 'Whether classic groups turn into consumer groups and back as members of the other kind join.',
+  }),
+  'group.consumer.min.assignment.interval.ms': int(0, {
+    check: range(0),
+    doc: "Lower bound of a group's own consumer.assignment.interval.ms.",
+  }),
+  'group.consumer.min.heartbeat.interval.ms': int(5000, {
+    check: range(1),
+    doc: "Lower bound of a group's own consumer.heartbeat.interval.ms.",
+  }),
+  'group.consumer.min.session.timeout.ms': int(45000, {
+    check: range(1),
+    doc: "Lower bound of a group's own consumer.session.timeout.ms.",
+  }),
+  'group.consumer.regex.refresh.interval.ms': int(600000, {
+    check: range(10000),
+    internal: true,
+    doc: 'How often regular expressions of subscriptions are resolved again.',
+  }),
+  'group.consumer.session.timeout.ms': int(45000, {
+    check: range(1),
+    doc: 'After this time without a heartbeat a member of a consumer group is removed.',
+  }),
+  'group.coordinator.append.linger.ms': int(-1, {
+    check: range(-1),
+    doc: 'How long the group coordinator may gather records before it writes them; -1 adapts to the load.',
+  }),
+  'group.coordinator.background.threads': int(2, {
+    check: range(1),
+    doc: 'Threads for background work of the group coordinator in Kafka.',
+  }),
+  'group.coordinator.cached.buffer.max.bytes': int(1048588, {
+    check: range(524288),
+    dynamic: 'cluster-wide',
+    doc: 'Largest write buffer that the group coordinator keeps for reuse.',
+  }),
+  'group.coordinator.rebalance.protocols': list('classic,consumer,streams', {
+    check: listRules({ of: ['consumer', 'classic', 'share', 'streams'] }),
+    doc: 'The group protocols that are served.',
+  }),
+  'group.coordinator.threads': int(4, {
+    check: range(1),
+    doc: 'Threads of the group coordinator in Kafka. One event loop does it here.',
+  }),
+  'group.initial.rebalance.delay.ms': int(3000, {
+    doc: 'How long the first rebalance of an empty group waits for more members to join.',
+  }),
+  'group.max.session.timeout.ms': int(1800000, {
+    doc: 'Longest session timeout that a member of a classic group may ask for.',
+  }),
+  'group.max.size': int(2147483647, { check: range(1), doc: 'Most members of one classic group.' }),
+  'group.min.session.timeout.ms': int(6000, {
+    doc: 'Shortest session timeout that a member of a classic group may ask for.',
+  }),
+  'group.streams.assignment.interval.ms': int(1000, {
+    check: range(0),
+    dynamic: 'cluster-wide',
+    doc: 'Shortest time between two assignments of a streams group.',
+  }),
+  'group.streams.heartbeat.interval.ms': int(5000, {
+    check: range(1),
+    doc: 'Heartbeat interval given to the members of streams groups (KIP-1071).',
+  }),
+  'group.streams.initial.rebalance.delay.ms': int(3000, {
+    check: range(0),
+    doc: 'How long the first assignment of an empty streams group waits for more members to join.',
+  }),
+  'group.streams.max.assignment.interval.ms': int(15000, {
+    check: range(0),
+    doc: "Upper bound of a group's own streams.assignment.interval.ms.",
+  }),
+  'group.streams.max.heartbeat.interval.ms': int(15000, {
+    check: range(1),
+    doc: "Upper bound of a group's own streams.heartbeat.interval.ms.",
+  }),
+  'group.streams.max.session.timeout.ms': int(60000, {
+    check: range(1),
+    doc: "Upper bound of a group's own streams.session.timeout.ms.",
+  }),
+  'group.streams.max.size': int(2147483647, { check: range(1), doc: 'Most members of one streams group.' }),
+  'group.streams.max.standby.replicas': int(2, {
+    check: range(0),
+    doc: "Upper bound of a group's own streams.num.standby.replicas.",
+  }),
+  'group.streams.min.assignment.interval.ms': int(0, {
+    check: range(0),
+    doc: "Lower bound of a group's own streams.assignment.interval.ms.",
+  }),
+  'group.streams.min.heartbeat.interval.ms': int(5000, {
+    check: range(1),
+    doc: "Lower bound of a group's own streams.heartbeat.interval.ms.",
+  }),
+  'group.streams.min.session.timeout.ms': int(45000, {
+    check: range(1),
+    doc: "Lower bound of a group's own streams.session.timeout.ms.",
+  }),
+  'group.streams.num.standby.replicas': int(0, {
+    check: range(0),
+    doc: 'Standby copies of each stateful task.',
+  }),
+  'group.streams.session.timeout.ms': int(45000, {
+    check: range(1),
+    doc: 'After this time without a heartbeat a member of a streams group is removed.',
+  }),
+  'offset.metadata.max.bytes': int(4096, {
+    doc: 'Longest text that a client may store with a committed offset.',
+  }),
+  'offsets.commit.timeout.ms': int(5000, { check: range(1), doc: 'How long a commit of offsets may take.' }),
+  'offsets.load.buffer.size': int(5242880, {
+    check: range(1),
+    doc: 'Bytes read at a time while committed offsets are loaded.',
+  }),
+  'offsets.retention.check.interval.ms': long(600000, {
+    check: range(1),
+    doc: 'How often committed offsets are looked at for expiry.',
+  }),
+  'offsets.retention.minutes': int(10080, {
+    check: range(1),
+    doc: 'How long committed offsets of a group without members stay.',
+  }),
+  'offsets.topic.compression.codec': int(0, {
+    doc: 'Codec of the records in __consumer_offsets, as its number.',
+  }),
+  'offsets.topic.num.partitions': int(50, {
+    check: range(1),
+    effective: true,
+    doc: 'Partitions of __consumer_offsets; not to be changed later.',
+  }),
+  'offsets.topic.replication.factor': short(3, {
+    check: range(1),
+    effective: true,
+    doc: 'Replicas of __consumer_offsets.',
+  }),
+  'offsets.topic.segment.bytes': int(104857600, {
+    check: range(1),
+    effective: true,
+    doc: 'Segment size of __consumer_offsets.',
+  }),
+} as const;

@@ -1,0 +1,118 @@
+import type { BrokerConfig } from './broker-config.ts';
+import type { BrokerSettingName } from './broker-settings/index.ts';
+import { ConfigError } from './config-error.ts';
+
+/** What must hold between settings. Throws {@link ConfigError} for the first that does not. */
+export function checkTogether(config: BrokerConfig): void {
+  const require = (holds: boolean, setting: BrokerSettingName, problem: string, allowed: string) => {
+    if (holds) return;
+    const value = config.parsed(setting).text ?? 'null';
+    throw new ConfigError(`Invalid value ${value} for configuration ${setting}: ${problem}`, {
+      setting,
+      value,
+      allowed,
+      origin: config.origin(setting),
+    });
+  };
+  checkLogs(config, require);
+  checkNetwork(config, require);
+  checkReplication(config, require);
+  checkGroups(config, require);
+}
+
+type Require = (holds: boolean, setting: BrokerSettingName, problem: string, allowed: string) => void;
+
+function firstGiven(config: BrokerConfig, ...names: readonly BrokerSettingName[]): BrokerSettingName {
+  return names.find((name) => config.isGiven(name)) ?? names[0]!;
+}
+
+function checkLogs(config: BrokerConfig, require: Require): void {
+  const roll = firstGiven(config, 'log.roll.ms', 'log.roll.hours');
+  require(config.logRollMs >= 1, roll, 'a segment must last some time', 'at least 1 ms');
+  const jitter = firstGiven(config, 'log.roll.jitter.ms', 'log.roll.jitter.hours');
+  require(config.logRollJitterMs >= 0, jitter, 'it is below 0', 'at least 0');
+  const retention = firstGiven(config, 'log.retention.ms', 'log.retention.minutes', 'log.retention.hours');
+  require(config.logRetentionMs !==
+    0, retention, 'nothing would be kept at all', 'at least 1 ms, or -1 for no limit');
+  const min = config.get('log.cleaner.min.compaction.lag.ms');
+  const max = config.get('log.cleaner.max.compaction.lag.ms');
+  require(min <=
+    max, 'log.cleaner.min.compaction.lag.ms', 'it exceeds log.cleaner.max.compaction.lag.ms', `at most ${config.parsed('log.cleaner.max.compaction.lag.ms').text}`);
+  const threads = config.get('log.cleaner.threads');
+  const perThread =
+    threads === 0 ? Number.POSITIVE_INFINITY : config.get('log.cleaner.dedupe.buffer.size') / threads;
+  const least = 1024 * 1024;
+  require(Math.trunc(perThread) >
+    least, 'log.cleaner.dedupe.buffer.size', 'too little for each cleaner thread', `more than ${least * threads}`);
+  checkCordonedDirs(config, require);
+}
+
+function checkCordonedDirs(config: BrokerConfig, require: Require): void {
+  const cordoned = config.get('cordoned.log.dirs');
+  const name = 'cordoned.log.dirs';
+  if (cordoned.includes('*')) {
+    require(cordoned.length === 1, name, '* means all directories', '* alone, or some of log.dirs');
+    return;
+  }
+  const foreign = cordoned.filter((dir) => !config.logDirs.includes(dir));
+  require(foreign.length === 0, name, `${foreign.join(', ')} is not in log.dirs`, config.logDirs.join(', '));
+}
+
+function checkNetwork(config: BrokerConfig, require: Require): void {
+  const queued = config.get('queued.max.request.bytes');
+  const largest = config.get('socket.request.max.bytes');
+  require(queued <= 0 ||
+    queued >=
+      largest, 'queued.max.request.bytes', 'the largest request would not fit', `at least socket.request.max.bytes (${largest}), or -1`);
+  const overrides = 'max.connections.per.ip.overrides';
+  const problem = connectionOverridesProblem(config.get(overrides));
+  require(problem === undefined, overrides, problem ?? '', 'a list of host:number');
+  require(config.get('max.connections.per.ip') !== 0 ||
+    config.get(overrides) !==
+      '', 'max.connections.per.ip', 'nobody could connect', `at least 1, or 0 with ${overrides}`);
+  const idle = config.get('connections.max.idle.ms');
+  const delay = config.get('connection.failed.authentication.delay.ms');
+  require(idle < 0 ||
+    delay <
+      idle, 'connection.failed.authentication.delay.ms', 'the answer would come after the connection was closed as idle', `less than connections.max.idle.ms (${idle})`);
+}
+
+function connectionOverridesProblem(text: string): string | undefined {
+  if (text === '') return undefined;
+  const wrong = text.split(',').find((entry) => !/^\s*\[?[0-9a-zA-Z\-%._:]+\]?:[0-9]+\s*$/.test(entry));
+  return wrong === undefined ? undefined : `can't read ${wrong.trim()}`;
+}
+
+function checkReplication(config: BrokerConfig, require: Require): void {
+  const name = 'replica.fetch.wait.max.ms';
+  const wait = config.get(name);
+  const timeout = config.get('replica.socket.timeout.ms');
+  require(wait <=
+    timeout, name, 'fetches of followers would time out', `at most replica.socket.timeout.ms (${timeout})`);
+  const lag = config.get('replica.lag.time.max.ms');
+  require(wait <=
+    lag, name, 'waiting followers would fall out of sync', `at most replica.lag.time.max.ms (${lag})`);
+}
+
+/** min ≤ value ≤ max of what the members of groups are told. */
+function checkGroups(config: BrokerConfig, require: Require): void {
+  require(config.get('group.min.session.timeout.ms') <=
+    config.get(
+      'group.max.session.timeout.ms',
+    ), 'group.min.session.timeout.ms', 'it exceeds group.max.session.timeout.ms', `at most ${config.get('group.max.session.timeout.ms')}`);
+  for (const kind of ['consumer', 'share', 'streams'] as const) {
+    for (const what of ['session.timeout.ms', 'heartbeat.interval.ms', 'assignment.interval.ms'] as const) {
+      const name = `group.${kind}.${what}` as const;
+      const min = config.get(`group.${kind}.min.${what}`);
+      const max = config.get(`group.${kind}.max.${what}`);
+      const value = config.get(name);
+      require(min <=
+        max, `group.${kind}.min.${what}`, `it exceeds group.${kind}.max.${what}`, `at most ${max}`);
+      require(value >= min && value <= max, name, 'it is outside its bounds', `between ${min} and ${max}`);
+    }
+    const heartbeat = config.get(`group.${kind}.heartbeat.interval.ms`);
+    const session = config.get(`group.${kind}.session.timeout.ms`);
+    require(heartbeat <
+      session, `group.${kind}.heartbeat.interval.ms`, 'members would be removed between two heartbeats', `less than group.${kind}.session.timeout.ms (${session})`);
+  }
+}

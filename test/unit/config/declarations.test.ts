@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { brokerSettings } from '../../../src/config/broker-settings/index.ts';
+import type { Setting } from '../../../src/config/definition.ts';
+import { topicSettings, topicSynonyms } from '../../../src/config/topic-settings.ts';
+import { defaultOf, parseSetting } from '../../../src/config/value.ts';
+
+/** What Apache Kafka 4.3.1 says about its own settings. */
+interface Official {
+  readonly name: string;
+  readonly type: string;
+  readonly default: string | null;
+  readonly internal?: boolean;
+  readonly valid?: string;
+  readonly emptyAllowed?: boolean;
+  readonly nullAllowed?: boolean;
+  readonly dynamic?: string;
+}
+
+const official = JSON.parse(
+  readFileSync(new URL('./fixtures/kafka-4.3.1-settings.json', import.meta.url), 'utf8'),
+) as Readonly<Record<'broker' | 'topic', readonly Official[]>>;
+
+const declared = { broker: brokerSettings, topic: topicSettings } as Readonly<
+  Record<'broker' | 'topic', Readonly<Record<string, Setting>>>
+>;
+
+describe.each(['broker', 'topic'] as const)('%s settings', (kind) => {
+  test('are those of Kafka 4.3.1, no more and no less', () => {
+    expect(Object.keys(declared[kind]).sort()).toEqual(official[kind].map(({ name }) => name).sort());
+  });
+
+  test('have the same types, defaults and modes', () => {
+    for (const setting of official[kind]) {
+      const ours = declared[kind][setting.name];
+      expect({
+        name: setting.name,
+        type: ours?.type,
+        default: ours?.defaultText,
+        internal: ours?.internal,
+        dynamic: ours?.dynamic,
+      }).toEqual({
+        name: setting.name,
+        type: setting.type,
+        default: setting.default,
+        internal: setting.internal ?? false,
+        dynamic: setting.dynamic ?? 'read-only',
+      });
+    }
+  });
+
+  test('take their bounds and refuse what lies beyond', () => {
+    for (const { name, valid, type } of official[kind]) {
+      const setting = declared[kind][name];
+      const bounds = /^\[(-?[0-9.]+),\.\.\.(?:,(-?[0-9.]+))?\]$/.exec(valid ?? '');
+      if (setting === undefined || bounds === null) continue;
+      const step = type === 'double' ? 0.001 : 1;
+      expect(parseSetting(name, setting, bounds[1] ?? ''), name).toHaveProperty('ok');
+      expect(parseSetting(name, setting, String(Number(bounds[1]) - step)), name).toHaveProperty('problem');
+      if (bounds[2] === undefined) continue;
+      expect(parseSetting(name, setting, bounds[2]), name).toHaveProperty('ok');
+      expect(parseSetting(name, setting, String(Number(bounds[2]) + step)), name).toHaveProperty('problem');
+    }
+  });
+
+  test('take each of the values that Kafka lists and no other', () => {
+    for (const { name, valid } of official[kind]) {
+      const setting = declared[kind][name];
+      const names = /^(?:\(case insensitive\) )?\[([a-zA-Z0-9_, ]+)\]$/.exec(valid ?? '')?.[1]?.split(', ');
+      if (setting === undefined || names === undefined) continue;
+      for (const value of names)
+        expect(parseSetting(name, setting, value), `${name}=${value}`).toHaveProperty('ok');
+      expect(parseSetting(name, setting, 'nonsense'), name).toHaveProperty('problem');
+    }
+  });
+
+  test('lists are empty or missing only where Kafka allows it', () => {
+    for (const { name, emptyAllowed, nullAllowed } of official[kind]) {
+      const setting = declared[kind][name];
+      if (setting === undefined || emptyAllowed === undefined) continue;
+      expect('ok' in parseSetting(name, setting, ''), `${name} empty`).toBe(emptyAllowed);
+      expect(setting.check?.problem(null, name) === undefined, `${name} missing`).toBe(nullAllowed);
+      expect(parseSetting(name, setting, 'delete,delete'), `${name} twice`).toHaveProperty('problem');
+    }
+  });
+
+  test('every default passes its own check, but for what must be given', () => {
+    const without = Object.entries(declared[kind])
+      .filter(([name, setting]) => 'problem' in defaultOf(name, setting))
+      .map(([name]) => name)
+      .sort();
+    expect(without).toEqual(
+      kind === 'broker' ? ['controller.listener.names', 'node.id', 'process.roles'] : [],
+    );
+  });
+
+  test('every setting is documented in a sentence', () => {
+    for (const [name, { doc }] of Object.entries(declared[kind]))
+      expect(doc, name).toMatch(/^[A-Z].{10,}\.$/s);
+  });
+});
+
+test('topic settings fall back to broker settings of the same type', () => {
+  for (const [name, synonym] of Object.entries(topicSynonyms)) {
+    expect(brokerSettings[synonym].type, name).toBe(topicSettings[name as keyof typeof topicSettings].type);
+  }
+});
