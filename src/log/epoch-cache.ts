@@ -1,0 +1,153 @@
+import type { Logger, Storage } from '../base/ports.ts';
+import { LEADER_EPOCH_CHECKPOINT } from './file-names.ts';
+import {
+  CheckpointError,
+  formatCheckpoint,
+  parseCheckpoint,
+  parseOffset,
+  readSmallFile,
+  replaceSmallFile,
+} from './small-files.ts';
+import type { EpochEndOffset } from './types.ts';
+
+export interface EpochEntry {
+  readonly epoch: number;
+  readonly startOffset: number;
+}
+
+/**
+ * Which leader epoch began at which offset, mirrored in `leader-epoch-checkpoint` (KIP-101). Epochs and start offsets both
+ * ascend. A new epoch is in the file before the batch that brought it; entries that were cut may linger there until the
+ * next write, and are cut again when the log is opened.
+ */
+export class LeaderEpochCache {
+  readonly #storage: Storage;
+  readonly #dir: () => string;
+  readonly #entries: EpochEntry[] = [];
+  #synced: Promise<void> | undefined;
+  #unwritten = false;
+
+  constructor(storage: Storage, dir: () => string) {
+    this.#storage = storage;
+    this.#dir = dir;
+  }
+
+  get entries(): readonly EpochEntry[] {
+    return this.#entries;
+  }
+
+  get latest(): EpochEntry | undefined {
+    return this.#entries.at(-1);
+  }
+
+  /** Reads the file. One that can't be read counts as empty: recovery finds the epochs in the batches. */
+  load(logger: Logger): void {
+    const path = this.#path();
+    try {
+      const text = readSmallFile(this.#storage, path)?.toString('utf8') ?? '';
+      for (const [epoch, startOffset] of parseCheckpoint(text, 2)) {
+        this.#assign(parseOffset(epoch), parseOffset(startOffset));
+      }
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+      logger.warn(`${path} can't be read and is made anew: ${error.message}`);
+      this.#entries.length = 0;
+    }
+    this.#unwritten = false;
+  }
+
+  /** Notes that `epoch` begins at `startOffset`; drops entries that contradict it. Throws StorageError. */
+  assign(epoch: number, startOffset: number): void {
+    if (this.#assign(epoch, startOffset)) this.write();
+  }
+
+  /** The same without writing the file, for recovery. */
+  assignUnwritten(epoch: number, startOffset: number): void {
+    if (this.#assign(epoch, startOffset)) this.#unwritten = true;
+  }
+
+  /** The epoch that the record at `offset` has, undefined where not known. */
+  epochFor(offset: number): number | undefined {
+    let epoch: number | undefined;
+    for (const entry of this.#entries) {
+      if (entry.startOffset > offset) break;
+      epoch = entry.epoch;
+    }
+    return epoch;
+  }
+
+  /**
+   * The largest known epoch up to `epoch` and where it ends, as OffsetForLeaderEpoch answers (KIP-101, KIP-279). Undefined
+   * for an epoch that is above all known ones, or -1.
+   */
+  endOffsetFor(epoch: number, logEndOffset: number): EpochEndOffset | undefined {
+    const latest = this.latest;
+    if (epoch < 0 || latest === undefined || epoch > latest.epoch) return undefined;
+    if (epoch === latest.epoch) return { leaderEpoch: epoch, endOffset: logEndOffset };
+    const next = this.#entries.findIndex((entry) => entry.epoch > epoch);
+    const floor = this.#entries[next - 1];
+    return { leaderEpoch: floor?.epoch ?? epoch, endOffset: this.#entries[next]!.startOffset };
+  }
+
+  /** Drops epochs that begin at or after `endOffset`; the file follows later. */
+  truncateFromEnd(endOffset: number): void {
+    while (this.latest !== undefined && this.latest.startOffset >= endOffset) {
+      this.#entries.pop();
+      this.#unwritten = true;
+    }
+  }
+
+  /** Drops epochs that end at or before `startOffset`; the one that holds it begins there now. The file follows later. */
+  truncateFromStart(startOffset: number): void {
+    let count = 0;
+    while (count < this.#entries.length && this.#entries[count]!.startOffset <= startOffset) count += 1;
+    const holder = this.#entries[count - 1];
+    if (holder === undefined || (count === 1 && holder.startOffset === startOffset)) return;
+    this.#entries.splice(0, count, { epoch: holder.epoch, startOffset });
+    this.#unwritten = true;
+  }
+
+  clear(): void {
+    this.#entries.length = 0;
+    this.#unwritten = true;
+  }
+
+  /** Writes the file if entries changed behind its back. Throws StorageError. */
+  writeIfChanged(): void {
+    if (this.#unwritten) this.write();
+  }
+
+  /** Resolves when the file as written last survives a power loss (its name apart). */
+  async synced(): Promise<void> {
+    await this.#synced;
+  }
+
+  write(): void {
+    const lines = this.#entries.map(({ epoch, startOffset }) => `${epoch} ${startOffset}`);
+    const synced = replaceSmallFile(this.#storage, this.#path(), formatCheckpoint(lines));
+    const previous = this.#synced;
+    this.#synced = previous === undefined ? synced : Promise.all([previous, synced]).then(() => undefined);
+    this.#synced.then(
+      () => undefined,
+      // Whoever waits for `synced` hears of it; nobody else may be brought down by it.
+      () => undefined,
+    );
+    this.#unwritten = false;
+  }
+
+  #assign(epoch: number, startOffset: number): boolean {
+    const latest = this.latest;
+    if (epoch < 0 || startOffset < 0) return false;
+    if (latest !== undefined && latest.epoch === epoch && startOffset >= latest.startOffset) return false;
+    for (let last = this.latest; last !== undefined; last = this.latest) {
+      if (last.epoch < epoch && last.startOffset < startOffset) break;
+      this.#entries.pop();
+    }
+    this.#entries.push({ epoch, startOffset });
+    return true;
+  }
+
+  #path(): string {
+    return `${this.#dir()}/${LEADER_EPOCH_CHECKPOINT}`;
+  }
+}

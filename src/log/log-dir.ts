@@ -1,0 +1,112 @@
+import type { Logger, Storage } from '../base/ports.ts';
+import * as names from './file-names.ts';
+import type { PartitionLog } from './log.ts';
+import {
+  CheckpointError,
+  formatCheckpoint,
+  parseOffsetCheckpoint,
+  readSmallFile,
+  replaceSmallFile,
+} from './small-files.ts';
+
+/** One log dir: its partitions, its checkpoint files and the marker of an orderly stop. */
+export class LogDir {
+  readonly path: string;
+  readonly cleanShutdown: boolean;
+  readonly recoveryPoints: ReadonlyMap<string, number>;
+  readonly logStarts: ReadonlyMap<string, number>;
+  readonly highWatermarks: ReadonlyMap<string, number>;
+  /** By folder name. */
+  readonly logs = new Map<string, PartitionLog>();
+  failure: Error | undefined;
+  readonly #storage: Storage;
+  readonly #logger: Logger;
+  readonly #written = new Map<string, string>();
+  readonly #running = new Map<string, Promise<void>>();
+
+  private constructor(path: string, storage: Storage, logger: Logger) {
+    this.path = path;
+    this.#storage = storage;
+    this.#logger = logger;
+    this.cleanShutdown = storage.sizeOf(`${path}/${names.CLEAN_SHUTDOWN_FILE}`) !== undefined;
+    this.recoveryPoints = this.#read(names.RECOVERY_POINT_CHECKPOINT);
+    this.logStarts = this.#read(names.LOG_START_CHECKPOINT);
+    this.highWatermarks = this.#read(names.HIGH_WATERMARK_CHECKPOINT);
+  }
+
+  /** Throws StorageError. */
+  static open(path: string, storage: Storage, logger: Logger): LogDir {
+    return new LogDir(path, storage, logger);
+  }
+
+  /** Throws StorageError. */
+  removeMarker(): void {
+    if (!this.cleanShutdown) return;
+    this.#storage.removeNow(`${this.path}/${names.CLEAN_SHUTDOWN_FILE}`);
+    // A marker that came back after a power loss would have recovery skipped.
+    this.#track('marker', this.#storage.syncDir(this.path));
+  }
+
+  writeRecoveryPoints(): void {
+    this.#write(names.RECOVERY_POINT_CHECKPOINT, (log) => log.recoveryPoint);
+  }
+
+  /** Only the starts that the segments' names do not tell. */
+  writeLogStarts(): void {
+    this.#write(names.LOG_START_CHECKPOINT, (log) =>
+      log.logStartOffset > log.firstSegmentOffset ? log.logStartOffset : undefined,
+    );
+  }
+
+  writeHighWatermarks(): void {
+    this.#write(names.HIGH_WATERMARK_CHECKPOINT, (log) => log.highWatermark);
+  }
+
+  /** Closes the logs and, when all went well, leaves the marker. Rejects with the first failure. */
+  async close(brokerEpoch: number): Promise<void> {
+    if (this.failure !== undefined) throw this.failure;
+    const closed = await Promise.allSettled([...this.logs.values()].map((log) => log.close()));
+    const failed = closed.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    this.writeRecoveryPoints();
+    this.writeLogStarts();
+    this.writeHighWatermarks();
+    await Promise.all(this.#running.values());
+    await this.#storage.syncDir(this.path);
+    const marker = `{"version":0,"brokerEpoch":${brokerEpoch}}`;
+    await replaceSmallFile(this.#storage, `${this.path}/${names.CLEAN_SHUTDOWN_FILE}`, marker);
+    await this.#storage.syncDir(this.path);
+  }
+
+  #read(name: string): ReadonlyMap<string, number> {
+    const text = readSmallFile(this.#storage, `${this.path}/${name}`)?.toString('utf8');
+    if (text === undefined) return new Map();
+    try {
+      return parseOffsetCheckpoint(text);
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+      this.#logger.warn(`${this.path}/${name} can't be read and is ignored: ${error.message}`);
+      return new Map();
+    }
+  }
+
+  #write(name: string, offsetOf: (log: PartitionLog) => number | undefined): void {
+    const lines: string[] = [];
+    for (const log of this.logs.values()) {
+      const offset = offsetOf(log);
+      if (offset !== undefined) lines.push(`${log.topic} ${log.partition} ${offset}`);
+    }
+    const text = formatCheckpoint(lines);
+    if (this.#written.get(name) === text) return;
+    this.#track(name, replaceSmallFile(this.#storage, `${this.path}/${name}`, text));
+    this.#written.set(name, text);
+  }
+
+  #track(name: string, synced: Promise<void>): void {
+    const running = synced.catch((error: unknown) => {
+      this.#written.delete(name);
+      this.#logger.warn(`${this.path}/${name} could not be synced`, { error: String(error) });
+    });
+    this.#running.set(name, running);
+  }
+}

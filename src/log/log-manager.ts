@@ -1,0 +1,326 @@
+import type { FramePool, Random, Timer } from '../base/ports.ts';
+import { StorageError } from '../base/ports.ts';
+import type { Uuid } from '../base/uuid.ts';
+import type { LogConfig } from '../config/log-config.ts';
+import { Errors, ProtocolError } from '../protocol/errors.ts';
+import * as names from './file-names.ts';
+import { openLog } from './loader.ts';
+import type { PartitionLog } from './log.ts';
+import { LogDir } from './log-dir.ts';
+import { type LogOptions, type SharedLogState, sharedLogState } from './log-options.ts';
+import { asProtocolError, guarded, storageError } from './storage-errors.ts';
+import type { LogPorts } from './types.ts';
+
+/** How often the background work runs, in ms. */
+export interface LogIntervals {
+  readonly retentionCheckMs: number;
+  readonly checkpointMs: number;
+  readonly highWatermarkCheckpointMs: number;
+  readonly producerExpiryCheckMs: number;
+}
+
+export const defaultLogIntervals: LogIntervals = {
+  retentionCheckMs: 5 * 60 * 1000,
+  checkpointMs: 60 * 1000,
+  highWatermarkCheckpointMs: 5 * 1000,
+  producerExpiryCheckMs: 10 * 60 * 1000,
+};
+
+export interface LogManagerInput {
+  /** The log dirs, without a slash at the end; made where they do not exist. */
+  readonly dirs: readonly string[];
+  readonly configFor: (topic: string) => LogConfig;
+  readonly ports: LogPorts & { readonly random: Random; readonly framePool?: FramePool | undefined };
+  readonly options?: Partial<LogOptions>;
+  readonly intervals?: Partial<LogIntervals>;
+  /** Topics that others look after although they live in the same dir (`__cluster_metadata`). Default: that one. */
+  readonly skipTopics?: readonly string[];
+}
+
+/**
+ * All partitions of one broker: opens every folder of the log dirs, makes and deletes partitions, runs retention and writes
+ * the checkpoints. A dir whose disk fails takes its partitions with it; the others serve on.
+ */
+export class LogManager {
+  /** Called once per dir that failed. */
+  onDirFailure: (dir: string, error: Error) => void = () => {};
+  readonly shared: SharedLogState;
+  readonly #input: LogManagerInput;
+  readonly #dirs: LogDir[] = [];
+  readonly #logs = new Map<string, PartitionLog>();
+  readonly #intervals: LogIntervals;
+  readonly #timers = new Set<Timer>();
+  readonly #removals = new Set<Promise<void>>();
+  #closed = false;
+
+  private constructor(input: LogManagerInput) {
+    this.#input = input;
+    this.#intervals = { ...defaultLogIntervals, ...input.intervals };
+    const { storage, random, framePool } = input.ports;
+    this.shared = sharedLogState({ storage, options: input.options, random, pool: framePool });
+  }
+
+  /** Loads every dir. Throws ProtocolError(KAFKA_STORAGE_ERROR) only where no dir can be used. */
+  static open(input: LogManagerInput): LogManager {
+    const manager = new LogManager(input);
+    let failure: ProtocolError | undefined;
+    for (const path of input.dirs) {
+      try {
+        manager.#openDir(path);
+      } catch (error) {
+        failure = asProtocolError(error);
+        input.ports.logger.error(`log dir ${path} can't be used`, { error: failure.message });
+      }
+    }
+    if (manager.#dirs.length === 0 && failure !== undefined) throw failure;
+    return manager;
+  }
+
+  get dirs(): readonly string[] {
+    return this.#dirs.filter((dir) => dir.failure === undefined).map((dir) => dir.path);
+  }
+
+  /** Dirs that failed, at the start or since. */
+  get offlineDirs(): readonly string[] {
+    const online = this.dirs;
+    return this.#input.dirs.filter((dir) => !online.includes(dir));
+  }
+
+  /** Whether the dir was closed in order before; brokers register with the epoch in the marker (KIP-966). */
+  hadCleanShutdown(dir: string): boolean {
+    return this.#dirs.find((one) => one.path === dir)?.cleanShutdown ?? false;
+  }
+
+  get(topic: string, partition: number): PartitionLog | undefined {
+    return this.#logs.get(names.partitionFolder(topic, partition));
+  }
+
+  all(): IterableIterator<PartitionLog> {
+    return this.#logs.values();
+  }
+
+  /** The log dir that holds a log. */
+  dirOf(log: PartitionLog): string {
+    return log.dir.slice(0, log.dir.lastIndexOf('/'));
+  }
+
+  /**
+   * The partition's log, made in the dir with the fewest partitions where there is none. Throws ProtocolError:
+   * INCONSISTENT_TOPIC_ID where the folder belongs to a topic with another id, KAFKA_STORAGE_ERROR.
+   */
+  getOrCreate(topic: string, partition: number, topicId: Uuid, config?: LogConfig): PartitionLog {
+    if (this.#closed) throw storageError('the log manager is closed');
+    const name = names.partitionFolder(topic, partition);
+    const found = this.#logs.get(name);
+    if (found !== undefined) {
+      if (found.topicId === topicId) return found;
+      throw new ProtocolError(
+        Errors.INCONSISTENT_TOPIC_ID,
+        `${name} has topic id ${found.topicId}, not ${topicId}`,
+      );
+    }
+    const dir = this.#emptiestDir();
+    const log = openLog({
+      dir: `${dir.path}/${name}`,
+      topic,
+      partition,
+      topicId,
+      config: config ?? this.#input.configFor(topic),
+      ports: this.#input.ports,
+      shared: this.shared,
+      cleanShutdown: false,
+      recoveryPoint: 0,
+    });
+    this.#adopt(dir, name, log);
+    return log;
+  }
+
+  /**
+   * Takes a partition away: its folder gets a `-delete` name now, so that the partition's own name is free, and is removed
+   * after file.delete.delay.ms off the loop. False where there is none. Throws ProtocolError(KAFKA_STORAGE_ERROR).
+   */
+  delete(topic: string, partition: number): boolean {
+    const name = names.partitionFolder(topic, partition);
+    const log = this.#logs.get(name);
+    if (log === undefined) return false;
+    const dir = this.#dirs.find((one) => one.path === this.dirOf(log));
+    this.#logs.delete(name);
+    dir?.logs.delete(name);
+    log.abandon(new ProtocolError(Errors.UNKNOWN_TOPIC_OR_PARTITION, `${name} was deleted`));
+    if (dir === undefined || dir.failure !== undefined) return true;
+    const { storage, random } = this.#input.ports;
+    const target = `${dir.path}/${names.deleteFolder(topic, partition, random)}`;
+    guarded(() => storage.rename(log.dir, target));
+    log.movedTo(target);
+    this.#after(log.config.fileDeleteDelayMs, () => this.#remove(target));
+    return true;
+  }
+
+  updateConfig(topic: string, config: LogConfig): void {
+    for (const log of this.#logs.values()) if (log.topic === topic) log.updateConfig(config);
+  }
+
+  /** Starts retention, checkpoints and the expiry of producer ids. */
+  startBackground(): void {
+    const { retentionCheckMs, checkpointMs, highWatermarkCheckpointMs, producerExpiryCheckMs } =
+      this.#intervals;
+    this.#every(retentionCheckMs, () => this.deleteOldSegments());
+    this.#every(checkpointMs, () => this.checkpoint());
+    this.#every(highWatermarkCheckpointMs, () => this.#eachDir((dir) => dir.writeHighWatermarks()));
+    this.#every(producerExpiryCheckMs, () => {
+      for (const log of this.#logs.values()) log.expireProducers();
+    });
+  }
+
+  /** Runs retention over all logs now. */
+  deleteOldSegments(): number {
+    let deleted = 0;
+    for (const log of this.#logs.values()) {
+      try {
+        deleted += log.deleteOldSegments();
+      } catch (error) {
+        this.#input.ports.logger.error(`retention of ${log.dir} failed`, {
+          error: asProtocolError(error).message,
+        });
+      }
+    }
+    return deleted;
+  }
+
+  /** Writes recovery points and log starts of all dirs. */
+  checkpoint(): void {
+    this.#eachDir((dir) => dir.writeRecoveryPoints());
+    this.#eachDir((dir) => dir.writeLogStarts());
+  }
+
+  /**
+   * Writes, syncs and closes all logs; dirs where all went well get their clean-shutdown marker with `brokerEpoch` (-1:
+   * none). Never rejects.
+   */
+  async close(brokerEpoch = -1): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    await Promise.all(this.#removals);
+    await Promise.all(
+      this.#dirs.map((dir) =>
+        dir.close(brokerEpoch).catch((error: unknown) => {
+          this.#input.ports.logger.error(`${dir.path} was not closed in order`, { error: String(error) });
+        }),
+      ),
+    );
+    this.#logs.clear();
+  }
+
+  #openDir(path: string): void {
+    const { storage, logger } = this.#input.ports;
+    if (!guarded(() => storage.isDirectory(path))) guarded(() => storage.makeDir(path));
+    const dir = guarded(() => LogDir.open(path, storage, logger));
+    const folders = guarded(() => storage.list(path)).filter((entry) => entry.isDirectory);
+    const loaded: (readonly [string, PartitionLog])[] = [];
+    for (const { name } of folders) {
+      const folder = names.parseFolder(name);
+      if (folder === undefined) {
+        logger.warn(`${path}/${name} is not the folder of a partition and is left alone`);
+      } else if (folder.kind === 'delete') {
+        this.#after(this.#input.configFor(folder.topic).fileDeleteDelayMs, () =>
+          this.#remove(`${path}/${name}`),
+        );
+      } else if (folder.kind !== 'partition') {
+        logger.warn(`${path}/${name} is a ${folder.kind} folder and is left alone`);
+      } else if (!this.#skips(folder.topic)) {
+        loaded.push([name, this.#load(dir, name, folder)]);
+      }
+    }
+    this.#dirs.push(dir);
+    for (const [name, log] of loaded) this.#adopt(dir, name, log);
+    // From here on a crash must be seen as one.
+    guarded(() => dir.removeMarker());
+  }
+
+  #load(dir: LogDir, name: string, folder: names.PartitionFolder): PartitionLog {
+    if (this.#logs.has(name)) throw storageError(`${name} is in more than one log dir`);
+    const log = openLog({
+      dir: `${dir.path}/${name}`,
+      topic: folder.topic,
+      partition: folder.partition,
+      topicId: undefined,
+      config: this.#input.configFor(folder.topic),
+      ports: this.#input.ports,
+      shared: this.shared,
+      cleanShutdown: dir.cleanShutdown,
+      recoveryPoint: dir.recoveryPoints.get(name) ?? 0,
+      logStartOffset: dir.logStarts.get(name),
+    });
+    log.updateHighWatermark(dir.highWatermarks.get(name) ?? 0);
+    return log;
+  }
+
+  #adopt(dir: LogDir, name: string, log: PartitionLog): void {
+    this.#logs.set(name, log);
+    dir.logs.set(name, log);
+    log.onOffline = (_, error) => this.#failDir(dir, error);
+  }
+
+  #failDir(dir: LogDir, error: Error): void {
+    if (dir.failure !== undefined) return;
+    dir.failure = error;
+    this.#input.ports.logger.error(`log dir ${dir.path} is offline, ${dir.logs.size} partitions with it`, {
+      error: error.message,
+    });
+    for (const log of dir.logs.values()) log.takeOffline(error);
+    this.onDirFailure(dir.path, error);
+  }
+
+  #skips(topic: string): boolean {
+    return (this.#input.skipTopics ?? ['__cluster_metadata']).includes(topic);
+  }
+
+  #emptiestDir(): LogDir {
+    let emptiest: LogDir | undefined;
+    for (const dir of this.#dirs) {
+      if (dir.failure === undefined && dir.logs.size < (emptiest?.logs.size ?? Number.POSITIVE_INFINITY))
+        emptiest = dir;
+    }
+    if (emptiest === undefined) throw storageError('no log dir is online');
+    return emptiest;
+  }
+
+  #eachDir(run: (dir: LogDir) => void): void {
+    for (const dir of this.#dirs) {
+      if (dir.failure !== undefined) continue;
+      try {
+        run(dir);
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error;
+        this.#input.ports.logger.warn(`a checkpoint in ${dir.path} could not be written`, {
+          error: error.message,
+        });
+      }
+    }
+  }
+
+  #remove(path: string): void {
+    const removal = this.#input.ports.storage.remove(path).catch((error: unknown) => {
+      this.#input.ports.logger.warn(`could not remove ${path}`, { error: String(error) });
+    });
+    this.#removals.add(removal);
+    removal.finally(() => this.#removals.delete(removal));
+  }
+
+  #after(delayMs: number, run: () => void): void {
+    const timer = this.#input.ports.timers.after(delayMs, () => {
+      this.#timers.delete(timer);
+      run();
+    });
+    this.#timers.add(timer);
+  }
+
+  #every(intervalMs: number, run: () => void): void {
+    this.#after(intervalMs, () => {
+      run();
+      if (!this.#closed) this.#every(intervalMs, run);
+    });
+  }
+}

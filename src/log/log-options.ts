@@ -1,0 +1,72 @@
+import { BufferPool } from '../base/buffer-pool.ts';
+import type { FramePool, Random, Storage } from '../base/ports.ts';
+import { OpenFiles } from './open-files.ts';
+import { TailCache } from './tail-cache.ts';
+
+/** What all logs of one node share. */
+export interface SharedLogState {
+  readonly files: OpenFiles;
+  readonly tails: TailCache;
+  /** Buffers for reads and tails. */
+  readonly pool: FramePool;
+  readonly traffic: Traffic;
+  readonly options: LogOptions;
+  /** Draws segment.jitter.ms; without it there is no jitter. */
+  readonly random: Random | undefined;
+}
+
+/** Bytes that this process has moved through the page cache, as a clock for what is probably still there. */
+export interface Traffic {
+  bytes: number;
+}
+
+export interface LogOptions {
+  /** Appends of at least this size are written at once, smaller ones once per tick. */
+  readonly writeAtOnceBytes: number;
+  /** A log with so many bytes staged does not wait for the end of the tick. */
+  readonly stagedBytesMax: number;
+  /** Budget of the tail caches of all logs. */
+  readonly tailCacheBytes: number;
+  /** Idle buffers kept for reads and tails. */
+  readonly idleBufferBytes: number;
+  /** What was touched within so many bytes of traffic is read without leaving the loop. */
+  readonly warmBytes: number;
+  readonly openFilesMax: number;
+  /** Walk the records of compressed batches on append, as Apache does. */
+  readonly walkCompressed: boolean;
+  /** Most bytes that one compressed batch may unfold to. */
+  readonly plainBytesMax: number;
+  readonly producerIdExpirationMs: number;
+}
+
+export const defaultLogOptions: LogOptions = {
+  writeAtOnceBytes: 64 * 1024,
+  stagedBytesMax: 1024 * 1024,
+  tailCacheBytes: 32 * 1024 * 1024,
+  idleBufferBytes: 32 * 1024 * 1024,
+  warmBytes: 1024 * 1024 * 1024,
+  openFilesMax: 512,
+  walkCompressed: true,
+  plainBytesMax: 256 * 1024 * 1024,
+  producerIdExpirationMs: 24 * 60 * 60 * 1000,
+};
+
+export interface SharedLogInput {
+  readonly storage: Storage;
+  readonly options?: Partial<LogOptions> | undefined;
+  readonly random?: Random | undefined;
+  readonly pool?: FramePool | undefined;
+}
+
+export function sharedLogState(input: SharedLogInput): SharedLogState {
+  const options = { ...defaultLogOptions, ...input.options };
+  const pool = input.pool ?? new BufferPool({ maxRetainedBytes: options.idleBufferBytes });
+  return {
+    files: new OpenFiles(input.storage, options.openFilesMax),
+    tails: new TailCache(options.tailCacheBytes, pool),
+    pool,
+    traffic: { bytes: 0 },
+    options,
+    random: input.random,
+  };
+}

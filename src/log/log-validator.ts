@@ -1,0 +1,362 @@
+import type { LogConfig } from '../config/log-config.ts';
+import {
+  CorruptCompressionError,
+  isCompressionCodec,
+  OutputTooLargeError,
+} from '../protocol/compression/codec.ts';
+import { Errors, ProtocolError } from '../protocol/errors.ts';
+import { BatchBuilder } from '../protocol/record-batch/builder.ts';
+import * as header from '../protocol/record-batch/header.ts';
+import { plainPayload, records } from '../protocol/record-batch/records.ts';
+import { type RecordWalk, walkFailureText, walkRecords } from '../protocol/record-batch/walk.ts';
+import { int32At } from './batch-bytes.ts';
+import type { AppendOrigin, RecordError } from './types.ts';
+
+const SMALLEST_RECORD_BYTES = 14;
+const CODEC_ID_MAX = 4;
+const ERRORS_SHOWN = 3;
+
+/** One or more records made a batch invalid (INVALID_RECORD or INVALID_TIMESTAMP); Produce names them (KIP-467). */
+export class RecordValidationError extends ProtocolError {
+  readonly recordErrors: readonly RecordError[];
+  constructor(
+    code: typeof Errors.INVALID_RECORD | typeof Errors.INVALID_TIMESTAMP,
+    message: string,
+    recordErrors: readonly RecordError[],
+  ) {
+    super(code, message);
+    this.name = 'RecordValidationError';
+    this.recordErrors = recordErrors;
+  }
+}
+
+/** The part of a log's settings that validation looks at. */
+export type ValidationSettings = Pick<
+  LogConfig,
+  | 'maxMessageBytes'
+  | 'segmentBytes'
+  | 'cleanupPolicy'
+  | 'compressionType'
+  | 'messageTimestampType'
+  | 'messageTimestampBeforeMaxMs'
+  | 'messageTimestampAfterMaxMs'
+  | 'compressionGzipLevel'
+  | 'compressionLz4Level'
+  | 'compressionZstdLevel'
+>;
+
+export interface ValidationOptions {
+  /** Walk the records of compressed batches too, as Apache does. */
+  readonly walkCompressed: boolean;
+  /** Most bytes that one compressed batch may unfold to. */
+  readonly plainBytesMax: number;
+}
+
+/**
+ * What Apache checks of a produce request's records before it looks at the partition: exactly one whole batch, of format 2,
+ * and zstd only from Produce 7 on (KIP-110). Throws ProtocolError. For Produce 3 and up; older ones carry older formats.
+ */
+export function checkProducedRecords(bytes: Uint8Array, produceVersion: number): void {
+  const size = nextBatchSize(bytes, 0);
+  if (size === -1)
+    throw invalid(
+      `Produce requests with version ${produceVersion} must have at least one record batch per partition`,
+    );
+  if (bytes[header.MAGIC_AT] !== header.CURRENT_MAGIC) {
+    throw invalid(
+      `Produce requests with version ${produceVersion} are only allowed to contain record batches with magic version 2`,
+    );
+  }
+  if (produceVersion < 7 && size >= header.BATCH_OVERHEAD && header.compressionOf(bytes, 0) === 'zstd') {
+    const text = `Produce requests with version ${produceVersion} are not allowed to use ZStandard compression`;
+    throw new ProtocolError(Errors.UNSUPPORTED_COMPRESSION_TYPE, text);
+  }
+  if (nextBatchSize(bytes, size) !== -1) {
+    throw invalid(
+      `Produce requests with version ${produceVersion} are only allowed to contain exactly one record batch per partition`,
+    );
+  }
+}
+
+/**
+ * Size of the batch at `at`, in any format; -1 where less than a whole one is left. Throws CORRUPT_MESSAGE for a length or
+ * a magic that no batch can have.
+ */
+export function nextBatchSize(bytes: Uint8Array, at: number): number {
+  const left = bytes.length - at;
+  if (left < header.LOG_OVERHEAD) return -1;
+  const length = int32At(bytes, at + header.BATCH_LENGTH_AT);
+  if (length < SMALLEST_RECORD_BYTES)
+    throw corrupt(`Record size ${length} is less than the minimum record overhead (14)`);
+  if (left < header.HEADER_UP_TO_MAGIC) return -1;
+  const magic = header.magic(bytes, at);
+  if (magic < 0 || magic > header.CURRENT_MAGIC) throw corrupt(`Invalid magic found in record: ${magic}`);
+  return length + header.LOG_OVERHEAD > left ? -1 : length + header.LOG_OVERHEAD;
+}
+
+/**
+ * The checks that need no records: sizes, magic, CRC, offsets as far as the origin has a say in them. Returns the bytes of
+ * whole batches; what follows them is cut off, as Apache does. Throws ProtocolError.
+ */
+export function checkBatches(
+  bytes: Uint8Array,
+  origin: AppendOrigin,
+  settings: ValidationSettings,
+  leaderEpoch: number,
+): number {
+  let at = 0;
+  let count = 0;
+  for (let size = nextBatchSize(bytes, at); size !== -1; size = nextBatchSize(bytes, at)) {
+    const magic = bytes[at + header.MAGIC_AT]!;
+    if (magic !== header.CURRENT_MAGIC) {
+      throw new ProtocolError(
+        Errors.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+        `message format ${magic} is not supported`,
+      );
+    }
+    if (size < header.BATCH_OVERHEAD) throw corrupt(`the batch has ${size} bytes, less than its header`);
+    if (origin === 'raft' && header.partitionLeaderEpoch(bytes, at) !== leaderEpoch) {
+      throw invalid(
+        `the batch has leader epoch ${header.partitionLeaderEpoch(bytes, at)}, not ${leaderEpoch}`,
+      );
+    }
+    if (origin === 'client' && header.baseOffset(bytes, at) !== 0) {
+      throw invalid(
+        `The baseOffset of the record batch should be 0, but it is ${header.baseOffset(bytes, at)}`,
+      );
+    }
+    if (size > settings.maxMessageBytes) {
+      const text = `The record batch size is ${size} bytes which exceeds the maximum configured value of ${settings.maxMessageBytes}`;
+      throw new ProtocolError(Errors.MESSAGE_TOO_LARGE, text);
+    }
+    if (!header.crcIsValid(bytes, at))
+      throw corrupt(`Record is corrupt (stored crc = ${header.crc(bytes, at)})`);
+    if (header.compressionId(bytes, at) > CODEC_ID_MAX) {
+      const text = `unknown compression type id ${header.compressionId(bytes, at)}`;
+      throw new ProtocolError(Errors.UNSUPPORTED_COMPRESSION_TYPE, text);
+    }
+    at += size;
+    count += 1;
+    if (origin === 'client' && count > 1) throw invalid('Compressed outer record has more than one batch');
+  }
+  if (count === 0) throw invalid('Record batch has no batches at all');
+  return at;
+}
+
+/**
+ * Checks the one batch in `batch` (exactly its bytes, CRC checked) for the leader, and makes it what the topic wants:
+ * timestamp type, codec, dense offsets. Returns `batch`, changed in place, or another one that takes its place.
+ * Throws ProtocolError, a RecordValidationError where single records are to blame.
+ */
+export function validateForLeader(
+  batch: Buffer,
+  origin: AppendOrigin,
+  settings: ValidationSettings,
+  options: ValidationOptions,
+  nowMs: number,
+): Buffer {
+  if (origin === 'client') checkHeader(batch);
+  const codec = header.compressionOf(batch, 0) ?? 'none';
+  const wanted = targetCodec(settings, codec);
+  const isControl = header.isControl(batch, 0);
+  const recompress = wanted !== codec && !(isControl && codec === 'none');
+  if (codec !== 'none' && !options.walkCompressed && !recompress) return unwalked(batch, settings, nowMs);
+  const walk = walkPayload(batch, codec === 'none', options.plainBytesMax);
+  checkRecords(batch, walk, settings, options, nowMs);
+  if (recompress || walk.firstOffsetGap >= 0) return rebuild(batch, wanted, settings, options, nowMs);
+  if (settings.messageTimestampType === 'LogAppendTime') {
+    header.setMaxTimestampAndType(batch, 0, BigInt(nowMs), 'LogAppendTime');
+  } else {
+    setCreateTime(batch, walk);
+  }
+  return batch;
+}
+
+function checkHeader(batch: Buffer): void {
+  const countFromOffsets = header.lastOffsetDelta(batch, 0) + 1;
+  const count = header.recordCount(batch, 0);
+  if (countFromOffsets <= 0)
+    throw invalid(`Batch has an invalid offset range: last offset delta ${countFromOffsets - 1}`);
+  if (count <= 0) throw invalid(`Invalid reported count for record batch: ${count}`);
+  if (countFromOffsets !== count) {
+    throw invalid(
+      `Inconsistent batch offset range [0, ${countFromOffsets - 1}] and count of records ${count}`,
+    );
+  }
+  if (header.isControl(batch, 0)) throw invalid('Clients are not allowed to write control records');
+  if (header.hasProducerId(batch, 0) && header.baseSequence(batch, 0) < 0) {
+    throw invalid(
+      `Invalid sequence number ${header.baseSequence(batch, 0)} in record batch with producerId ${header.producerId(batch, 0)}`,
+    );
+  }
+}
+
+function targetCodec(
+  settings: ValidationSettings,
+  source: NonNullable<ReturnType<typeof header.compressionOf>>,
+) {
+  const configured: string = settings.compressionType === 'uncompressed' ? 'none' : settings.compressionType;
+  return isCompressionCodec(configured) ? configured : source;
+}
+
+function walkPayload(batch: Buffer, isPlain: boolean, plainBytesMax: number): RecordWalk {
+  const count = header.recordCount(batch, 0);
+  let walk: RecordWalk;
+  if (isPlain) {
+    walk = walkRecords(batch, header.RECORDS_AT, batch.length, count);
+  } else {
+    const payload = unfold(batch, plainBytesMax);
+    walk = walkRecords(payload, 0, payload.length, count);
+  }
+  if (walk.failure !== undefined) throw invalid(walkFailureText(walk.failure, walk.records));
+  return walk;
+}
+
+function unfold(batch: Buffer, plainBytesMax: number): Uint8Array {
+  try {
+    return plainPayload(batch, 0, plainBytesMax);
+  } catch (error) {
+    if (error instanceof OutputTooLargeError)
+      throw new ProtocolError(Errors.MESSAGE_TOO_LARGE, error.message);
+    if (error instanceof CorruptCompressionError) throw invalid(error.message);
+    throw error;
+  }
+}
+
+/** Finds the records to blame only when the walk's summary says that there may be some. */
+function checkRecords(
+  batch: Buffer,
+  walk: RecordWalk,
+  settings: ValidationSettings,
+  options: ValidationOptions,
+  nowMs: number,
+): void {
+  const needKeys = settings.cleanupPolicy.includes('compact');
+  const hasLogAppendTime = header.timestampType(batch, 0) === 'LogAppendTime';
+  const createTime = settings.messageTimestampType === 'CreateTime';
+  const base = header.roundedBaseTimestamp(batch, 0);
+  const isInRange =
+    !createTime ||
+    (isRecent(base + walk.minTimestampDelta, settings, nowMs) &&
+      isRecent(base + walk.maxTimestampDelta, settings, nowMs));
+  if (isInRange && !hasLogAppendTime && !(needKeys && walk.firstWithoutKey >= 0)) return;
+
+  const keyErrors: RecordError[] = [];
+  const timeErrors: RecordError[] = [];
+  let batchIndex = 0;
+  for (const record of records(batch, { maxPlainBytes: options.plainBytesMax })) {
+    if (needKeys && record.key === null) {
+      keyErrors.push({ batchIndex, message: 'Compacted topic cannot accept message without key' });
+    } else if (createTime && record.timestamp !== -1n) {
+      if (!isRecent(Number(record.timestamp), settings, nowMs)) {
+        timeErrors.push({ batchIndex, message: rangeText(record.timestamp, record.offset, settings, nowMs) });
+      }
+    } else if (hasLogAppendTime) {
+      timeErrors.push({
+        batchIndex,
+        message: 'Invalid timestamp type: the producer should not set it to LogAppendTime',
+      });
+    }
+    batchIndex += 1;
+  }
+  const errors = [...keyErrors, ...timeErrors].sort((a, b) => a.batchIndex - b.batchIndex);
+  if (timeErrors.length > 0) {
+    const text = 'One or more records have been rejected due to invalid timestamp';
+    throw new RecordValidationError(Errors.INVALID_TIMESTAMP, text, errors);
+  }
+  if (keyErrors.length === 0) return;
+  const shown = errors
+    .slice(0, ERRORS_SHOWN)
+    .map((error) => `${error.batchIndex}: ${error.message}`)
+    .join('; ');
+  const text = `One or more records have been rejected due to ${errors.length} record errors, the first of them: ${shown}`;
+  throw new RecordValidationError(Errors.INVALID_RECORD, text, errors);
+}
+
+function isRecent(timestamp: number, settings: ValidationSettings, nowMs: number): boolean {
+  const before = settings.messageTimestampBeforeMaxMs;
+  const after = settings.messageTimestampAfterMaxMs;
+  const isNotTooOld = before >= Number.MAX_SAFE_INTEGER || nowMs - timestamp <= before;
+  return isNotTooOld && (after >= Number.MAX_SAFE_INTEGER || timestamp - nowMs <= after);
+}
+
+function rangeText(timestamp: bigint, offset: number, settings: ValidationSettings, nowMs: number): string {
+  const from = BigInt(nowMs) - BigInt(settings.messageTimestampBeforeMaxMs);
+  const to = BigInt(nowMs) + BigInt(settings.messageTimestampAfterMaxMs);
+  return `Timestamp ${timestamp} of message with offset ${offset} is out of range. The timestamp should be within [${from}, ${to}]`;
+}
+
+/** The batch's max timestamp must be what its records say; most producers got it right and nothing is written. */
+function setCreateTime(batch: Buffer, walk: RecordWalk): void {
+  const hasLogAppendTime = header.timestampType(batch, 0) === 'LogAppendTime';
+  const expected = Math.max(-1, header.roundedBaseTimestamp(batch, 0) + walk.maxTimestampDelta);
+  const claimed = header.roundedMaxTimestamp(batch, 0);
+  if (expected === claimed && Number.isSafeInteger(expected) && !hasLogAppendTime && !walk.wide) return;
+  let max = hasLogAppendTime ? header.maxTimestamp(batch, 0) : -1n;
+  if (!hasLogAppendTime && !walk.wide) {
+    const sum = BigInt.asIntN(64, header.baseTimestamp(batch, 0) + BigInt(walk.maxTimestampDelta));
+    if (sum > max) max = sum;
+  } else if (!hasLogAppendTime) {
+    for (const record of records(batch)) if (record.timestamp > max) max = record.timestamp;
+  }
+  header.setMaxTimestampAndType(batch, 0, max, 'CreateTime');
+}
+
+/** A compressed batch that nobody unfolds: its header is believed. */
+function unwalked(batch: Buffer, settings: ValidationSettings, nowMs: number): Buffer {
+  if (settings.messageTimestampType === 'LogAppendTime') {
+    header.setMaxTimestampAndType(batch, 0, BigInt(nowMs), 'LogAppendTime');
+    return batch;
+  }
+  const newest = header.roundedMaxTimestamp(batch, 0);
+  if (newest !== -1 && !isRecent(newest, settings, nowMs)) {
+    const text = rangeText(header.maxTimestamp(batch, 0), 0, settings, nowMs);
+    throw new RecordValidationError(Errors.INVALID_TIMESTAMP, text, [{ batchIndex: 0, message: text }]);
+  }
+  header.setMaxTimestampAndType(batch, 0, header.maxTimestamp(batch, 0), 'CreateTime');
+  return batch;
+}
+
+function rebuild(
+  batch: Buffer,
+  codec: ReturnType<typeof targetCodec>,
+  settings: ValidationSettings,
+  options: ValidationOptions,
+  nowMs: number,
+): Buffer {
+  const appended = settings.messageTimestampType === 'LogAppendTime';
+  const level = levelOf(codec, settings);
+  const builder = new BatchBuilder({
+    compression: codec,
+    ...(level === undefined ? {} : { compressionLevel: level }),
+    ...(appended ? { timestampType: 'LogAppendTime' as const, logAppendTime: BigInt(nowMs) } : {}),
+    producerId: header.producerId(batch, 0),
+    producerEpoch: header.producerEpoch(batch, 0),
+    baseSequence: header.baseSequence(batch, 0),
+    isTransactional: header.isTransactional(batch, 0),
+    isControl: header.isControl(batch, 0),
+  });
+  for (const { timestamp, key, value, headers } of records(batch, { maxPlainBytes: options.plainBytesMax })) {
+    builder.append({ timestamp, key, value, headers });
+  }
+  const rebuilt = builder.build();
+  if (rebuilt.length > settings.maxMessageBytes) {
+    const text = `Message batch size is ${rebuilt.length} bytes which exceeds the maximum configured size of ${settings.maxMessageBytes}`;
+    throw new ProtocolError(Errors.MESSAGE_TOO_LARGE, text);
+  }
+  return rebuilt;
+}
+
+function levelOf(codec: string, settings: ValidationSettings): number | undefined {
+  if (codec === 'gzip') return settings.compressionGzipLevel;
+  if (codec === 'lz4') return settings.compressionLz4Level;
+  return codec === 'zstd' ? settings.compressionZstdLevel : undefined;
+}
+
+function invalid(message: string): ProtocolError {
+  return new ProtocolError(Errors.INVALID_RECORD, message);
+}
+
+function corrupt(message: string): ProtocolError {
+  return new ProtocolError(Errors.CORRUPT_MESSAGE, message);
+}

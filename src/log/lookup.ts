@@ -1,0 +1,71 @@
+import { CorruptCompressionError, OutputTooLargeError } from '../protocol/compression/codec.ts';
+import { Errors, ProtocolError } from '../protocol/errors.ts';
+import * as header from '../protocol/record-batch/header.ts';
+import { InvalidRecordError, type KafkaRecord, records } from '../protocol/record-batch/records.ts';
+import type { BatchScanner } from './batch-scanner.ts';
+import type { Segments } from './segments.ts';
+import type { TimestampAndOffset } from './types.ts';
+
+/**
+ * The first record at or above `startOffset` whose timestamp is at or after `timestamp`: the first segment with such a
+ * timestamp decides, as in Apache. Throws StorageError, and CORRUPT_MESSAGE for a batch that can't be read.
+ */
+export function findByTimestamp(
+  segments: Segments,
+  timestamp: bigint,
+  startOffset: number,
+): TimestampAndOffset | undefined {
+  for (const segment of segments.all) {
+    if (segment.sizeInBytes === 0 || segment.maxTimestamp < timestamp) continue;
+    const from = Math.max(segment.times.offsetFor(timestamp), startOffset);
+    const scanner = segment.scan(segment.offsets.positionFor(from), { chunkBytes: 16 * 1024 });
+    while (scanner.next()) {
+      if (header.maxTimestamp(scanner.bytes, scanner.at) < timestamp) continue;
+      if (header.lastOffset(scanner.bytes, scanner.at) < startOffset) continue;
+      const found = firstRecord(
+        scanner,
+        (record) => record.timestamp >= timestamp && record.offset >= startOffset,
+      );
+      if (found !== undefined) return found;
+    }
+    // All of its records in time lie below the log start; Apache gives up here until retention took the segment.
+  }
+  return undefined;
+}
+
+/** The first record that has the largest timestamp of the log. Throws as `findByTimestamp`. */
+export function findMaxTimestamp(segments: Segments): TimestampAndOffset | undefined {
+  let newest = segments.first;
+  for (const segment of segments.all) {
+    if (segment.maxTimestamp > newest.maxTimestamp) newest = segment;
+  }
+  const timestamp = newest.maxTimestamp;
+  const scanner = newest.scan(newest.offsets.positionFor(newest.offsetOfMaxTimestamp), {
+    chunkBytes: 16 * 1024,
+  });
+  while (scanner.next()) {
+    if (header.maxTimestamp(scanner.bytes, scanner.at) !== timestamp) continue;
+    return firstRecord(scanner, (record) => record.timestamp === timestamp);
+  }
+  return undefined;
+}
+
+function firstRecord(
+  scanner: BatchScanner,
+  matches: (record: KafkaRecord) => boolean,
+): TimestampAndOffset | undefined {
+  scanner.loadWhole();
+  const leaderEpoch = header.partitionLeaderEpoch(scanner.bytes, scanner.at);
+  try {
+    for (const record of records(scanner.bytes, { at: scanner.at })) {
+      if (matches(record)) return { offset: record.offset, timestamp: record.timestamp, leaderEpoch };
+    }
+  } catch (error) {
+    const isCorrupt =
+      error instanceof InvalidRecordError ||
+      error instanceof CorruptCompressionError ||
+      error instanceof OutputTooLargeError;
+    throw isCorrupt ? new ProtocolError(Errors.CORRUPT_MESSAGE, error.message) : error;
+  }
+  return undefined;
+}

@@ -1,0 +1,22 @@
+import { StorageError } from '../base/ports.ts';
+import { Errors, ProtocolError } from '../protocol/errors.ts';
+
+export function storageError(message: string): ProtocolError {
+  return new ProtocolError(Errors.KAFKA_STORAGE_ERROR, message);
+}
+
+/** What a failing disk means to a client (KAFKA_STORAGE_ERROR); throws what is not the disk's fault on. */
+export function asProtocolError(error: unknown): ProtocolError {
+  if (error instanceof ProtocolError) return error;
+  if (error instanceof StorageError) return storageError(error.message);
+  throw error;
+}
+
+/** Runs `run`; a StorageError comes out as a ProtocolError. */
+export function guarded<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw asProtocolError(error);
+  }
+}

@@ -1,0 +1,210 @@
+import { expect, test } from 'vitest';
+import { Errors } from '../../../src/protocol/errors.ts';
+import { append, batch, settle, topicId, valuesFrom, World } from './fakes.ts';
+
+const LOG = '00000000000000000000.log';
+
+function write(world: World, count: number, changes = {}) {
+  const log = world.open(changes);
+  for (let at = 0; at < count; at += 1) {
+    append(log, batch([`v${at}`]));
+    world.time.tick();
+  }
+  return log;
+}
+
+test('a torn tail is cut and the log goes on behind it', async () => {
+  const world = new World();
+  write(world, 5);
+  const file = world.storage.files.get(`/data/t-0/${LOG}`)!;
+  file.bytes = file.bytes.subarray(0, file.bytes.length - 7);
+  const log = world.open();
+  expect([log.logEndOffset, log.assignedEndOffset]).toEqual([4, 4]);
+  expect(append(log, batch(['next'])).firstOffset).toBe(4);
+  world.time.tick();
+  expect(await valuesFrom(log, 0)).toEqual(['v0', 'v1', 'v2', 'v3', 'next']);
+});
+
+test.each([
+  ['a flipped bit', (bytes: Buffer, at: number) => void (bytes[at + 70]! ^= 1)],
+  ['zeroes', (bytes: Buffer, at: number) => void bytes.fill(0, at)],
+  ['a length beyond the file', (bytes: Buffer, at: number) => void bytes.writeInt32BE(0x7fffffff, at + 8)],
+  ['a negative length', (bytes: Buffer, at: number) => void bytes.writeInt32BE(-1, at + 8)],
+  ['an offset that goes back', (bytes: Buffer, at: number) => void bytes.writeBigInt64BE(0n, at)],
+  ['a wrong magic', (bytes: Buffer, at: number) => void bytes.writeInt8(9, at + 16)],
+])('%s ends the log before the batch that has it', (_, damage) => {
+  const world = new World();
+  write(world, 5);
+  const bytes = world.file(LOG);
+  damage(bytes, (bytes.length / 5) * 3);
+  expect(world.open().logEndOffset).toBe(3);
+  expect(world.file(LOG).length).toBe((bytes.length / 5) * 3);
+});
+
+test('segments behind the damage go', async () => {
+  const world = new World();
+  const log = write(world, 6, { segmentBytes: 100 });
+  expect(log.segmentCount).toBe(6);
+  const third = world.names().filter((name) => name.endsWith('.log'))[2]!;
+  world.file(third)[40]! ^= 1;
+  const again = world.open({ segmentBytes: 100 });
+  expect([again.logEndOffset, await valuesFrom(again, 0)]).toEqual([2, ['v0', 'v1']]);
+  expect(world.names().filter((name) => name.endsWith('.log'))).toHaveLength(3);
+  expect(append(again, batch(['w'])).firstOffset).toBe(2);
+});
+
+test('below the recovery point nothing is read again, after a clean stop nothing at all', async () => {
+  const world = new World();
+  const log = write(world, 6, { segmentBytes: 100 });
+  await log.close();
+  const first = world.file(LOG);
+  first[70]! ^= 1;
+  expect(world.open({}, { recoveryPoint: 6 }).logEndOffset).toBe(6);
+  expect(world.open({}, { cleanShutdown: true }).logEndOffset).toBe(6);
+  expect(world.open({}, { cleanShutdown: true }).recoveryPoint).toBe(6);
+  expect(world.open({}, { recoveryPoint: 0 }).logEndOffset).toBe(0);
+});
+
+test.each(['removed', 'torn', 'garbled'])('%s indexes are rebuilt to the same bytes', async (how) => {
+  const world = new World();
+  const log = write(world, 40, { indexIntervalBytes: 200 });
+  await log.close();
+  const names = ['00000000000000000000.index', '00000000000000000000.timeindex'];
+  const before = names.map((name) => world.file(name));
+  expect(before.every((bytes) => bytes.length > 0)).toBe(true);
+  for (const name of names) {
+    const file = world.storage.files.get(`/data/t-0/${name}`)!;
+    if (how === 'removed') world.storage.removeNow(`/data/t-0/${name}`);
+    else file.bytes = how === 'torn' ? file.bytes.subarray(0, file.bytes.length - 3) : Buffer.alloc(file.bytes.length, 0xff);
+  }
+  const again = world.open({ indexIntervalBytes: 200 }, { cleanShutdown: true });
+  expect((await valuesFrom(again, 33)).length).toBe(7);
+  expect(again.offsetForTimestamp(1n)?.offset).toBe(0);
+  await again.close();
+  expect(names.map((name) => world.file(name))).toEqual(before);
+});
+
+test('what was acknowledged under flush.messages=1 survives a power loss', async () => {
+  const world = new World();
+  const log = world.open({ flushMessages: 1 });
+  const outcomes = [];
+  for (let at = 0; at < 20; at += 1) {
+    outcomes.push(append(log, batch([`v${at}`])));
+    world.time.tick();
+    if (at % 4 === 3) await settle();
+    if (at === 18) world.storage.holdSyncs = true;
+  }
+  const acknowledged = outcomes.filter((one) => one.state === 'done').length;
+  world.storage.crash(33);
+  world.storage.holdSyncs = false;
+  const again = world.open({ flushMessages: 1 });
+  expect(acknowledged).toBeGreaterThanOrEqual(16);
+  expect((await valuesFrom(again, 0)).slice(0, acknowledged)).toEqual(Array.from({ length: acknowledged }, (_, at) => `v${at}`));
+  expect(again.topicId).toBe(topicId);
+});
+
+test('leader epochs that the checkpoint lost come back from the batches', async () => {
+  const world = new World();
+  const log = world.open();
+  append(log, batch(['a']), 3);
+  append(log, batch(['b']), 5);
+  world.time.tick();
+  world.storage.files.get('/data/t-0/leader-epoch-checkpoint')!.bytes = Buffer.from('0\n1\ngarb');
+  const again = world.open();
+  expect(again.leaderEpochCache.entries).toEqual([
+    { epoch: 3, startOffset: 0 },
+    { epoch: 5, startOffset: 1 },
+  ]);
+  await again.close();
+  expect(world.file('leader-epoch-checkpoint').toString()).toBe('0\n2\n3 0\n5 1\n');
+});
+
+test('epochs beyond the end of the log are cut', () => {
+  const world = new World();
+  write(world, 3);
+  world.storage.files.get('/data/t-0/leader-epoch-checkpoint')!.bytes = Buffer.from('0\n2\n0 0\n9 50\n');
+  expect(world.open().latestEpoch).toBe(0);
+});
+
+test('a folder of another topic id is refused', () => {
+  const world = new World();
+  write(world, 1);
+  expect(world.file('partition.metadata').toString()).toBe(`version: 0\ntopic_id: ${topicId}`);
+  const other = { topicId: 'AnotherTopicIdAnotherA' as typeof topicId };
+  expect(() => world.open({}, other)).toThrow(expect.objectContaining({ code: Errors.INCONSISTENT_TOPIC_ID }));
+  world.storage.files.get('/data/t-0/partition.metadata')!.bytes = Buffer.alloc(0);
+  expect(world.open().topicId).toBe(topicId);
+});
+
+test('leftovers of a crash are finished or removed', async () => {
+  const world = new World();
+  const log = write(world, 4, { segmentBytes: 100 });
+  await log.close();
+  const logs = world.names().filter((name) => name.endsWith('.log'));
+  const { storage } = world;
+  const put = (name: string, bytes: Buffer) => {
+    storage.open(`/data/t-0/${name}`, 'create').write([bytes], 0);
+  };
+  put('00000000000000000009.log.deleted', Buffer.alloc(3));
+  put('00000000000000000050.index', Buffer.alloc(8));
+  put('00000000000000000000.index.tmp', Buffer.alloc(8));
+  const merged = Buffer.concat([world.file(logs[1]!), world.file(logs[2]!)]);
+  put('00000000000000000001.log.swap', merged);
+  const again = world.open({ segmentBytes: 100 });
+  expect(world.names().filter((name) => /deleted|swap|tmp|0050/.test(name))).toEqual([]);
+  expect(again.segmentCount).toBe(3);
+  expect(await valuesFrom(again, 0)).toEqual(['v0', 'v1', 'v2', 'v3']);
+});
+
+test('a log start beyond the end begins the log anew there', () => {
+  const world = new World();
+  write(world, 3);
+  const log = world.open({}, { logStartOffset: 10 });
+  expect([log.logStartOffset, log.logEndOffset]).toEqual([10, 10]);
+  expect(append(log, batch(['x'])).firstOffset).toBe(10);
+});
+
+test('message formats before 2 are refused, not cut away', () => {
+  const world = new World();
+  write(world, 1);
+  // A message of format 1 with key "k" and value "v", as clients before Kafka 0.11 send it.
+  const old = Buffer.from('00000000000000000000001839268c3301000000018bcfe56800000000016b0000000176', 'hex');
+  world.storage.files.get(`/data/t-0/${LOG}`)!.bytes = old;
+  expect(() => world.open()).toThrow(/message format/);
+  expect(world.file(LOG).length).toBe(old.length);
+});
+
+test('random appends, crashes with torn tails and restarts lose nothing that was synced', async () => {
+  const world = new World();
+  let seed = 42;
+  const below = (bound: number) => {
+    seed = (seed * 1103515245 + 12345) & 0x7fffffff;
+    return seed % bound;
+  };
+  const settings = { flushMessages: 1, segmentBytes: 700, indexIntervalBytes: 100 };
+  const model: string[] = [];
+  for (let life = 0; life < 30; life += 1) {
+    const log = world.open(settings);
+    expect(log.logEndOffset).toBeGreaterThanOrEqual(model.length);
+    const found = await valuesFrom(log, 0);
+    expect(found.slice(0, model.length)).toEqual(model);
+    model.length = 0;
+    model.push(...found);
+    const appended = [];
+    for (let at = below(12); at > 0; at -= 1) {
+      const value = `${life}-${at}-${'x'.repeat(below(80))}`;
+      const outcome = append(log, batch([value]));
+      appended.push({ value, outcome });
+      if (below(3) === 0) world.time.tick();
+      if (below(4) === 0) await settle();
+    }
+    world.time.tick();
+    for (const { value, outcome } of appended) {
+      if (outcome.state !== 'done') break;
+      expect(outcome.firstOffset).toBe(model.length);
+      model.push(value);
+    }
+    world.storage.crash(below(150));
+  }
+  expect(model.length).toBeGreaterThan(50);
+});
