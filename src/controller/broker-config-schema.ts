@@ -1,0 +1,60 @@
+import type { BrokerConfig } from '../config/broker-config.ts';
+import { brokerSetting } from '../config/broker-settings/index.ts';
+import { InvalidConfigError } from '../config/config-error.ts';
+import { describeTopicConfig } from '../config/describe.ts';
+import { logConfigOf } from '../config/log-config.ts';
+import { topicSetting } from '../config/topic-settings.ts';
+import { isListSetting, validateBrokerConfigs, validateTopicConfigs } from '../config/validation.ts';
+import { Errors, ProtocolError } from '../protocol/errors.ts';
+import type { ConfigSchema, ValidatedResource } from './ports.ts';
+
+/** The settings of `src/config` as the controller sees them; `config` gives the broker's settings as they are now. */
+export function brokerConfigSchema(config: () => BrokerConfig): ConfigSchema {
+  return {
+    validate(resource, _name, configs) {
+      try {
+        if (resource === 'topic') validateTopicConfigs(configs, config());
+        else if (resource === 'broker' || resource === 'cluster')
+          validateBrokerConfigs(configs, resource, config());
+        else refuseUnserved(resource, configs);
+      } catch (error) {
+        if (!(error instanceof InvalidConfigError)) throw error;
+        throw new ProtocolError(Errors[error.errorName], error.message);
+      }
+    },
+    isList: (resource, name) =>
+      resource === 'topic'
+        ? isListSetting('topic', name)
+        : isBroker(resource) && isListSetting('broker', name),
+    defaultText(resource, name) {
+      const setting = resource === 'topic' ? topicSetting(name) : brokerSetting(name);
+      return setting?.defaultText ?? undefined;
+    },
+    effectiveTopicConfigs: (overrides) =>
+      describeTopicConfig(overrides, config()).map(
+        ({ name, value, readOnly, configSource, isSensitive }) => ({
+          name,
+          value,
+          readOnly,
+          configSource,
+          isSensitive,
+        }),
+      ),
+    uncleanLeaderElection: (overrides) => logConfigOf(config(), overrides).uncleanLeaderElectionEnable,
+    minInsyncReplicas: (overrides) => logConfigOf(config(), overrides).minInsyncReplicas,
+  };
+}
+
+const isBroker = (resource: ValidatedResource) => resource === 'broker' || resource === 'cluster';
+
+/** Groups and client metrics have no settings here yet; taking one would promise an effect. */
+function refuseUnserved(resource: ValidatedResource, configs: ReadonlyMap<string, string>): void {
+  const [name] = configs.keys();
+  if (name === undefined) return;
+  throw new ProtocolError(
+    Errors.INVALID_CONFIG,
+    resource === 'group'
+      ? `Unknown group config name: ${name}`
+      : `Unknown client metrics configuration: ${name}`,
+  );
+}

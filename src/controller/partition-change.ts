@@ -1,0 +1,124 @@
+import type { Uuid } from '../base/uuid.ts';
+import { metadataVersionAllows, partitionRecordVersion } from '../metadata/features.ts';
+import { type MetadataRecord, type RecordData, record } from '../metadata/records.ts';
+import { NO_LEADER, NO_LEADER_CHANGE, type PartitionRegistration } from '../metadata/registrations.ts';
+
+export interface PartitionChange {
+  readonly topicId: Uuid;
+  readonly partitionId: number;
+  readonly partition: PartitionRegistration;
+  readonly targetIsr: readonly number[];
+  /** `preferred` also moves the leader back to the first replica; `unclean` may take one outside the ISR. */
+  readonly election: 'online' | 'preferred' | 'unclean';
+  readonly isAcceptableLeader: (brokerId: number) => boolean;
+  readonly uncleanShutdownReplicas?: readonly number[];
+  readonly metadataVersion: number;
+  readonly minIsr: number;
+  /** Eligible leader replicas (KIP-966) are in use. */
+  readonly elrEnabled: boolean;
+}
+
+interface Targets {
+  isr: readonly number[];
+  elr: readonly number[];
+}
+
+type Change = {
+  -readonly [K in keyof RecordData<'PartitionChangeRecord'>]?: RecordData<'PartitionChangeRecord'>[K];
+};
+
+const RECOVERING = 1;
+const same = (a: readonly number[], b: readonly number[]) =>
+  a.length === b.length && a.every((id, i) => id === b[i]);
+
+/** The record that brings a partition's leader and ISR in line with who is alive; undefined where nothing changes. */
+export function partitionChangeRecord(change: PartitionChange): MetadataRecord | undefined {
+  const { partition, metadataVersion, elrEnabled } = change;
+  const out: Change = {};
+  const target = targetsOf(change);
+  elect(change, target, out);
+  const elr = out.isr !== undefined || !elrEnabled ? [] : target.elr;
+  if (!same(elr, partition.elr)) out.eligibleLeaderReplicas = elr;
+  // Without eligible leader replicas the last member stays in the ISR, so that it can come back.
+  if (out.isr === undefined && (target.isr.length > 0 || elrEnabled) && !same(target.isr, partition.isr)) {
+    out.isr = target.isr;
+  }
+  if (
+    metadataVersionAllows.leaderEpochBumpOnIsrShrink(metadataVersion) &&
+    out.leader === undefined &&
+    out.isr != null &&
+    !partition.isr.every((id) => out.isr?.includes(id))
+  ) {
+    out.leader = partition.leader;
+  }
+  if (elrEnabled) keepLastKnownLeader(partition, out);
+  if (Object.keys(out).length === 0) return undefined;
+  return record('PartitionChangeRecord', partitionRecordVersion(metadataVersion), {
+    partitionId: change.partitionId,
+    topicId: change.topicId,
+    leader: NO_LEADER_CHANGE,
+    ...out,
+  });
+}
+
+function targetsOf(change: PartitionChange): Targets {
+  const { partition, targetIsr, elrEnabled, minIsr } = change;
+  if (!elrEnabled || targetIsr.length >= minIsr)
+    return { isr: targetIsr, elr: elrEnabled ? [] : partition.elr };
+  const gone = change.uncleanShutdownReplicas ?? [];
+  const candidates = new Set([...partition.elr, ...partition.isr]);
+  return {
+    isr: targetIsr,
+    elr: [...candidates].filter((id) => !targetIsr.includes(id) && !gone.includes(id)),
+  };
+}
+
+function elect(change: PartitionChange, target: Targets, out: Change): void {
+  const { partition } = change;
+  const { node, unclean } = newLeader(change, target);
+  if (node === partition.leader) return;
+  if (target.elr.includes(node)) {
+    target.isr = [node];
+    target.elr = target.elr.filter((id) => id !== node);
+  }
+  out.leader = node;
+  if (!unclean) return;
+  out.isr = [node];
+  if (partition.leaderRecoveryState !== RECOVERING) out.leaderRecoveryState = RECOVERING;
+}
+
+function newLeader(change: PartitionChange, target: Targets): { node: number; unclean: boolean } {
+  const { partition, isAcceptableLeader } = change;
+  const isValid = (id: number) =>
+    (target.isr.includes(id) || (target.isr.length === 0 && target.elr.includes(id))) &&
+    isAcceptableLeader(id);
+  const preferred = partition.replicas[0];
+  if (change.election === 'preferred' && preferred !== undefined && isValid(preferred)) {
+    return { node: preferred, unclean: false };
+  }
+  if (isValid(partition.leader)) return { node: partition.leader, unclean: false };
+  const clean = partition.replicas.find(isValid);
+  if (clean !== undefined) return { node: clean, unclean: false };
+  const lastKnown = partition.lastKnownElr[0];
+  if (
+    change.elrEnabled &&
+    target.isr.length === 0 &&
+    target.elr.length === 0 &&
+    partition.lastKnownElr.length === 1 &&
+    lastKnown !== undefined &&
+    isAcceptableLeader(lastKnown)
+  ) {
+    return { node: lastKnown, unclean: true };
+  }
+  if (change.election === 'unclean') {
+    const any = partition.replicas.find((id) => isAcceptableLeader(id));
+    if (any !== undefined) return { node: any, unclean: true };
+  }
+  return { node: NO_LEADER, unclean: false };
+}
+
+function keepLastKnownLeader(partition: PartitionRegistration, out: Change): void {
+  if (out.leader === NO_LEADER && partition.lastKnownElr.length === 0) out.lastKnownElr = [partition.leader];
+  else if (out.leader !== undefined && out.leader >= 0 && partition.lastKnownElr.length > 0)
+    out.lastKnownElr = [];
+}

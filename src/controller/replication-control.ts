@@ -1,0 +1,488 @@
+import type { Random } from '../base/ports.ts';
+import { randomUuid, type Uuid, ZERO_UUID } from '../base/uuid.ts';
+import type { TopicImage } from '../metadata/image.ts';
+import { type MetadataRecord, record } from '../metadata/records.ts';
+import { MIGRATING_DIRECTORY, partitionRecord, UNASSIGNED_DIRECTORY } from '../metadata/registrations.ts';
+import { Errors, ProtocolError } from '../protocol/errors.ts';
+import type {
+  CreatePartitionsRequest,
+  CreatePartitionsResponse,
+} from '../protocol/messages/create-partitions.ts';
+import type { CreateTopicsRequest, CreateTopicsResponse } from '../protocol/messages/create-topics.ts';
+import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../protocol/messages/delete-topics.ts';
+import type {
+  ListPartitionReassignmentsRequest,
+  ListPartitionReassignmentsResponse,
+} from '../protocol/messages/list-partition-reassignments.ts';
+import { placeReplicas, type UsableBroker } from './placement.ts';
+import type { ConfigSchema, CreateTopicPolicy } from './ports.ts';
+import { type ApiError, apiErrorOf, type ControllerResult, type RequestContext } from './result.ts';
+import type { ControllerState } from './state.ts';
+import { CLUSTER_METADATA_TOPIC, topicNameProblem } from './topic-names.ts';
+
+export interface ReplicationOptions {
+  readonly random: Random;
+  readonly configs: ConfigSchema;
+  readonly defaultNumPartitions: () => number;
+  readonly defaultReplicationFactor: () => number;
+  readonly deleteTopicEnable: () => boolean;
+  readonly createTopicPolicy?: CreateTopicPolicy;
+  /** Caps the replication factor that is asked for of these topics at the number of brokers that are alive. */
+  readonly capReplicationFactorOf?: (topic: string) => boolean;
+}
+
+/** One request makes no more partitions than this, and writes no more records. */
+const MAX_PARTITIONS_PER_REQUEST = 10_000;
+
+type CreatableTopic = CreateTopicsRequest['topics'][number];
+type CreatableResult = CreateTopicsResponse['topics'][number];
+type Assignments = readonly (readonly number[])[];
+
+function fail(code: (typeof Errors)[keyof typeof Errors], message?: string): never {
+  throw new ProtocolError(code, message);
+}
+
+/** Topics and partitions: made, grown and deleted. */
+export class ReplicationControl {
+  readonly #state: ControllerState;
+  readonly #options: ReplicationOptions;
+
+  constructor(state: ControllerState, options: ReplicationOptions) {
+    this.#state = state;
+    this.#options = options;
+  }
+
+  createTopics(
+    request: CreateTopicsRequest,
+    context: RequestContext,
+  ): ControllerResult<CreateTopicsResponse> {
+    const duplicates = duplicatesOf(request.topics.map((topic) => topic.name));
+    const wanted = request.topics.filter(
+      (one) => !duplicates.has(one.name) && one.name !== CLUSTER_METADATA_TOPIC,
+    );
+    this.#checkTotal(wanted);
+    const records: MetadataRecord[] = [];
+    const topics: CreatableResult[] = [];
+    for (const topic of wanted) {
+      let result = emptyResult(topic.name);
+      const error = apiErrorOf(() => {
+        this.#checkName(topic.name);
+        const one = this.#createTopic(topic, context);
+        for (const each of one.records) records.push(each);
+        result = one.result;
+      });
+      topics.push(error.code === Errors.NONE ? result : withError(result, error));
+    }
+    for (const name of duplicates) {
+      topics.push(
+        withError(emptyResult(name), { code: Errors.INVALID_REQUEST, message: 'Duplicate topic name.' }),
+      );
+    }
+    if (
+      !duplicates.has(CLUSTER_METADATA_TOPIC) &&
+      request.topics.some((one) => one.name === CLUSTER_METADATA_TOPIC)
+    ) {
+      const message = `Creation of internal topic ${CLUSTER_METADATA_TOPIC} is prohibited.`;
+      topics.push(withError(emptyResult(CLUSTER_METADATA_TOPIC), { code: Errors.INVALID_REQUEST, message }));
+    }
+    return { records: request.validateOnly ? [] : records, response: { throttleTimeMs: 0, topics } };
+  }
+
+  #checkTotal(topics: readonly CreatableTopic[]): void {
+    let total = 0;
+    for (const topic of topics) {
+      const asked = topic.numPartitions === -1 ? this.#options.defaultNumPartitions() : topic.numPartitions;
+      total += topic.assignments.length > 0 ? topic.assignments.length : Math.max(0, asked);
+      if (total > MAX_PARTITIONS_PER_REQUEST) {
+        fail(Errors.POLICY_VIOLATION, 'Excessively large number of partitions per request.');
+      }
+    }
+  }
+
+  #checkName(name: string): void {
+    const existing = this.#state.image.topicsByName.has(name);
+    if (existing) fail(Errors.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`);
+    const problem = topicNameProblem(name);
+    const colliding = this.#state.collidingNames.of(name);
+    if (colliding !== undefined) {
+      fail(Errors.INVALID_TOPIC_EXCEPTION, `Topic '${name}' collides with existing topic: ${colliding}`);
+    }
+    if (problem !== undefined) fail(Errors.INVALID_TOPIC_EXCEPTION, problem);
+  }
+
+  #createTopic(
+    topic: CreatableTopic,
+    context: RequestContext,
+  ): { records: MetadataRecord[]; result: CreatableResult } {
+    const configs = configsOf(topic);
+    this.#options.configs.validate('topic', topic.name, configs);
+    const assignments =
+      topic.assignments.length > 0 ? this.#manual(topic, configs) : this.#placed(topic, configs);
+    const topicId = randomUuid(this.#options.random);
+    const records: MetadataRecord[] = [record('TopicRecord', 0, { name: topic.name, topicId })];
+    for (const [name, value] of configs) {
+      records.push(record('ConfigRecord', 0, { resourceType: 2, resourceName: topic.name, name, value }));
+    }
+    assignments.forEach((replicas, id) => {
+      records.push(this.#newPartition(topicId, id, replicas));
+    });
+    return { records, result: this.#created(topic.name, topicId, assignments, configs, context) };
+  }
+
+  #created(
+    name: string,
+    topicId: Uuid,
+    assignments: Assignments,
+    configs: ReadonlyMap<string, string>,
+    context: RequestContext,
+  ): CreatableResult {
+    const result = { ...emptyResult(name), topicId };
+    if (context.mayDescribeConfigs?.(name) === false) {
+      return { ...result, topicConfigErrorCode: Errors.TOPIC_AUTHORIZATION_FAILED };
+    }
+    return {
+      ...result,
+      numPartitions: assignments.length,
+      replicationFactor: assignments[0]?.length ?? 0,
+      // Older answers have no place for them.
+      configs:
+        context.apiVersion < 5
+          ? []
+          : this.#options.configs.effectiveTopicConfigs(configs).map((row) => ({ ...row })),
+    };
+  }
+
+  #manual(topic: CreatableTopic, configs: ReadonlyMap<string, string>): Assignments {
+    if (topic.replicationFactor !== -1) {
+      fail(
+        Errors.INVALID_REQUEST,
+        'A manual partition assignment was specified, but replication factor was not set to -1.',
+      );
+    }
+    if (topic.numPartitions !== -1) {
+      fail(
+        Errors.INVALID_REQUEST,
+        'A manual partition assignment was specified, but numPartitions was not set to -1.',
+      );
+    }
+    const byPartition = new Map<number, readonly number[]>();
+    let replicationFactor: number | undefined;
+    for (const { partitionIndex, brokerIds } of topic.assignments) {
+      if (byPartition.has(partitionIndex)) {
+        fail(
+          Errors.INVALID_REPLICA_ASSIGNMENT,
+          `Found multiple manual partition assignments for partition ${partitionIndex}`,
+        );
+      }
+      this.#checkManual(brokerIds, replicationFactor);
+      replicationFactor = brokerIds.length;
+      this.#checkSomeActive(brokerIds, partitionIndex);
+      byPartition.set(partitionIndex, brokerIds);
+    }
+    const assignments: (readonly number[])[] = [];
+    for (let id = 0; id < byPartition.size; id++) {
+      const replicas = byPartition.get(id);
+      if (replicas === undefined) {
+        fail(
+          Errors.INVALID_REPLICA_ASSIGNMENT,
+          'partitions should be a consecutive 0-based integer sequence',
+        );
+      }
+      assignments.push(replicas);
+    }
+    this.#options.createTopicPolicy?.validate({
+      name: topic.name,
+      numPartitions: undefined,
+      replicationFactor: undefined,
+      assignments: byPartition,
+      configs,
+    });
+    return assignments;
+  }
+
+  #placed(topic: CreatableTopic, configs: ReadonlyMap<string, string>): Assignments {
+    if (topic.replicationFactor < -1 || topic.replicationFactor === 0) {
+      fail(
+        Errors.INVALID_REPLICATION_FACTOR,
+        'Replication factor must be larger than 0, or -1 to use the default value.',
+      );
+    }
+    if (topic.numPartitions < -1 || topic.numPartitions === 0) {
+      fail(Errors.INVALID_PARTITIONS, 'Number of partitions was set to an invalid non-positive value.');
+    }
+    const numPartitions =
+      topic.numPartitions === -1 ? this.#options.defaultNumPartitions() : topic.numPartitions;
+    let replicationFactor =
+      topic.replicationFactor === -1 ? this.#options.defaultReplicationFactor() : topic.replicationFactor;
+    if (this.#options.capReplicationFactorOf?.(topic.name) === true) {
+      replicationFactor = Math.min(replicationFactor, Math.max(1, this.#usableBrokers().length));
+    }
+    const placed = this.#place(numPartitions, replicationFactor);
+    this.#options.createTopicPolicy?.validate({
+      name: topic.name,
+      numPartitions,
+      replicationFactor,
+      assignments: undefined,
+      configs,
+    });
+    return placed;
+  }
+
+  #place(numPartitions: number, replicationFactor: number): number[][] {
+    const unable = `Unable to replicate the partition ${replicationFactor} time(s): `;
+    let placed: number[][];
+    try {
+      placed = placeReplicas(this.#usableBrokers(), numPartitions, replicationFactor, this.#options.random);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      throw new ProtocolError(error.code, `${unable}${error.message}`);
+    }
+    if (placed.some((replicas) => !replicas.some((id) => this.#state.isActive(id)))) {
+      fail(
+        Errors.INVALID_REPLICATION_FACTOR,
+        `${unable}All brokers are currently fenced or in controlled shutdown.`,
+      );
+    }
+    return placed;
+  }
+
+  #usableBrokers(): UsableBroker[] {
+    const usable: UsableBroker[] = [];
+    for (const broker of this.#state.image.brokers.values()) {
+      const cordoned = broker.cordonedDirectories ?? [];
+      const hasRoom =
+        broker.directories.length === 0 || broker.directories.some((id) => !cordoned.includes(id));
+      if (!broker.inControlledShutdown && hasRoom)
+        usable.push({ id: broker.id, rack: broker.rack, fenced: broker.fenced });
+    }
+    return usable;
+  }
+
+  #checkManual(brokerIds: readonly number[], replicationFactor: number | undefined): void {
+    const invalid = (problem: string) =>
+      fail(Errors.INVALID_REPLICA_ASSIGNMENT, `The manual partition assignment ${problem}`);
+    if (brokerIds.length === 0) invalid('includes an empty replica list.');
+    let previous: number | undefined;
+    for (const id of [...brokerIds].sort((a, b) => a - b)) {
+      const broker = this.#state.image.brokers.get(id);
+      if (broker === undefined) invalid(`includes broker ${id}, but no such broker is registered.`);
+      if (id === previous) invalid(`includes the broker ${id} more than once.`);
+      previous = id;
+    }
+    if (replicationFactor !== undefined && replicationFactor !== brokerIds.length) {
+      invalid(
+        `includes a partition with ${brokerIds.length} replica(s), but this is not consistent with previous ` +
+          `partitions, which have ${replicationFactor} replica(s).`,
+      );
+    }
+  }
+
+  #checkSomeActive(brokerIds: readonly number[], partitionIndex: number): void {
+    if (brokerIds.some((id) => this.#state.isActive(id))) return;
+    fail(
+      Errors.INVALID_REPLICA_ASSIGNMENT,
+      `All brokers specified in the manual partition assignment for partition ${partitionIndex} are fenced or in ` +
+        'controlled shutdown.',
+    );
+  }
+
+  #newPartition(topicId: Uuid, id: number, replicas: readonly number[]): MetadataRecord {
+    const isr = replicas.filter((broker) => this.#state.isActive(broker));
+    const partition = {
+      replicas,
+      directories: replicas.map((broker) => this.#defaultDirectory(broker)),
+      isr,
+      removingReplicas: [],
+      addingReplicas: [],
+      leader: isr[0] ?? -1,
+      leaderRecoveryState: 0,
+      leaderEpoch: 0,
+      partitionEpoch: 0,
+      elr: [],
+      lastKnownElr: [],
+    };
+    return partitionRecord(topicId, id, partition, this.#state.image.metadataVersion);
+  }
+
+  /** A broker with one log dir has no choice; one with several assigns it itself (KIP-858). */
+  #defaultDirectory(brokerId: number): Uuid {
+    const directories = this.#state.image.brokers.get(brokerId)?.directories ?? [];
+    if (directories.length === 0) return MIGRATING_DIRECTORY;
+    return directories.length === 1 ? (directories[0] ?? UNASSIGNED_DIRECTORY) : UNASSIGNED_DIRECTORY;
+  }
+
+  deleteTopics(
+    request: DeleteTopicsRequest,
+    context: RequestContext,
+  ): ControllerResult<DeleteTopicsResponse> {
+    if (!this.#options.deleteTopicEnable()) {
+      if (context.apiVersion < 3)
+        fail(Errors.INVALID_REQUEST, 'This version does not support topic deletion.');
+      fail(Errors.TOPIC_DELETION_DISABLED);
+    }
+    const responses: DeleteTopicsResponse['responses'][number][] = [];
+    const add = (name: string | null, topicId: Uuid, error: ApiError) =>
+      responses.push({ name, topicId, errorCode: error.code, errorMessage: error.message });
+    const invalid = (message: string): ApiError => ({ code: Errors.INVALID_REQUEST, message });
+    const names: string[] = [...request.topicNames];
+    const ids: Uuid[] = [];
+    for (const { name, topicId } of request.topics) {
+      if (name !== null && topicId !== ZERO_UUID)
+        add(name, topicId, invalid('You may not specify both topic name and topic id.'));
+      else if (name !== null) names.push(name);
+      else if (topicId !== ZERO_UUID) ids.push(topicId);
+      else add(null, ZERO_UUID, invalid('Neither topic name nor id were specified.'));
+    }
+    const twiceNamed = duplicatesOf(names);
+    const twiceGiven = duplicatesOf(ids);
+    for (const name of twiceNamed) add(name, ZERO_UUID, invalid('Duplicate topic name.'));
+    for (const id of twiceGiven) add(null, id, invalid('Duplicate topic id.'));
+    const found = new Map<Uuid, TopicImage>();
+    for (const id of ids) {
+      if (twiceGiven.has(id)) continue;
+      const topic = this.#state.image.topicsById.get(id);
+      if (topic === undefined)
+        add(
+          null,
+          id,
+          apiErrorOf(() => fail(Errors.UNKNOWN_TOPIC_ID)),
+        );
+      else found.set(id, topic);
+    }
+    for (const name of names) {
+      if (twiceNamed.has(name)) continue;
+      const topic = this.#state.image.topicsByName.get(name);
+      if (topic === undefined)
+        add(
+          name,
+          ZERO_UUID,
+          apiErrorOf(() => fail(Errors.UNKNOWN_TOPIC_OR_PARTITION)),
+        );
+      else if (twiceGiven.has(topic.id) || found.delete(topic.id)) {
+        twiceGiven.add(topic.id);
+        add(name, topic.id, invalid('The provided topic name maps to an ID that was already supplied.'));
+      } else found.set(topic.id, topic);
+    }
+    const records: MetadataRecord[] = [];
+    for (const { id, name } of found.values()) {
+      records.push(record('RemoveTopicRecord', 0, { topicId: id }));
+      add(name, id, { code: Errors.NONE, message: null });
+    }
+    return { records, response: { throttleTimeMs: 0, responses } };
+  }
+
+  createPartitions(request: CreatePartitionsRequest): ControllerResult<CreatePartitionsResponse> {
+    const duplicates = duplicatesOf(request.topics.map((topic) => topic.name));
+    const records: MetadataRecord[] = [];
+    const results: CreatePartitionsResponse['results'][number][] = [];
+    for (const name of duplicates) {
+      results.push({ name, errorCode: Errors.INVALID_REQUEST, errorMessage: 'Duplicate topic name.' });
+    }
+    for (const topic of request.topics) {
+      if (duplicates.has(topic.name)) continue;
+      const error = apiErrorOf(() => {
+        for (const one of this.#addPartitions(topic, MAX_PARTITIONS_PER_REQUEST - records.length))
+          records.push(one);
+      });
+      results.push({ name: topic.name, errorCode: error.code, errorMessage: error.message });
+    }
+    return { records: request.validateOnly ? [] : records, response: { throttleTimeMs: 0, results } };
+  }
+
+  #addPartitions(topic: CreatePartitionsRequest['topics'][number], room: number): MetadataRecord[] {
+    const existing = this.#state.image.topicsByName.get(topic.name);
+    if (existing === undefined) fail(Errors.UNKNOWN_TOPIC_OR_PARTITION);
+    const old = existing.partitions.length;
+    if (topic.count === old) fail(Errors.INVALID_PARTITIONS, `Topic already has ${old} partition(s).`);
+    if (topic.count < old) {
+      fail(
+        Errors.INVALID_PARTITIONS,
+        `The topic ${topic.name} currently has ${old} partition(s); ${topic.count} would not be an increase.`,
+      );
+    }
+    const additional = topic.count - old;
+    if (topic.assignments !== null && topic.assignments.length !== additional) {
+      fail(
+        Errors.INVALID_REPLICA_ASSIGNMENT,
+        `Attempted to add ${additional} additional partition(s), but only ${topic.assignments.length} assignment(s) ` +
+          'were specified.',
+      );
+    }
+    if (additional > room)
+      fail(Errors.POLICY_VIOLATION, 'Excessively large number of partitions per request.');
+    const replicationFactor = existing.partitions[0]?.replicas.length ?? 1;
+    let assignments: Assignments;
+    if (topic.assignments === null) {
+      assignments = placeReplicas(this.#usableBrokers(), additional, replicationFactor, this.#options.random);
+    } else {
+      assignments = topic.assignments.map(({ brokerIds }, index) => {
+        this.#checkManual(brokerIds, replicationFactor);
+        this.#checkSomeActive(brokerIds, old + index);
+        return brokerIds;
+      });
+    }
+    return assignments.map((replicas, index) => this.#newPartition(existing.id, old + index, replicas));
+  }
+
+  /** One node reassigns nothing, but a folder taken over may hold a reassignment that was under way. */
+  listPartitionReassignments(request: ListPartitionReassignmentsRequest): ListPartitionReassignmentsResponse {
+    const { image } = this.#state;
+    const asked =
+      request.topics?.map(({ name, partitionIndexes }) => ({
+        topic: image.topicsByName.get(name),
+        ids: partitionIndexes,
+      })) ?? Array.from(image.topicsById.values(), (topic) => ({ topic, ids: [...topic.partitions.keys()] }));
+    const topics: ListPartitionReassignmentsResponse['topics'][number][] = [];
+    for (const { topic, ids } of asked) {
+      const partitions = [];
+      for (const partitionIndex of ids) {
+        const one = topic?.partitions[partitionIndex];
+        if (one === undefined || one.addingReplicas.length + one.removingReplicas.length === 0) continue;
+        const { replicas, addingReplicas, removingReplicas } = one;
+        partitions.push({ partitionIndex, replicas, addingReplicas, removingReplicas });
+      }
+      if (topic !== undefined && partitions.length > 0) topics.push({ name: topic.name, partitions });
+    }
+    return { throttleTimeMs: 0, errorCode: Errors.NONE, errorMessage: null, topics };
+  }
+}
+
+function duplicatesOf<T>(values: readonly T[]): Set<T> {
+  const seen = new Set<T>();
+  const twice = new Set<T>();
+  for (const value of values) {
+    if (seen.has(value)) twice.add(value);
+    seen.add(value);
+  }
+  return twice;
+}
+
+function configsOf(topic: CreatableTopic): Map<string, string> {
+  const configs = new Map<string, string>();
+  const empty: string[] = [];
+  for (const { name, value } of topic.configs) {
+    if (value === null) empty.push(name);
+    else configs.set(name, value);
+  }
+  if (empty.length > 0) {
+    fail(Errors.INVALID_CONFIG, `Null value not supported for topic configs: ${empty.join(',')}`);
+  }
+  return configs;
+}
+
+function emptyResult(name: string): CreatableResult {
+  return {
+    name,
+    topicId: ZERO_UUID,
+    errorCode: Errors.NONE,
+    errorMessage: null,
+    topicConfigErrorCode: Errors.NONE,
+    numPartitions: -1,
+    replicationFactor: -1,
+    configs: [],
+  };
+}
+
+function withError(result: CreatableResult, error: ApiError): CreatableResult {
+  return { ...result, topicId: ZERO_UUID, errorCode: error.code, errorMessage: error.message };
+}

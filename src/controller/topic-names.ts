@@ -1,0 +1,40 @@
+const MAX_LENGTH = 249;
+export const CLUSTER_METADATA_TOPIC = '__cluster_metadata';
+
+/** Why a topic can't have this name, in Kafka's words; undefined where it can. */
+export function topicNameProblem(name: string): string | undefined {
+  const problem = problemOf(name);
+  return problem === undefined ? undefined : `Topic name is invalid: ${problem}`;
+}
+
+function problemOf(name: string): string | undefined {
+  if (name === '') return 'the empty string is not allowed';
+  if (name === '.' || name === '..') return `'${name}' is not allowed`;
+  if (name.length > MAX_LENGTH) {
+    return `the length of '${name}' is longer than the max allowed length ${MAX_LENGTH}`;
+  }
+  if (!/^[a-zA-Z0-9._-]+$/.test(name)) {
+    return `'${name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'`;
+  }
+  return undefined;
+}
+
+/** Topics whose names differ only in `.` and `_`: their metrics would have one name, so that only one may exist. */
+export class CollidingNames {
+  readonly #names = new Map<string, string>();
+
+  add(name: string): void {
+    if (/[._]/.test(name)) this.#names.set(unified(name), name);
+  }
+
+  remove(name: string): void {
+    if (this.#names.get(unified(name)) === name) this.#names.delete(unified(name));
+  }
+
+  /** The topic that is there and collides with `name`, maybe `name` itself. */
+  of(name: string): string | undefined {
+    return /[._]/.test(name) ? this.#names.get(unified(name)) : undefined;
+  }
+}
+
+const unified = (name: string) => name.replaceAll('.', '_');
