@@ -1,0 +1,288 @@
+import type { Logger, Timers, Turn } from '../base/ports.ts';
+import type { Uuid } from '../base/uuid.ts';
+import { ZERO_UUID } from '../base/uuid.ts';
+import type { LogConfig } from '../config/log-config.ts';
+import type { LogManager } from '../log/index.ts';
+import { type AppendOrigin, RecordValidationError } from '../log/index.ts';
+import { type ErrorCode, Errors, ProtocolError } from '../protocol/errors.ts';
+import { DelayedFetch } from './delayed-fetch.ts';
+import {
+  DelayedProduce,
+  type ProduceDone,
+  type ProduceEntry,
+  type ProduceResult,
+} from './delayed-produce.ts';
+import { FetchReader } from './fetch-reader.ts';
+import type { FetchDone, FetchedPartition, FetchParams, FetchTarget } from './fetch-types.ts';
+import { Partition, type PartitionState } from './partition.ts';
+
+/** What the replica manager asks of the metadata. */
+export interface PartitionDirectory {
+  /** Whether the metadata knows the partition, wherever its replicas are. */
+  contains(topic: string, partition: number): boolean;
+}
+
+export interface ReplicaManagerOptions {
+  readonly localId: number;
+  readonly logs: LogManager;
+  readonly directory: PartitionDirectory;
+  readonly timers: Timers;
+  readonly turn: Turn;
+  readonly logger: Logger;
+}
+
+/** Topics that only the broker itself and its admin client write. */
+const INTERNAL_TOPICS: ReadonlySet<string> = new Set([
+  '__consumer_offsets',
+  '__transaction_state',
+  '__share_group_state',
+]);
+
+export function isInternalTopic(topic: string): boolean {
+  return INTERNAL_TOPICS.has(topic);
+}
+
+/**
+ * The partitions of this node: appends to those it leads, reads from those it holds, and the requests that wait for
+ * either. Waiting fetches are looked at once per tick, however many appends woke them.
+ */
+export class ReplicaManager {
+  readonly #options: ReplicaManagerOptions;
+  readonly #topics = new Map<string, Map<number, Partition>>();
+  readonly #progressed: Partition[] = [];
+  readonly #reader: FetchReader;
+  #wakePlanned = false;
+  #parkedFetches = 0;
+
+  constructor(options: ReplicaManagerOptions) {
+    this.#options = options;
+    this.#reader = new FetchReader(this);
+  }
+
+  /** Fetches that wait right now. */
+  get parkedFetches(): number {
+    return this.#parkedFetches;
+  }
+
+  partition(topic: string, partition: number): Partition | undefined {
+    return this.#topics.get(topic)?.get(partition);
+  }
+
+  /** All partitions held here. */
+  *partitions(): IterableIterator<Partition> {
+    for (const partitions of this.#topics.values()) yield* partitions.values();
+  }
+
+  /** The partition, or why it can't be used here. A zero `topicId` asks for no check. */
+  find(topic: string, partition: number, topicId: Uuid = ZERO_UUID): Partition {
+    const found = this.#topics.get(topic)?.get(partition);
+    if (found === undefined) {
+      throw new ProtocolError(
+        this.#options.directory.contains(topic, partition)
+          ? Errors.NOT_LEADER_OR_FOLLOWER
+          : Errors.UNKNOWN_TOPIC_OR_PARTITION,
+      );
+    }
+    if (topicId !== ZERO_UUID && found.topicId !== topicId) throw new ProtocolError(Errors.UNKNOWN_TOPIC_ID);
+    return found;
+  }
+
+  /** Holds the partition from now on, or takes its new state. */
+  become(topic: string, partition: number, topicId: Uuid, state: PartitionState, config: LogConfig): void {
+    const existing = this.partition(topic, partition);
+    if (existing !== undefined && existing.topicId === topicId) {
+      existing.update(state);
+      return;
+    }
+    if (existing !== undefined) this.remove(topic, partition);
+    const log = this.#options.logs.getOrCreate(topic, partition, topicId, config);
+    const made = new Partition({
+      localId: this.#options.localId,
+      topic,
+      partition,
+      topicId,
+      log,
+      onProgress: (progressed) => this.#noteProgress(progressed),
+    });
+    let partitions = this.#topics.get(topic);
+    if (partitions === undefined) {
+      partitions = new Map();
+      this.#topics.set(topic, partitions);
+    }
+    partitions.set(partition, made);
+    made.update(state);
+  }
+
+  /** Holds the partition no longer; its files go in the background. */
+  remove(topic: string, partition: number): void {
+    const partitions = this.#topics.get(topic);
+    const removed = partitions?.get(partition);
+    if (partitions === undefined || removed === undefined) return;
+    partitions.delete(partition);
+    if (partitions.size === 0) this.#topics.delete(topic);
+    removed.retire(Errors.UNKNOWN_TOPIC_OR_PARTITION);
+    this.#wakeAll(removed);
+    this.#options.logs.delete(topic, partition);
+  }
+
+  /** Gives the logs of a topic their new settings. */
+  updateConfig(topic: string, config: LogConfig): void {
+    for (const partition of this.#topics.get(topic)?.values() ?? []) partition.log.updateConfig(config);
+  }
+
+  /**
+   * Appends one batch per entry to the logs led here. `done` runs once, with a result for each entry in order, when
+   * all of them are as durable as `requiredAcks` asks for, have failed, or `timeoutMs` passed (acks=all only).
+   */
+  append(
+    entries: readonly ProduceEntry[],
+    requiredAcks: number,
+    timeoutMs: number,
+    origin: AppendOrigin,
+    internalTopicsAllowed: boolean,
+    done: ProduceDone,
+  ): void {
+    const operation = new DelayedProduce(entries.length, done);
+    for (let i = 0; i < entries.length; i++) {
+      this.#appendOne(operation, i, entries[i]!, requiredAcks, origin, internalTopicsAllowed);
+    }
+    if (operation.started() && requiredAcks === -1) operation.expireAfter(this.#options.timers, timeoutMs);
+  }
+
+  /** Reads now if there is enough or the request does not wait; parks it otherwise. The result can cancel it. */
+  fetch(
+    params: FetchParams,
+    targets: readonly FetchTarget[],
+    done: FetchDone,
+  ): { cancel(): void } | undefined {
+    const parked = new DelayedFetch(params, targets, done);
+    const waits = params.maxWaitMs > 0 && targets.length > 0;
+    let returned = false;
+    this.#reader.read(params, targets, (fetched, release, bytes, urgent) => {
+      // What came from a slow disk is answered as it is: the logs may have moved on meanwhile.
+      if (parked.finished) release();
+      else if (waits && !urgent && bytes < params.minBytes && !returned) this.#park(parked, fetched, release);
+      else {
+        parked.finished = true;
+        done(fetched, release);
+      }
+    });
+    returned = true;
+    return parked.finished ? undefined : { cancel: () => this.#finish(parked) };
+  }
+
+  /** Answers everything that waits: the node stops. */
+  close(): void {
+    for (const partition of this.partitions()) {
+      for (const fetch of [...partition.waitingFetches]) this.#answer(fetch);
+    }
+  }
+
+  #appendOne(
+    operation: DelayedProduce,
+    index: number,
+    entry: ProduceEntry,
+    requiredAcks: number,
+    origin: AppendOrigin,
+    internalTopicsAllowed: boolean,
+  ): void {
+    let partition: Partition | undefined;
+    try {
+      if (!internalTopicsAllowed && INTERNAL_TOPICS.has(entry.topic)) {
+        throw new ProtocolError(
+          Errors.INVALID_TOPIC_EXCEPTION,
+          `Cannot append to internal topic ${entry.topic}`,
+        );
+      }
+      partition = this.find(entry.topic, entry.partition, entry.topicId);
+      const info = partition.appendAsLeader(entry.records, requiredAcks, origin, (error) =>
+        operation.finished(index, error),
+      );
+      operation.appended(index, info);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      operation.refused(index, refusal(error, partition));
+    }
+  }
+
+  #noteProgress(partition: Partition): void {
+    if (partition.progressNoted) return;
+    partition.progressNoted = true;
+    this.#progressed.push(partition);
+    if (this.#wakePlanned) return;
+    this.#wakePlanned = true;
+    this.#options.turn.later(() => this.#wake());
+  }
+
+  #wake(): void {
+    this.#wakePlanned = false;
+    const progressed = this.#progressed.splice(0);
+    for (const partition of progressed) {
+      partition.progressNoted = false;
+      for (const fetch of [...partition.waitingFetches]) {
+        if (!fetch.reading && fetch.isReady()) this.#answer(fetch);
+      }
+    }
+  }
+
+  #wakeAll(partition: Partition): void {
+    for (const fetch of [...partition.waitingFetches]) this.#answer(fetch);
+  }
+
+  #park(fetch: DelayedFetch, fetched: readonly FetchedPartition[], release: () => void): void {
+    release();
+    for (const part of fetched) {
+      const partition = this.partition(part.target.topic, part.target.partition);
+      if (partition !== undefined) fetch.watch(partition, part.target, part.sizeInBytes);
+    }
+    this.#parkedFetches += 1;
+    fetch.timer = this.#options.timers.after(fetch.params.maxWaitMs, () => this.#answer(fetch));
+  }
+
+  /** Reads again and answers with what there is. */
+  #answer(fetch: DelayedFetch): void {
+    if (fetch.finished || fetch.reading) return;
+    fetch.reading = true;
+    this.#reader.read(fetch.params, fetch.targets, (fetched, release) => {
+      if (fetch.finished) {
+        release();
+        return;
+      }
+      this.#finish(fetch);
+      fetch.done(fetched, release);
+    });
+  }
+
+  #finish(fetch: DelayedFetch): void {
+    if (fetch.finished) return;
+    fetch.finished = true;
+    fetch.timer?.cancel();
+    if (fetch.timer !== undefined) this.#parkedFetches -= 1;
+    fetch.unwatch();
+  }
+}
+
+/** Of errors that are the client's doing, Apache Kafka names the log start too; of others it knows nothing. */
+const BARE_REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  Errors.UNKNOWN_TOPIC_OR_PARTITION,
+  Errors.NOT_LEADER_OR_FOLLOWER,
+  Errors.MESSAGE_TOO_LARGE,
+  Errors.RECORD_LIST_TOO_LARGE,
+  Errors.CORRUPT_MESSAGE,
+  Errors.KAFKA_STORAGE_ERROR,
+  Errors.UNKNOWN_TOPIC_ID,
+  Errors.INVALID_TOPIC_EXCEPTION,
+]);
+
+function refusal(error: ProtocolError, partition: Partition | undefined): ProduceResult {
+  const invalid = error instanceof RecordValidationError;
+  const bare = BARE_REFUSALS.has(error.code) && !invalid;
+  return {
+    errorCode: error.code,
+    baseOffset: -1,
+    logAppendTimeMs: -1n,
+    logStartOffset: bare || partition === undefined ? -1 : partition.log.logStartOffset,
+    recordErrors: invalid ? error.recordErrors : [],
+    errorMessage: invalid ? error.message : null,
+  };
+}

@@ -1,0 +1,48 @@
+import type { FramePool } from '../base/ports.ts';
+import { Writer } from '../protocol/writer.ts';
+
+/** Answers up to this size are copied out of the writer, which is then free for the next one. */
+const COPIED_BYTES_MAX = 2048;
+
+export interface EncodedAnswer {
+  readonly chunks: readonly Uint8Array[];
+  readonly sizeInBytes: number;
+  /** Gives back what the chunks lie in, once they are sent; undefined where nothing is to be given back. */
+  readonly release: (() => void) | undefined;
+}
+
+/** Encodes answers into pooled memory. Small ones share a writer, larger ones keep theirs until they are sent. */
+export class AnswerEncoder {
+  readonly #pool: FramePool;
+  #spare: Writer | undefined;
+
+  constructor(pool: FramePool) {
+    this.#pool = pool;
+  }
+
+  /** `write` writes one whole frame. What it throws is thrown on. */
+  encode(write: (writer: Writer) => void): EncodedAnswer {
+    const writer = this.#spare ?? new Writer(this.#pool);
+    this.#spare = undefined;
+    try {
+      write(writer);
+    } catch (error) {
+      writer.release();
+      this.#spare = writer;
+      throw error;
+    }
+    const sizeInBytes = writer.length;
+    if (sizeInBytes <= COPIED_BYTES_MAX) {
+      const copy = Buffer.allocUnsafe(sizeInBytes);
+      let at = 0;
+      for (const chunk of writer.chunks()) {
+        copy.set(chunk, at);
+        at += chunk.length;
+      }
+      writer.release();
+      this.#spare = writer;
+      return { chunks: [copy], sizeInBytes, release: undefined };
+    }
+    return { chunks: writer.chunks(), sizeInBytes, release: () => writer.release() };
+  }
+}

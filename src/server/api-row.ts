@@ -1,0 +1,83 @@
+import { decode } from '../protocol/codec.ts';
+import type { ErrorCode } from '../protocol/errors.ts';
+import { encodeResponseFrame, type RequestHeader } from '../protocol/headers.ts';
+import type { MessageSchema } from '../protocol/schema.ts';
+import type { Writer } from '../protocol/writer.ts';
+import type { Call, ListenerKind } from './call.ts';
+
+/** A request, its response, and what the response looks like when the request as a whole fails. */
+export interface ApiShape<Request, Response> {
+  readonly request: MessageSchema<Request>;
+  readonly response: MessageSchema<Response>;
+  /** Undefined where no answer can carry the error: the connection is closed. */
+  failure(request: Request, code: ErrorCode, message: string | null, version: number): Response | undefined;
+}
+
+interface RowBase<Request, Response> extends ApiShape<Request, Response> {
+  /** On which listeners the API is served; `broker` only unless said otherwise. */
+  readonly listeners?: readonly ListenerKind[];
+  /** At most so many of it at once per connection; the next one holds the connection until one was answered. */
+  readonly concurrency?: number;
+  /** The newest version served, where that is not the schema's newest. */
+  readonly versionMax?: number;
+}
+
+/** Answered before the next request of its connection starts, as Apache Kafka does with all. */
+export interface SerialRow<Request, Response> extends RowBase<Request, Response> {
+  handle(call: Call<Response>, request: Request): Response | Promise<Response>;
+}
+
+/** The next request starts when the handler said so by `call.ordered()`; it answers through `call`. */
+export interface StagedRow<Request, Response> extends RowBase<Request, Response> {
+  handle(call: Call<Response>, request: Request): void;
+}
+
+/** One API as the dispatcher sees it. */
+export interface ApiRow {
+  readonly apiKey: number;
+  /** Without "Request": `Produce`. */
+  readonly name: string;
+  readonly order: 'serial' | 'staged';
+  readonly listeners: readonly ListenerKind[];
+  readonly concurrency: number | undefined;
+  readonly versionMin: number;
+  readonly versionMax: number;
+  decodeRequest(version: number, bytes: Uint8Array, at: number): unknown;
+  handle(call: Call, request: unknown): unknown;
+  failure(request: unknown, code: ErrorCode, message: string | null, version: number): unknown;
+  /** Writes the whole frame of an answer, its length field included; record batches ride along as views. */
+  writeAnswer(writer: Writer, header: RequestHeader, response: unknown): void;
+}
+
+export function serial<Request, Response>(row: SerialRow<Request, Response>): ApiRow {
+  return apiRow(row, 'serial', (call, request) => row.handle(call, request));
+}
+
+export function staged<Request, Response>(row: StagedRow<Request, Response>): ApiRow {
+  return apiRow(row, 'staged', (call, request) => row.handle(call, request));
+}
+
+function apiRow<Request, Response>(
+  row: RowBase<Request, Response>,
+  order: 'serial' | 'staged',
+  handle: (call: Call<Response>, request: Request) => unknown,
+): ApiRow {
+  const { request, response } = row;
+  return {
+    apiKey: request.apiKey,
+    name: request.name.replace(/Request$/, ''),
+    order,
+    listeners: row.listeners ?? ['broker'],
+    concurrency: row.concurrency,
+    versionMin: request.firstVersion,
+    versionMax: row.versionMax ?? request.lastVersion,
+    decodeRequest: (version, bytes, at) => decode(request, version, bytes, at),
+    handle: (call, decoded) => handle(call as Call<Response>, decoded as Request),
+    failure: (decoded, code, message, version) => row.failure(decoded as Request, code, message, version),
+    writeAnswer: (writer, { apiVersion, correlationId }, answer) => {
+      // The answer to an ApiVersions request of an unknown version is one of version 0 (KIP-511).
+      const version = apiVersion > response.lastVersion ? 0 : apiVersion;
+      encodeResponseFrame(writer, response, version, correlationId, answer as Response);
+    },
+  };
+}

@@ -1,0 +1,337 @@
+import { assert } from '../base/assert.ts';
+import type { FramePool, Link, Logger, Turn } from '../base/ports.ts';
+import type { Call, CallOwner, ListenerKind } from './call.ts';
+import { type Frame, FrameError, FrameSplitter } from './frame-splitter.ts';
+import { JOINED_ANSWER_BYTES_MAX, QUEUED_ANSWER_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX } from './limits.ts';
+
+/** What a connection needs of the dispatcher. */
+export interface CallDispatcher {
+  /** At most so many requests of this API at once per connection; undefined where only the general limit holds. */
+  concurrencyOf(kind: ListenerKind, apiKey: number): number | undefined;
+  /** Reads the header and finds the row; throws when the connection has to be closed, with the reason as message. */
+  accept(peer: CallOwner, frame: Frame): Call;
+  /** Decodes and handles. Never throws. */
+  run(call: Call): void;
+}
+
+export interface ConnectionOptions {
+  readonly id: string;
+  readonly link: Link;
+  readonly listenerName: string;
+  readonly listenerKind: ListenerKind;
+  readonly frameBytesMax: number;
+  readonly pool: FramePool;
+  readonly turn: Turn;
+  readonly dispatcher: CallDispatcher;
+  readonly logger: Logger;
+  readonly onClosed: (connection: Connection) => void;
+}
+
+/**
+ * One client connection: starts requests in the order of arrival and sends answers in that order, all of a tick as one
+ * write. It starts nothing new while a request holds the order, too many are under way, or answers pile up; then the
+ * link is paused, so that a peer can make us hold one chunk of frames and {@link QUEUED_ANSWER_BYTES_MAX} of answers.
+ */
+export class Connection implements CallOwner {
+  readonly id: string;
+  readonly listenerName: string;
+  readonly listenerKind: ListenerKind;
+  readonly remoteHost: string;
+  clientSoftwareName = '';
+  clientSoftwareVersion = '';
+
+  readonly #options: ConnectionOptions;
+  readonly #link: Link;
+  readonly #splitter: FrameSplitter;
+  /** Requests that are started and not handed to the link, oldest first. */
+  #head: Call | undefined;
+  #tail: Call | undefined;
+  #inFlight = 0;
+  readonly #perApi = new Map<number, number>();
+  /** The request that must be ordered before another starts. */
+  #blocking: Call | undefined;
+  /** Frames of the last chunk that could not start yet. */
+  #waiting: Frame[] = [];
+  #waitingAt = 0;
+  /** Answers that wait for an earlier one. */
+  #heldBytes = 0;
+  /** Answers handed to the link and not yet taken. */
+  #unsentBytes = 0;
+  #outbox: Uint8Array[] = [];
+  #outboxBytes = 0;
+  #outboxSent: (() => void)[] = [];
+  #flushPlanned = false;
+  #congested = false;
+  #paused = false;
+  #starting = false;
+  /** No further request is started: the connection ends when what is under way was sent. */
+  #ending = false;
+  #closed = false;
+  #active = true;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.listenerName = options.listenerName;
+    this.listenerKind = options.listenerKind;
+    this.#link = options.link;
+    this.remoteHost = options.link.remote.host;
+    this.#splitter = new FrameSplitter({
+      frameBytesMax: options.frameBytesMax,
+      pool: options.pool,
+      onFrame: (frame) => this.#onFrame(frame),
+    });
+    const link = options.link;
+    link.onBytes = (chunk) => this.#onBytes(chunk);
+    link.onDrain = () => this.#onDrain();
+    link.onClosed = (reason) => this.#onClosed(reason);
+    link.target = () => this.#splitter.target();
+  }
+
+  /** Requests that are started and not yet sent. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Bytes of answers that this connection holds. */
+  get queuedAnswerBytes(): number {
+    return this.#heldBytes + this.#outboxBytes + this.#unsentBytes;
+  }
+
+  get isPaused(): boolean {
+    return this.#paused;
+  }
+
+  /** Whether anything moved since the last time this was asked. */
+  takeActivity(): boolean {
+    const active = this.#active;
+    this.#active = false;
+    return active;
+  }
+
+  /** Starts no more requests, sends what is under way, then closes. Idempotent. */
+  close(): void {
+    if (this.#closed || this.#ending) return;
+    this.#end();
+    if (this.#head === undefined && !this.#flushPlanned) this.#link.close();
+  }
+
+  /** Drops the connection now. Idempotent. */
+  destroy(reason: string): void {
+    if (!this.#closed) this.#link.destroy(new Error(reason));
+  }
+
+  callOrdered(call: Call): void {
+    if (this.#blocking !== call) return;
+    this.#blocking = undefined;
+    this.#startWaiting();
+  }
+
+  callSettled(call: Call): void {
+    if (this.#blocking === call) this.#blocking = undefined;
+    if (call.row.concurrency !== undefined) {
+      this.#perApi.set(call.row.apiKey, (this.#perApi.get(call.row.apiKey) ?? 1) - 1);
+    }
+    if (call.outcome === 'answer') this.#heldBytes += call.answerBytes;
+    if (call === this.#head) this.#collect();
+    this.#startWaiting();
+  }
+
+  #onBytes(chunk: Uint8Array): void {
+    this.#active = true;
+    if (this.#ending) return;
+    try {
+      this.#splitter.push(chunk);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#refuse(error.message);
+    }
+    this.#steer();
+  }
+
+  #onFrame(frame: Frame): void {
+    if (this.#ending) frame.release();
+    else if (this.#waitingAt === this.#waiting.length && this.#mayStart(frame)) this.#start(frame);
+    else this.#waiting.push(frame);
+  }
+
+  #mayStart(frame: Frame): boolean {
+    if (this.#blocking !== undefined || this.#congested || this.#starting) return false;
+    if (this.#inFlight >= REQUESTS_IN_FLIGHT_MAX) return false;
+    if (this.queuedAnswerBytes >= QUEUED_ANSWER_BYTES_MAX) return false;
+    const apiKey = frame.bytes.readInt16BE(0);
+    const limit = this.#options.dispatcher.concurrencyOf(this.listenerKind, apiKey);
+    return limit === undefined || (this.#perApi.get(apiKey) ?? 0) < limit;
+  }
+
+  #start(frame: Frame): void {
+    let call: Call;
+    try {
+      call = this.#options.dispatcher.accept(this, frame);
+    } catch (error) {
+      frame.release();
+      this.#refuse(error instanceof Error ? error.message : String(error));
+      return;
+    }
+    if (this.#tail === undefined) this.#head = call;
+    else this.#tail.next = call;
+    this.#tail = call;
+    this.#inFlight += 1;
+    this.#blocking = call;
+    if (call.row.concurrency !== undefined) {
+      this.#perApi.set(call.row.apiKey, (this.#perApi.get(call.row.apiKey) ?? 0) + 1);
+    }
+    this.#starting = true;
+    this.#options.dispatcher.run(call);
+    this.#starting = false;
+  }
+
+  #startWaiting(): void {
+    if (this.#starting || this.#closed) return;
+    while (this.#waitingAt < this.#waiting.length && !this.#ending) {
+      const frame = this.#waiting[this.#waitingAt]!;
+      if (!this.#mayStart(frame)) break;
+      this.#waitingAt += 1;
+      this.#start(frame);
+    }
+    if (this.#waitingAt === this.#waiting.length && this.#waitingAt > 0) {
+      this.#waiting = [];
+      this.#waitingAt = 0;
+    }
+    this.#steer();
+  }
+
+  /** Pauses the link while frames wait or answers pile up, resumes it otherwise. */
+  #steer(): void {
+    if (this.#closed) return;
+    // A connection that ends reads on and drops what it reads: only so is the peer's own end seen.
+    const pause =
+      !this.#ending &&
+      (this.#waitingAt < this.#waiting.length ||
+        this.#congested ||
+        this.#inFlight >= REQUESTS_IN_FLIGHT_MAX ||
+        this.queuedAnswerBytes >= QUEUED_ANSWER_BYTES_MAX);
+    if (pause === this.#paused) return;
+    this.#paused = pause;
+    if (pause) this.#link.pause();
+    else this.#link.resume();
+  }
+
+  /** Moves settled calls from the head of the line to the outbox. */
+  #collect(): void {
+    let call = this.#head;
+    while (call !== undefined && call.outcome !== 'pending') {
+      this.#head = call.next;
+      if (this.#head === undefined) this.#tail = undefined;
+      this.#inFlight -= 1;
+      if (call.outcome === 'close') {
+        this.#abandon();
+        this.#refuse(call.closeReason);
+        return;
+      }
+      if (call.outcome === 'answer') this.#post(call);
+      call = this.#head;
+    }
+    if (this.#ending && this.#head === undefined) this.#planFlush();
+  }
+
+  #post(call: Call): void {
+    this.#heldBytes -= call.answerBytes;
+    for (const chunk of call.chunks) this.#outbox.push(chunk);
+    this.#outboxBytes += call.answerBytes;
+    if (call.sent !== undefined) this.#outboxSent.push(call.sent);
+    call.chunks = [];
+    call.sent = undefined;
+    this.#planFlush();
+  }
+
+  #planFlush(): void {
+    if (this.#flushPlanned || this.#closed) return;
+    this.#flushPlanned = true;
+    this.#options.turn.atEnd(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushPlanned = false;
+    if (this.#closed) return;
+    if (this.#outbox.length > 0) this.#send();
+    if (this.#ending && this.#head === undefined) this.#link.close();
+    else this.#startWaiting();
+  }
+
+  #send(): void {
+    const bytes = this.#outboxBytes;
+    const released = this.#outboxSent;
+    let chunks: readonly Uint8Array[] = this.#outbox;
+    let joined: Buffer | undefined;
+    if (chunks.length > 1 && bytes <= JOINED_ANSWER_BYTES_MAX) {
+      joined = this.#options.pool.take(bytes);
+      let at = 0;
+      for (const chunk of chunks) {
+        joined.set(chunk, at);
+        at += chunk.length;
+      }
+      for (const release of released) release();
+      chunks = [joined.length === bytes ? joined : joined.subarray(0, bytes)];
+    }
+    this.#outbox = [];
+    this.#outboxSent = [];
+    this.#outboxBytes = 0;
+    this.#unsentBytes += bytes;
+    const roomy = this.#link.send(chunks, () => {
+      this.#active = true;
+      this.#unsentBytes -= bytes;
+      if (joined !== undefined) this.#options.pool.give(joined);
+      else for (const release of released) release();
+      if (!this.#closed && this.#paused) this.#startWaiting();
+    });
+    if (!roomy) this.#congested = true;
+  }
+
+  #onDrain(): void {
+    this.#congested = false;
+    this.#startWaiting();
+  }
+
+  /** The peer broke the protocol, or asked for something that ends the connection. */
+  #refuse(reason: string): void {
+    if (this.#closed) return;
+    this.#options.logger.info(`Closing connection ${this.id}: ${reason}`);
+    if (!this.#ending) this.#end();
+    if (this.#head === undefined) this.#planFlush();
+  }
+
+  /** Whatever is under way will not be answered. */
+  #abandon(): void {
+    let call = this.#head;
+    this.#head = undefined;
+    this.#tail = undefined;
+    this.#inFlight = 0;
+    while (call !== undefined) {
+      call.lost();
+      call = call.next;
+    }
+  }
+
+  #end(): void {
+    this.#ending = true;
+    for (let i = this.#waitingAt; i < this.#waiting.length; i++) this.#waiting[i]!.release();
+    this.#waiting = [];
+    this.#waitingAt = 0;
+    this.#steer();
+  }
+
+  #onClosed(reason: Error | undefined): void {
+    assert(!this.#closed, 'a link closes once');
+    if (!this.#ending) this.#end();
+    this.#closed = true;
+    this.#splitter.close();
+    for (const release of this.#outboxSent) release();
+    this.#outboxSent = [];
+    this.#outbox = [];
+    this.#abandon();
+    if (reason !== undefined)
+      this.#options.logger.debug(`Connection ${this.id} was lost`, { reason: reason.message });
+    this.#options.onClosed(this);
+  }
+}

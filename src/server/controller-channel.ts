@@ -1,0 +1,112 @@
+import type { FramePool, Link } from '../base/ports.ts';
+import { decode, encode } from '../protocol/codec.ts';
+import { Errors, ProtocolError } from '../protocol/errors.ts';
+import { decodeResponseHeader, encodeRequestHeader } from '../protocol/headers.ts';
+import type { MessageSchema } from '../protocol/schema.ts';
+import { Writer } from '../protocol/writer.ts';
+import { FrameSplitter } from './frame-splitter.ts';
+
+const ANSWER_BYTES_MAX = 0x7fff_ffff;
+
+/** What the controller is told of who asks. */
+const CLIENT_ID = 'broker';
+
+interface Waiting {
+  readonly correlationId: number;
+  readonly apiKey: number;
+  readonly version: number;
+  take(bytes: Buffer, bodyAt: number): void;
+  fail(error: Error): void;
+}
+
+/** A request and the response that belongs to it. */
+export interface Exchange<Request, Response> {
+  readonly request: MessageSchema<Request>;
+  readonly response: MessageSchema<Response>;
+}
+
+/**
+ * The broker's connection to the controller: encoded requests over a link, answered in their order. The link of a node
+ * to its own controller is an in-memory one that carries the same bytes as a socket.
+ */
+export class ControllerChannel {
+  readonly #link: Link;
+  readonly #splitter: FrameSplitter;
+  readonly #waiting: Waiting[] = [];
+  #correlationId = 0;
+  #closed = false;
+
+  constructor(link: Link, pool: FramePool) {
+    this.#link = link;
+    this.#splitter = new FrameSplitter({
+      frameBytesMax: ANSWER_BYTES_MAX,
+      pool,
+      onFrame: (frame) => {
+        this.#take(frame.bytes);
+        frame.release();
+      },
+    });
+    link.onBytes = (chunk) => this.#splitter.push(chunk);
+    link.onClosed = (reason) => this.#fail(reason);
+  }
+
+  /** Rejects with NOT_CONTROLLER when the link is lost before the answer. */
+  send<Request, Response>(
+    exchange: Exchange<Request, Response>,
+    version: number,
+    request: Request,
+  ): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) {
+        reject(new ProtocolError(Errors.NOT_CONTROLLER, 'the link to the controller is closed'));
+        return;
+      }
+      this.#correlationId = (this.#correlationId + 1) & 0x7fff_ffff;
+      const correlationId = this.#correlationId;
+      const { apiKey } = exchange.request;
+      this.#waiting.push({
+        correlationId,
+        apiKey,
+        version,
+        take: (bytes, bodyAt) => resolve(decode(exchange.response, version, bytes, bodyAt)),
+        fail: reject,
+      });
+      const writer = new Writer();
+      writer.int32(0);
+      encodeRequestHeader(writer, { apiKey, apiVersion: version, correlationId, clientId: CLIENT_ID });
+      encode(exchange.request, version, request, writer);
+      const bytes = writer.bytes();
+      new DataView(bytes.buffer, bytes.byteOffset).setInt32(0, bytes.length - 4);
+      this.#link.send([bytes]);
+    });
+  }
+
+  close(): void {
+    if (!this.#closed) this.#link.close();
+  }
+
+  #take(bytes: Buffer): void {
+    const waiting = this.#waiting.shift();
+    if (waiting === undefined) throw new Error('the controller answered without a request');
+    try {
+      const header = decodeResponseHeader(bytes, waiting.apiKey, waiting.version);
+      if (header.correlationId !== waiting.correlationId) {
+        throw new Error(
+          `the controller answered ${header.correlationId} instead of ${waiting.correlationId}`,
+        );
+      }
+      waiting.take(Buffer.from(bytes), header.bodyAt);
+    } catch (error) {
+      waiting.fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #fail(reason: Error | undefined): void {
+    this.#closed = true;
+    this.#splitter.close();
+    const text = reason?.message ?? 'the link to the controller was closed';
+    for (const waiting of this.#waiting.splice(0)) {
+      waiting.fail(new ProtocolError(Errors.NOT_CONTROLLER, text));
+    }
+  }
+}

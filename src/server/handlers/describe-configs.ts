@@ -1,0 +1,88 @@
+import {
+  type ConfigEntry,
+  type DescribeOptions,
+  describeBrokerConfig,
+  describeClusterConfig,
+  describeTopicConfig,
+} from '../../config/describe.ts';
+import { Errors, ProtocolError } from '../../protocol/errors.ts';
+import { DescribeConfigsRequest, DescribeConfigsResponse } from '../../protocol/messages/describe-configs.ts';
+import { type ApiRow, serial } from '../api-row.ts';
+import type { HandlerServices } from '../services.ts';
+import { answerOf, configErrorAnswer, ResourceType, unsupported } from './config-resources.ts';
+
+type Resource = DescribeConfigsRequest['resources'][number];
+type Result = DescribeConfigsResponse['results'][number];
+
+/** Settings of topics and brokers with where each value comes from (KIP-133, KIP-226), documentation from v3 on. */
+export function describeConfigsRow(services: HandlerServices): ApiRow {
+  return serial({
+    request: DescribeConfigsRequest,
+    response: DescribeConfigsResponse,
+    handle: (call, request): DescribeConfigsResponse => ({
+      throttleTimeMs: 0,
+      results: request.resources.map((resource) => resultOf(resource, request, services, call.version)),
+    }),
+    failure: (request, code, message) => ({
+      throttleTimeMs: 0,
+      results: (request?.resources ?? []).map((resource) => ({
+        ...answerOf(resource, code, message),
+        configs: [],
+      })),
+    }),
+  });
+}
+
+function resultOf(
+  resource: Resource,
+  request: DescribeConfigsRequest,
+  services: HandlerServices,
+  version: number,
+): Result {
+  const options: DescribeOptions = {
+    names: resource.configurationKeys,
+    includeSynonyms: request.includeSynonyms,
+    includeDocumentation: request.includeDocumentation,
+  };
+  try {
+    const configs = entriesOf(resource, options, services);
+    // Only version 0 has room for isDefault; later ones name the source.
+    const shown = version === 0 ? configs : configs.map((entry) => ({ ...entry, isDefault: false }));
+    return { ...answerOf(resource, Errors.NONE, null), configs: shown };
+  } catch (error) {
+    return { ...configErrorAnswer(resource, error), configs: [] };
+  }
+}
+
+function entriesOf(
+  { resourceType, resourceName }: Resource,
+  options: DescribeOptions,
+  services: HandlerServices,
+): readonly ConfigEntry[] {
+  const { config, metadata, nodeId } = services;
+  switch (resourceType) {
+    case ResourceType.TOPIC: {
+      const known = metadata.topic(resourceName) !== undefined;
+      if (!known) throw new ProtocolError(metadata.unknownTopicError(resourceName));
+      const overrides = metadata.image.configOf(resourceType, resourceName);
+      return describeTopicConfig(overrides, config, options);
+    }
+    case ResourceType.BROKER:
+      if (resourceName === '') return describeClusterConfig(config, options);
+      checkDescribedBroker(resourceName, nodeId);
+      return describeBrokerConfig(config, options);
+    default:
+      throw unsupported(resourceType);
+  }
+}
+
+function checkDescribedBroker(name: string, nodeId: number): void {
+  if (!/^[+-]?\d+$/.test(name)) {
+    throw new ProtocolError(Errors.INVALID_REQUEST, `Broker id must be an integer, but it is: ${name}`);
+  }
+  if (Number(name) === nodeId) return;
+  throw new ProtocolError(
+    Errors.INVALID_REQUEST,
+    `Unexpected broker id, expected ${nodeId} or empty string, but received ${name}`,
+  );
+}

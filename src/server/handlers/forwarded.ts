@@ -1,0 +1,34 @@
+import { type ApiRow, type ApiShape, serial } from '../api-row.ts';
+import type { HandlerServices } from '../services.ts';
+import {
+  createPartitionsApi,
+  createTopicsApi,
+  deleteTopicsApi,
+  describeQuorumApi,
+  listPartitionReassignmentsApi,
+  updateFeaturesApi,
+} from './api-shapes.ts';
+
+/** Hands the request to the controller as it is and its answer back. */
+function forwarded<Request, Response>(services: HandlerServices, shape: ApiShape<Request, Response>): ApiRow {
+  return serial({
+    ...shape,
+    handle: (call, request) => services.controller.send(shape, call.version, request),
+  });
+}
+
+/**
+ * CreateTopics v0-7, DeleteTopics v0-6, CreatePartitions v0-3, ListPartitionReassignments v0, DescribeQuorum v0-2 and
+ * UpdateFeatures v0-2: only the controller knows the answer. What it changed is in this broker's image when its answer
+ * arrives, so that a client may use a topic in its next request.
+ */
+export function forwardedRows(services: HandlerServices): readonly ApiRow[] {
+  return [
+    forwarded(services, createTopicsApi),
+    forwarded(services, deleteTopicsApi),
+    forwarded(services, createPartitionsApi),
+    forwarded(services, listPartitionReassignmentsApi),
+    forwarded(services, describeQuorumApi),
+    forwarded(services, updateFeaturesApi),
+  ];
+}

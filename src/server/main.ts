@@ -1,0 +1,48 @@
+import type { Endpoint, Logger } from '../base/ports.ts';
+import type { BrokerConfig } from '../config/broker-config.ts';
+import { realPorts } from '../io/index.ts';
+import { BrokerNode } from './node.ts';
+
+export interface StartNodeOptions {
+  readonly config: BrokerConfig;
+  /** Keep all data in memory. */
+  readonly memory: boolean;
+  readonly logger: Logger;
+  readonly clusterId?: string | undefined;
+}
+
+export interface StartedNode {
+  readonly listeners: readonly {
+    readonly name: string;
+    readonly bound: Endpoint;
+    readonly advertised: Endpoint | undefined;
+  }[];
+  readonly clusterId: string;
+  readonly nodeId: number;
+  /** Settles, with the reason, when the node had to stop by itself. */
+  readonly failed: Promise<Error>;
+  stop(): Promise<void>;
+}
+
+/** Starts a node on this machine's ports; resolves when it serves. */
+export async function startNode(options: StartNodeOptions): Promise<StartedNode> {
+  const { config, memory, logger, clusterId } = options;
+  let fail: (error: Error) => void = () => {};
+  const failed = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
+  const node = new BrokerNode({
+    ports: realPorts({ logger, memory }),
+    config,
+    clusterId,
+    onFatal: (error) => fail(error),
+  });
+  await node.start();
+  return {
+    listeners: node.listeners,
+    clusterId: node.clusterId,
+    nodeId: node.nodeId,
+    failed,
+    stop: () => node.stop(),
+  };
+}

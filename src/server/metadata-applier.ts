@@ -1,0 +1,90 @@
+import type { Uuid } from '../base/uuid.ts';
+import type { BrokerConfig } from '../config/broker-config.ts';
+import { logConfigOf } from '../config/log-config.ts';
+import type { MetadataDelta } from '../metadata/delta.ts';
+import { ConfigResourceType, type MetadataImage } from '../metadata/image.ts';
+import type { PartitionRegistration } from '../metadata/registrations.ts';
+import type { ReplicaManager } from '../replication/replica-manager.ts';
+
+export interface MetadataApplierOptions {
+  readonly nodeId: number;
+  readonly replicas: ReplicaManager;
+  /** The settings as they are now. */
+  readonly config: () => BrokerConfig;
+  /** The dynamic settings of this broker or of all of them changed. */
+  readonly onBrokerConfigs: (image: MetadataImage) => void;
+}
+
+/** Makes the replica manager hold what the metadata says: partitions of this node, with their settings. */
+export class MetadataApplier {
+  readonly #options: MetadataApplierOptions;
+
+  constructor(options: MetadataApplierOptions) {
+    this.#options = options;
+  }
+
+  /** All that the image says, at start and after a snapshot was loaded. */
+  applyAll(image: MetadataImage): void {
+    this.#options.onBrokerConfigs(image);
+    for (const topic of image.topicsByName.values()) {
+      topic.partitions.forEach((partition, index) => {
+        this.#place(image, topic.name, topic.id, index, partition);
+      });
+    }
+  }
+
+  apply(delta: MetadataDelta, image: MetadataImage): void {
+    if (delta.isInitial) {
+      this.#removeGone(image);
+      this.applyAll(image);
+      return;
+    }
+    this.#applyConfigs(delta, image);
+    // A topic may come back under the same name within one delta: the old one goes first.
+    for (const topic of delta.deletedTopics.values()) {
+      for (const index of topic.partitions.keys()) this.#remove(topic.name, topic.id, index);
+    }
+    for (const { topic, partitions } of delta.topics.values()) {
+      for (const [index, { now }] of partitions) this.#place(image, topic.name, topic.id, index, now);
+    }
+  }
+
+  #place(image: MetadataImage, topic: string, id: Uuid, index: number, now: PartitionRegistration): void {
+    const { nodeId, replicas } = this.#options;
+    if (now.replicas.includes(nodeId)) {
+      replicas.become(topic, index, id, now, this.#logConfig(image, topic));
+    } else this.#remove(topic, id, index);
+  }
+
+  #remove(topic: string, id: Uuid, index: number): void {
+    const { replicas } = this.#options;
+    if (replicas.partition(topic, index)?.topicId === id) replicas.remove(topic, index);
+  }
+
+  #removeGone(image: MetadataImage): void {
+    for (const { topic, partition, topicId } of [...this.#options.replicas.partitions()]) {
+      if (image.partition(topicId, partition) === undefined) this.#remove(topic, topicId, partition);
+    }
+  }
+
+  #applyConfigs(delta: MetadataDelta, image: MetadataImage): void {
+    const { replicas } = this.#options;
+    const { configs } = delta;
+    if (configs.length === 0) return;
+    if (configs.some(({ type }) => type === ConfigResourceType.BROKER)) {
+      // Topics take from the broker what they don't set themselves.
+      this.#options.onBrokerConfigs(image);
+      for (const name of image.topicsByName.keys()) replicas.updateConfig(name, this.#logConfig(image, name));
+      return;
+    }
+    for (const { type, name } of configs) {
+      if (type === ConfigResourceType.TOPIC && image.topicsByName.has(name)) {
+        replicas.updateConfig(name, this.#logConfig(image, name));
+      }
+    }
+  }
+
+  #logConfig(image: MetadataImage, topic: string) {
+    return logConfigOf(this.#options.config(), image.configOf(ConfigResourceType.TOPIC, topic));
+  }
+}

@@ -1,0 +1,470 @@
+import { BufferPool } from '../base/buffer-pool.ts';
+import { memoryLinkPair } from '../base/memory-link.ts';
+import type { FramePool, Logger, Ports, Timer } from '../base/ports.ts';
+import { randomUuid } from '../base/uuid.ts';
+import type { BrokerConfig } from '../config/broker-config.ts';
+import { logConfigOf } from '../config/log-config.ts';
+import { brokerConfigSchema } from '../controller/broker-config-schema.ts';
+import { QuorumController } from '../controller/quorum-controller.ts';
+import { SnapshotGenerator } from '../controller/snapshot-generator.ts';
+import { LogManager, type PartitionLog } from '../log/index.ts';
+import { ConfigResourceType, type MetadataImage } from '../metadata/image.ts';
+import { MetadataPublisher } from '../metadata/publisher.ts';
+import { type MetadataRecord, recordSerde } from '../metadata/records.ts';
+import type { MetadataEndpoint } from '../metadata/registrations.ts';
+import { Errors, ProtocolError } from '../protocol/errors.ts';
+import { METADATA_LOG_DIR } from '../raft/bootstrap.ts';
+import { RaftNode } from '../raft/raft-node.ts';
+import { FetchSessionCache } from '../replication/fetch-session.ts';
+import { ReplicaManager } from '../replication/replica-manager.ts';
+import { brokerRows } from './api-table.ts';
+import { BrokerLifecycle } from './broker-lifecycle.ts';
+import { BrokerMetadata } from './broker-metadata.ts';
+import { readCleanShutdown } from './clean-shutdown.ts';
+import { ControllerChannel } from './controller-channel.ts';
+import { Dispatcher } from './dispatch.ts';
+import { allocateProducerIdsApi } from './handlers/api-shapes.ts';
+import { apiVersionsRow } from './handlers/api-versions.ts';
+import { controllerRows } from './handlers/controller-rows.ts';
+import { MetadataApplier } from './metadata-applier.ts';
+import { openMetadataLog, PartitionMetadataLog } from './metadata-log.ts';
+import { NEW_CLUSTER_RECORDS, NODE_FEATURES } from './node-features.ts';
+import { identifyNode, type NodeIdentity } from './node-format.ts';
+import { bindListeners, type OpenListener, registeredEndPoints } from './node-listeners.ts';
+import { type ProducerIdBlock, ProducerIds } from './producer-ids.ts';
+import type { HandlerServices } from './services.ts';
+import { SocketServer } from './socket-server.ts';
+import { TopicCreation } from './topic-creation.ts';
+
+const LOCK_FILE = '.lock';
+/** How often the controller looks for brokers that were not heard of, and writes its no-op record. */
+const CONTROLLER_TICK_MS = 500;
+/** How long a stopping node waits for the controller to let it go. */
+const CONTROLLED_SHUTDOWN_MS = 2_000;
+/** Evicts a fetch session after so long without use at the earliest (KIP-227). */
+const FETCH_SESSION_EVICTION_MS = 120_000;
+
+type State = 'new' | 'starting' | 'running' | 'stopping' | 'stopped';
+
+/** `start` was cut short by `stop`. */
+export class StartInterruptedError extends Error {
+  constructor() {
+    super('the node was stopped while it started');
+    this.name = 'StartInterruptedError';
+  }
+}
+
+export interface BrokerNodeOptions {
+  readonly ports: Ports;
+  readonly config: BrokerConfig;
+  /** Where it comes from outside; a stored one must be the same. */
+  readonly clusterId?: string | undefined;
+  /** The node can't go on: its metadata disk failed, or a bug. It stops by itself. */
+  readonly onFatal?: (error: Error) => void;
+}
+
+/**
+ * One node, broker and controller in one, put together over ports: formats its dirs, loads the metadata log and leads
+ * it, loads the partitions, registers with its own controller over an in-memory link, and serves its listeners.
+ * States: new → starting → running → stopping → stopped; `stop` may be called in any of them and more than once.
+ */
+export class BrokerNode {
+  readonly #ports: Ports;
+  readonly #pool: FramePool;
+  readonly #logger: Logger;
+  readonly #options: BrokerNodeOptions;
+  readonly #staticConfig: BrokerConfig;
+  #config: BrokerConfig;
+  #state: State = 'new';
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  #identity: NodeIdentity | undefined;
+  #locks: { release(): void }[] = [];
+  #metadataLog: PartitionLog | undefined;
+  #raft: RaftNode<MetadataRecord> | undefined;
+  readonly #publisher = new MetadataPublisher();
+  #controller: QuorumController | undefined;
+  #snapshots: SnapshotGenerator | undefined;
+  #controllerTick: Timer | undefined;
+  #logs: LogManager | undefined;
+  #replicas: ReplicaManager | undefined;
+  #server: SocketServer | undefined;
+  #channel: ControllerChannel | undefined;
+  #lifecycle: BrokerLifecycle | undefined;
+  #listeners: readonly OpenListener[] = [];
+
+  constructor(options: BrokerNodeOptions) {
+    this.#options = options;
+    this.#ports = options.ports;
+    this.#pool = options.ports.framePool ?? new BufferPool();
+    this.#logger = options.ports.logger;
+    this.#staticConfig = options.config;
+    this.#config = options.config;
+  }
+
+  get nodeId(): number {
+    return this.#config.nodeId;
+  }
+
+  /** '' before the node is formatted. */
+  get clusterId(): string {
+    return this.#identity?.clusterId ?? '';
+  }
+
+  /** Empty before `start` has resolved. */
+  get listeners(): readonly OpenListener[] {
+    return this.#listeners;
+  }
+
+  /** The settings as they are now, dynamic ones included. */
+  get config(): BrokerConfig {
+    return this.#config;
+  }
+
+  /** What this node knows of the cluster. */
+  get image(): MetadataImage {
+    return this.#publisher.image;
+  }
+
+  /** Resolves when requests are answered. Rejects with {@link StartInterruptedError} when `stop` came first. */
+  start(): Promise<void> {
+    if (this.#state !== 'new') return Promise.reject(new Error(`a node that is ${this.#state} can't start`));
+    this.#state = 'starting';
+    this.#starting = this.#start().then(
+      () => {
+        this.#state = 'running';
+      },
+      async (error: unknown) => {
+        await this.#tearDown(false);
+        if (this.#state === 'starting') this.#state = 'stopped';
+        throw error;
+      },
+    );
+    return this.#starting;
+  }
+
+  /** Answers what is under way, hands leaderships over, marks the dirs as clean. Safe in every state; never rejects. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    const before = this.#state;
+    this.#state = 'stopping';
+    if (before === 'starting') await this.#starting?.catch(() => undefined);
+    else if (before === 'running') await this.#tearDown(true);
+    this.#state = 'stopped';
+  }
+
+  async #start(): Promise<void> {
+    this.#lockDirs();
+    const config = this.#config;
+    const controllerListeners = config.listeners.filter(({ controller }) => controller);
+    const endpoints = controllerListeners.map(({ name, host, port }) => ({
+      name,
+      host: host ?? 'localhost',
+      port,
+    }));
+    this.#identity = await identifyNode({
+      ports: this.#ports,
+      nodeId: config.nodeId,
+      clusterId: this.#options.clusterId,
+      metadataLogDir: config.metadataLogDir,
+      dirs: this.#dirs(),
+      endpoints,
+      bootstrapRecords: NEW_CLUSTER_RECORDS,
+    });
+    this.#checkStarting();
+    // The log manager removes the markers when it opens the dirs.
+    const previousBrokerEpoch = this.#cleanShutdownEpoch();
+    const metadataWasClean = readCleanShutdown(this.#ports.storage, config.metadataLogDir) !== undefined;
+    await this.#startController(endpoints, metadataWasClean);
+    this.#checkStarting();
+    const services = this.#startBroker();
+    await this.#openServer(services, previousBrokerEpoch ?? -1);
+  }
+
+  /** Loads the metadata log and leads it. */
+  async #startController(
+    endpoints: readonly { name: string; host: string; port: number }[],
+    wasClean: boolean,
+  ): Promise<void> {
+    const config = this.#config;
+    const dir = `${config.metadataLogDir}/${METADATA_LOG_DIR}`;
+    this.#metadataLog = openMetadataLog({ ports: this.#ports, dir, config, cleanShutdown: wasClean });
+    const raft = new RaftNode<MetadataRecord>({
+      nodeId: config.nodeId,
+      directoryId: this.#identity!.directoryIds.get(config.metadataLogDir)!,
+      logDir: config.metadataLogDir,
+      dir,
+      log: new PartitionMetadataLog(this.#metadataLog),
+      serde: recordSerde,
+      endpoints,
+      ports: { ...this.#ports, logger: this.#logger.child('RaftNode') },
+      onFatal: (error) => this.#fatal(error),
+    });
+    this.#raft = raft;
+    const registered = endpoints.map((endpoint) => ({ ...endpoint, securityProtocol: 0 }));
+    this.#controller = this.#makeController(raft, registered);
+    this.#snapshots = new SnapshotGenerator({
+      sink: raft,
+      image: () => this.image,
+      logger: this.#logger.child('SnapshotGenerator'),
+      nowMs: () => this.#ports.clock.monotonicMs(),
+      maxBytesBetween: config.get('metadata.log.max.record.bytes.between.snapshots'),
+      maxIntervalMs: config.get('metadata.log.max.snapshot.interval.ms'),
+    });
+    // What is committed reaches the broker before the controller answers.
+    raft.register(this.#publisher);
+    raft.register(this.#controller);
+    raft.register(this.#snapshots);
+    await raft.start();
+    this.#publisher.publish();
+    this.#planControllerTick();
+  }
+
+  #planControllerTick(): void {
+    this.#controllerTick = this.#ports.timers.after(CONTROLLER_TICK_MS, () => {
+      this.#controller?.tick(this.#ports.clock.monotonicMs());
+      this.#planControllerTick();
+    });
+  }
+
+  /** Loads the partitions and makes what handlers work with. */
+  #startBroker(): HandlerServices {
+    const ports = this.#ports;
+    const config = this.#takeDynamicConfig(this.image);
+    const metadata = new BrokerMetadata(this.#publisher);
+    const logs = LogManager.open({
+      dirs: config.logDirs,
+      configFor: (topic) => logConfigOf(this.#config, this.image.configOf(ConfigResourceType.TOPIC, topic)),
+      ports: { ...ports, logger: this.#logger.child('LogManager') },
+      intervals: { retentionCheckMs: config.get('log.retention.check.interval.ms') },
+    });
+    this.#logs = logs;
+    logs.onDirFailure = (dir, error) => {
+      if (logs.dirs.length === 0 || dir === config.metadataLogDir) this.#fatal(error);
+    };
+    const replicas = new ReplicaManager({
+      localId: config.nodeId,
+      logs,
+      directory: metadata,
+      timers: ports.timers,
+      turn: ports.turn,
+      logger: this.#logger.child('ReplicaManager'),
+    });
+    this.#replicas = replicas;
+    const applier = new MetadataApplier({
+      nodeId: config.nodeId,
+      replicas,
+      config: () => this.#config,
+      onBrokerConfigs: (image) => this.#takeDynamicConfig(image),
+    });
+    applier.applyAll(this.image);
+    this.#publisher.onDelta((delta, image) => applier.apply(delta, image));
+    logs.startBackground();
+    const [near, far] = memoryLinkPair(ports.turn);
+    const channel = new ControllerChannel(near, this.#pool);
+    this.#channel = channel;
+    const services = this.#makeServices(metadata, replicas, logs, channel);
+    this.#makeServer(services).serveOwn(far, this.#controllerListenerName());
+    return services;
+  }
+
+  #makeServices(
+    metadata: BrokerMetadata,
+    replicas: ReplicaManager,
+    logs: LogManager,
+    controller: ControllerChannel,
+  ): HandlerServices {
+    const node = this;
+    return {
+      nodeId: this.nodeId,
+      clusterId: this.clusterId,
+      ports: this.#ports,
+      get config() {
+        return node.#config;
+      },
+      metadata,
+      replicas,
+      logs,
+      fetchSessions: new FetchSessionCache({
+        slotsMax: this.#config.get('max.incremental.fetch.session.cache.slots'),
+        evictionMs: FETCH_SESSION_EVICTION_MS,
+        random: this.#ports.random,
+      }),
+      controller,
+      topicCreation: new TopicCreation({
+        config: () => this.#config,
+        metadata,
+        controller,
+        logger: this.#logger.child('TopicCreation'),
+      }),
+      producerIds: new ProducerIds(() => this.#allocateProducerIds(controller)),
+      supportedFeatures: NODE_FEATURES,
+    };
+  }
+
+  #makeServer(services: HandlerServices): SocketServer {
+    const rows = [...brokerRows(services), ...controllerRows(this.#controller!, this.#ports.clock)];
+    const dispatcher: Dispatcher = new Dispatcher({
+      rows: [
+        ...rows,
+        apiVersionsRow({
+          nodeId: services.nodeId,
+          clusterId: services.clusterId,
+          supportedFeatures: services.supportedFeatures,
+          image: () => this.image,
+          rowsOf: (kind) => dispatcher.rowsOf(kind),
+        }),
+      ],
+      pool: this.#pool,
+      logger: this.#logger.child('Dispatcher'),
+    });
+    this.#server = new SocketServer({
+      ports: this.#ports,
+      pool: this.#pool,
+      dispatcher,
+      logger: this.#logger.child('SocketServer'),
+      frameBytesMax: this.#config.get('socket.request.max.bytes'),
+      idleMsMax: this.#config.get('connections.max.idle.ms'),
+    });
+    return this.#server;
+  }
+
+  /** Binds the listeners, registers, and serves once this broker is unfenced. */
+  async #openServer(services: HandlerServices, previousBrokerEpoch: number): Promise<void> {
+    const server = this.#server!;
+    const config = this.#config;
+    const open = await bindListeners(server, config.listeners);
+    this.#checkStarting();
+    const lifecycle = new BrokerLifecycle({
+      nodeId: services.nodeId,
+      clusterId: services.clusterId,
+      incarnationId: randomUuid(this.#ports.random),
+      rack: config.get('broker.rack'),
+      endPoints: registeredEndPoints(open),
+      features: [...NODE_FEATURES].map(([name, { min, max }]) => ({
+        name,
+        minSupportedVersion: min,
+        maxSupportedVersion: max,
+      })),
+      directoryIds: config.logDirs.map((dir) => this.#identity!.directoryIds.get(dir)!),
+      previousBrokerEpoch,
+      channel: services.controller,
+      timers: this.#ports.timers,
+      logger: this.#logger.child('BrokerLifecycle'),
+      heartbeatIntervalMs: config.get('broker.heartbeat.interval.ms'),
+      registrationTimeoutMs: config.get('initial.broker.registration.timeout.ms'),
+      metadataOffset: () => this.image.offset,
+    });
+    this.#lifecycle = lifecycle;
+    await lifecycle.register();
+    this.#checkStarting();
+    await lifecycle.start();
+    this.#checkStarting();
+    if (!services.metadata.isAlive(services.nodeId))
+      throw new Error('the controller did not unfence this broker');
+    this.#listeners = open;
+    server.open();
+  }
+
+  async #tearDown(controlled: boolean): Promise<void> {
+    if (controlled && this.#config.get('controlled.shutdown.enable')) {
+      await this.#lifecycle?.shutDown(CONTROLLED_SHUTDOWN_MS).catch(() => undefined);
+    }
+    this.#lifecycle?.stop();
+    this.#replicas?.close();
+    await this.#server?.close();
+    this.#channel?.close();
+    this.#controllerTick?.cancel();
+    this.#controllerTick = undefined;
+    await this.#quietly(this.#raft?.stop());
+    await this.#quietly(this.#snapshots?.idle());
+    await this.#quietly(this.#metadataLog?.close());
+    await this.#logs?.close(this.#lifecycle?.brokerEpoch ?? -1);
+    for (const lock of this.#locks) lock.release();
+    this.#locks = [];
+  }
+
+  async #quietly(work: Promise<void> | undefined): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#logger.error('A part of the node was not closed in order', { error: String(error) });
+    }
+  }
+
+  #makeController(raft: RaftNode<MetadataRecord>, endPoints: readonly MetadataEndpoint[]): QuorumController {
+    const config = () => this.#config;
+    return new QuorumController({
+      log: raft,
+      clusterId: this.clusterId,
+      configs: brokerConfigSchema(config),
+      random: this.#ports.random,
+      logger: this.#logger.child('QuorumController'),
+      supportedFeatures: NODE_FEATURES,
+      registration: { incarnationId: randomUuid(this.#ports.random), endPoints },
+      sessionTimeoutMs: config().get('broker.session.timeout.ms'),
+      maxIdleIntervalMs: config().get('metadata.max.idle.interval.ms'),
+      defaultNumPartitions: () => config().get('num.partitions'),
+      defaultReplicationFactor: () => config().get('default.replication.factor'),
+      deleteTopicEnable: () => config().get('delete.topic.enable'),
+    });
+  }
+
+  async #allocateProducerIds(controller: ControllerChannel): Promise<ProducerIdBlock> {
+    const response = await controller.send(allocateProducerIdsApi, 0, {
+      brokerId: this.nodeId,
+      brokerEpoch: this.#lifecycle?.brokerEpoch ?? -1,
+    });
+    if (response.errorCode !== Errors.NONE) throw new ProtocolError(Errors.COORDINATOR_LOAD_IN_PROGRESS);
+    return { first: response.producerIdStart, count: response.producerIdLen };
+  }
+
+  #takeDynamicConfig(image: MetadataImage): BrokerConfig {
+    this.#config = this.#staticConfig.withDynamic({
+      broker: image.configOf(ConfigResourceType.BROKER, String(this.nodeId)),
+      cluster: image.configOf(ConfigResourceType.BROKER, ''),
+    });
+    return this.#config;
+  }
+
+  #controllerListenerName(): string {
+    return this.#config.listeners.find(({ controller }) => controller)?.name ?? 'CONTROLLER';
+  }
+
+  /** All dirs, the metadata log's first. */
+  #dirs(): readonly string[] {
+    return [...new Set([this.#config.metadataLogDir, ...this.#config.logDirs])];
+  }
+
+  #lockDirs(): void {
+    const { storage } = this.#ports;
+    for (const dir of this.#dirs()) {
+      storage.makeDir(dir);
+      const lock = storage.lock(`${dir}/${LOCK_FILE}`);
+      if (lock === undefined)
+        throw new Error(`${dir} is in use by another process: it holds ${dir}/${LOCK_FILE}`);
+      this.#locks.push(lock);
+    }
+  }
+
+  /** The broker epoch of the last shutdown, if all dirs were closed in order; -1 where the marker names none. */
+  #cleanShutdownEpoch(): number | undefined {
+    const epochs = this.#config.logDirs.map((dir) => readCleanShutdown(this.#ports.storage, dir));
+    if (epochs.includes(undefined)) return undefined;
+    return epochs.every((epoch) => epoch === epochs[0]) ? epochs[0] : -1;
+  }
+
+  #checkStarting(): void {
+    if (this.#state !== 'starting') throw new StartInterruptedError();
+  }
+
+  #fatal(error: Error): void {
+    this.#logger.error('This node can not go on and stops', { error: error.stack ?? error.message });
+    this.#options.onFatal?.(error);
+    this.stop().catch(() => undefined);
+  }
+}

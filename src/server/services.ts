@@ -1,0 +1,27 @@
+import type { Ports } from '../base/ports.ts';
+import type { BrokerConfig } from '../config/broker-config.ts';
+import type { LogManager } from '../log/index.ts';
+import type { FeatureRange } from '../metadata/features.ts';
+import type { FetchSessionCache } from '../replication/fetch-session.ts';
+import type { ReplicaManager } from '../replication/replica-manager.ts';
+import type { BrokerMetadata } from './broker-metadata.ts';
+import type { ControllerChannel } from './controller-channel.ts';
+import type { ProducerIds } from './producer-ids.ts';
+import type { TopicCreation } from './topic-creation.ts';
+
+/** What the handlers of broker listeners work with. */
+export interface HandlerServices {
+  readonly nodeId: number;
+  readonly clusterId: string;
+  readonly ports: Ports;
+  /** The settings as they are now. */
+  readonly config: BrokerConfig;
+  readonly metadata: BrokerMetadata;
+  readonly replicas: ReplicaManager;
+  readonly logs: LogManager;
+  readonly fetchSessions: FetchSessionCache;
+  readonly controller: ControllerChannel;
+  readonly topicCreation: TopicCreation;
+  readonly producerIds: ProducerIds;
+  readonly supportedFeatures: ReadonlyMap<string, FeatureRange>;
+}
