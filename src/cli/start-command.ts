@@ -1,0 +1,64 @@
+import { closeSync, writeSync } from 'node:fs';
+import type { BrokerConfig } from '../config/broker-config.ts';
+import { startNode } from '../server/main.ts';
+import { daemonLogFile, startDaemon } from './daemon.ts';
+import { createLogger, type LogFormat } from './logger.ts';
+import { loadConfig, parseStartOptions, type StartOptions } from './node-options.ts';
+import { runNode, type StartEnvironment } from './start.ts';
+
+/** `broker start`; resolves to the exit code once the node has stopped. */
+export async function startCommand(args: readonly string[]): Promise<number> {
+  const options = parseStartOptions(args);
+  const config = loadConfig(options);
+  if (options.daemon) return startInBackground(args, config, options);
+  const code = await runNode(config, options, await processEnvironment(options));
+  // What a library has left open must not keep a stopped broker alive.
+  process.exit(code);
+}
+
+async function startInBackground(
+  args: readonly string[],
+  config: BrokerConfig,
+  options: StartOptions,
+): Promise<number> {
+  const logFile = daemonLogFile(config, options.memory, process.pid);
+  const { readyLine } = await startDaemon(process.argv[1] ?? '', args, logFile);
+  if (readyLine === undefined) {
+    process.stderr.write(`The broker did not start; see ${logFile}\n`);
+    return 1;
+  }
+  process.stdout.write(`${readyLine}\n`);
+  return 0;
+}
+
+async function processEnvironment(options: StartOptions): Promise<StartEnvironment> {
+  const write = (line: string) => {
+    process.stdout.write(line);
+  };
+  const byDefault: LogFormat = process.stdout.isTTY ? 'pretty' : 'kafka';
+  const logger = await createLogger({
+    format: options.logFormat ?? byDefault,
+    level: options.logLevel,
+    write,
+  });
+  process.on('uncaughtException', (error) => {
+    logger.error('A bug ends this process', { error });
+    process.exit(1);
+  });
+  return {
+    startNode,
+    logger,
+    print: (line) => write(`${line}\n`),
+    onSignal: (stop) => {
+      process.on('SIGTERM', stop);
+      process.on('SIGINT', stop);
+    },
+    exit: (code) => process.exit(code),
+    announce: (readyFd, line) => {
+      writeSync(readyFd, `${line}\n`);
+      closeSync(readyFd);
+    },
+    uptimeMs: () => performance.now(),
+    pid: process.pid,
+  };
+}
