@@ -16,7 +16,12 @@ const bundle = await rolldown({
   platform: 'node',
   external: [/^node:/, 'pino', 'yargs', /^yargs\//, 'snappyjs', 'lz4js', /^@bokuweb\//],
 });
-await bundle.write({ dir: join(root, 'dist'), format: 'esm', sourcemap: true, minify: false });
+await bundle.write({
+  dir: join(root, 'dist'),
+  format: 'esm',
+  sourcemap: true,
+  minify: { mangle: false, compress: true, codegen: true },
+});
 await bundle.close();
 const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin/tsc');
 execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });

@@ -1,13 +1,10 @@
 /** The codecs: MB/s of plain data, and other packages beside them. `node bench/micro/run.mjs compression` */
+
 import { decompressBlock } from 'lz4js';
 import snappyjs from 'snappyjs';
+import { newPositionTable } from '../../src/protocol/compression/copy.ts';
 import { compress, decompress, prepareCodec } from '../../src/protocol/compression/index.ts';
-import {
-  decodeLz4Block,
-  encodeLz4Block,
-  lz4BlockBound,
-  newLz4Table,
-} from '../../src/protocol/compression/lz4-block.ts';
+import { decodeLz4Block, encodeLz4Block, lz4BlockBound } from '../../src/protocol/compression/lz4-block.ts';
 import { payload } from '../../test/unit/protocol/compression/payloads.ts';
 import { type Candidate, check, column, measure } from './measure.ts';
 
@@ -41,7 +38,7 @@ function candidatesFor(plain: Buffer): { candidates: Candidate[]; sizes: Map<str
   const length = Math.min(BLOCK, plain.length);
   const block = Buffer.alloc(lz4BlockBound(length));
   const view = new DataView(plain.buffer, plain.byteOffset, plain.byteLength);
-  const end = encodeLz4Block(plain, view, 0, length, block, 0, newLz4Table());
+  const end = encodeLz4Block(plain, view, 0, length, block, 0, newPositionTable(65_536));
   const into = Buffer.alloc(length);
   check(
     decompressBlock(block, into, 0, end, 0) === length && into.equals(plain.subarray(0, length)),

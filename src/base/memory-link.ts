@@ -49,6 +49,9 @@ class MemoryLink implements Link {
   #paused = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #pumping = false;
+  /** Of what was sent after the end. */
+  readonly #droppedSent: (() => void)[] = [];
+  #told = false;
 
   constructor(turn: Turn, local: Endpoint, remote: Endpoint, scratch: Uint8Array | undefined) {
     this.#turn = turn;
@@ -63,7 +66,9 @@ class MemoryLink implements Link {
 
   send(chunks: readonly Uint8Array[], sent?: () => void): boolean {
     if (this.#state !== 'open') {
-      if (sent !== undefined) this.#turn.later(sent);
+      if (sent === undefined) return true;
+      if (this.#told) this.#turn.later(sent);
+      else this.#droppedSent.push(sent);
       return true;
     }
     let bytes = 0;
@@ -105,6 +110,8 @@ class MemoryLink implements Link {
     this.#state = 'closed';
     this.#turn.later(() => {
       this.#settleAll();
+      for (const sent of this.#droppedSent.splice(0)) sent();
+      this.#told = true;
       this.onClosed(reason);
     });
   }

@@ -15,6 +15,8 @@ export interface StartedNode {
   readonly listeners: readonly OpenListener[];
   readonly clusterId: string;
   readonly nodeId: number;
+  /** Settles, with the reason, where the node had to stop by itself. */
+  readonly failed?: Promise<Error>;
   /** Drains and closes; what is on disk is marked clean. */
   stop(): Promise<void>;
 }
@@ -75,9 +77,11 @@ export async function runNode(
   const runFile = runFilePath(config, options.memory, boundPort);
   writeRunFile(runFile, bootstrapServersOf(node.listeners));
   sayReady(node, options, env);
-  const signal = await stopped;
-  logger.info(`${signal}: shutting down`);
-  return stopNode(node, runFile, options, logger);
+  const cause = await Promise.race([stopped, node.failed ?? stopped]);
+  if (cause instanceof Error) reportFailure(cause, options, logger);
+  else logger.info(`${cause}: shutting down`);
+  const code = await stopNode(node, runFile, options, logger);
+  return cause instanceof Error ? 1 : code;
 }
 
 function stopRequest(env: StartEnvironment): Promise<string> {

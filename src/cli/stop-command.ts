@@ -8,9 +8,10 @@ import { stopRunningNode } from './stop.ts';
 export async function stopCommand(args: readonly string[]): Promise<number> {
   const { options, values } = parseNodeOptions(args, stopOptionTexts);
   const timeoutMs = secondsOf(values.get('timeout'), 30);
-  const path = runFilePath(loadConfig(options), options.memory);
+  const config = loadConfig(options);
+  const path = runFilePath(config, options.memory);
   return stopRunningNode(
-    path,
+    options.memory ? path : (config.logDirs[0] ?? path),
     { timeoutMs, force: values.get('force') === true },
     {
       running: () => runningNode(path),

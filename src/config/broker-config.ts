@@ -84,7 +84,7 @@ export class BrokerConfig {
     return config;
   }
 
-  /** The same broker with other dynamic settings. Those that can't be changed or read are left out. */
+  /** The same broker with other dynamic settings. Those that can't be changed or read are left out; unknown ones stay. */
   withDynamic(dynamic: DynamicConfigs): BrokerConfig {
     const usable = (texts: ReadonlyMap<string, string>) =>
       new Map([...texts].filter(([name, text]) => isUsableDynamic(name, text, this.profile)));
@@ -284,6 +284,7 @@ function checkEach(given: ReadonlyMap<string, Given>, profile: Profile): void {
 
 function isUsableDynamic(name: string, text: string, profile: Profile): boolean {
   const setting = brokerSetting(name) ?? brokerSetting(baseOfListenerKey(name) ?? '');
-  if (setting === undefined || setting.dynamic === 'read-only') return false;
+  if (setting === undefined) return true;
+  if (setting.dynamic === 'read-only' && baseOfListenerKey(name) === undefined) return false;
   return 'ok' in parseSetting(name, setting, text, profile === 'dev');
 }

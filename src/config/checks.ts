@@ -4,6 +4,8 @@ import type { SettingValue } from './definition.ts';
 export interface Check {
   /** For people, put behind the type: `at least 1`. */
   readonly allowed: string;
+  /** What stands twice in a list is dropped before the check. */
+  readonly distinct?: boolean;
   /** Undefined where `value` is fine, else the words that follow `Invalid value … for configuration …: `. */
   problem(value: SettingValue, name: string): Problem | undefined;
 }
@@ -56,16 +58,13 @@ export interface ListRules {
   readonly nullAllowed?: boolean;
 }
 
-/** A list without duplicates and without empty entries. */
+/** A list without empty entries; duplicates are dropped. */
 export function listRules(rules: ListRules): Check {
   const { of: names, emptyAllowed = false, nullAllowed = false } = rules;
+  const entriesAllowed = names === undefined ? 'no empty entry' : `entries of ${names.join(', ')}`;
   return {
-    allowed:
-      names === undefined
-        ? emptyAllowed
-          ? 'no entry twice'
-          : 'at least one entry, none twice'
-        : `entries of ${names.join(', ')}, none twice`,
+    allowed: emptyAllowed ? entriesAllowed : `at least one, ${entriesAllowed}`,
+    distinct: true,
     problem(value, name) {
       if (value === null) {
         return nullAllowed ? undefined : whole(`Configuration '${name}' values must not be null.`);
@@ -74,9 +73,6 @@ export function listRules(rules: ListRules): Check {
       if (entries.length === 0 && !emptyAllowed) {
         const valid = names === undefined ? 'any non-empty value' : `[${names.join(', ')}]`;
         return whole(`Configuration '${name}' must not be empty. Valid values include: ${valid}`);
-      }
-      if (new Set(entries).size !== entries.length) {
-        return whole(`Configuration '${name}' values must not be duplicated.`);
       }
       for (const entry of entries) {
         if (entry === '') return whole(`Configuration '${name}' values must not be empty.`);

@@ -12,6 +12,8 @@ export interface ConfigErrorDetails {
   /** What would be accepted, for people. */
   readonly allowed?: string | undefined;
   readonly origin?: Origin | undefined;
+  /** What Apache Kafka answers a client that tries to set this on a running broker, where it has words of its own. */
+  readonly answer?: string | undefined;
 }
 
 /**
@@ -24,6 +26,7 @@ export class ConfigError extends Error {
   readonly allowed: string | undefined;
   readonly file: string | undefined;
   readonly line: number | undefined;
+  readonly answer: string | undefined;
 
   constructor(problem: string, details: ConfigErrorDetails) {
     const where = placeOf(details.origin);
@@ -33,6 +36,7 @@ export class ConfigError extends Error {
     this.setting = details.setting;
     this.value = details.value;
     this.allowed = details.allowed;
+    this.answer = details.answer;
     this.file = details.origin?.kind === 'file' ? details.origin.file : undefined;
     this.line = details.origin?.kind === 'file' ? details.origin.line : undefined;
   }

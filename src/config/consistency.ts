@@ -4,7 +4,7 @@ import { ConfigError } from './config-error.ts';
 
 /** What must hold between settings. Throws {@link ConfigError} for the first that does not. */
 export function checkTogether(config: BrokerConfig): void {
-  const require = (holds: boolean, setting: BrokerSettingName, problem: string, allowed: string) => {
+  const must: Must = (holds, setting, problem, allowed, answer) => {
     if (holds) return;
     const value = config.parsed(setting).text ?? 'null';
     throw new ConfigError(`Invalid value ${value} for configuration ${setting}: ${problem}`, {
@@ -12,69 +12,112 @@ export function checkTogether(config: BrokerConfig): void {
       value,
       allowed,
       origin: config.origin(setting),
+      answer: answer === undefined ? undefined : `requirement failed: ${answer}`,
     });
   };
-  checkLogs(config, require);
-  checkNetwork(config, require);
-  checkReplication(config, require);
-  checkGroups(config, require);
+  checkLogs(config, must);
+  checkNetwork(config, must);
+  checkReplication(config, must);
+  checkGroups(config, must);
 }
 
-type Require = (holds: boolean, setting: BrokerSettingName, problem: string, allowed: string) => void;
+type Must = (
+  holds: boolean,
+  setting: BrokerSettingName,
+  problem: string,
+  allowed: string,
+  answer?: string,
+) => void;
 
 function firstGiven(config: BrokerConfig, ...names: readonly BrokerSettingName[]): BrokerSettingName {
   return names.find((name) => config.isGiven(name)) ?? names[0]!;
 }
 
-function checkLogs(config: BrokerConfig, require: Require): void {
+function checkLogs(config: BrokerConfig, must: Must): void {
   const roll = firstGiven(config, 'log.roll.ms', 'log.roll.hours');
-  require(config.logRollMs >= 1, roll, 'a segment must last some time', 'at least 1 ms');
+  must(
+    config.logRollMs >= 1,
+    roll,
+    'a segment must last some time',
+    'at least 1 ms',
+    'log.roll.ms must be greater than or equal to 1',
+  );
   const jitter = firstGiven(config, 'log.roll.jitter.ms', 'log.roll.jitter.hours');
-  require(config.logRollJitterMs >= 0, jitter, 'it is below 0', 'at least 0');
+  must(
+    config.logRollJitterMs >= 0,
+    jitter,
+    'it is below 0',
+    'at least 0',
+    'log.roll.jitter.ms must be greater than or equal to 0',
+  );
   const retention = firstGiven(config, 'log.retention.ms', 'log.retention.minutes', 'log.retention.hours');
-  require(config.logRetentionMs !==
-    0, retention, 'nothing would be kept at all', 'at least 1 ms, or -1 for no limit');
+  must(
+    config.logRetentionMs !== 0,
+    retention,
+    'nothing would be kept at all',
+    'at least 1 ms, or -1 for no limit',
+    'log.retention.ms must be unlimited (-1) or, greater than or equal to 1',
+  );
   const min = config.get('log.cleaner.min.compaction.lag.ms');
   const max = config.get('log.cleaner.max.compaction.lag.ms');
-  require(min <=
-    max, 'log.cleaner.min.compaction.lag.ms', 'it exceeds log.cleaner.max.compaction.lag.ms', `at most ${config.parsed('log.cleaner.max.compaction.lag.ms').text}`);
+  must(
+    min <= max,
+    'log.cleaner.min.compaction.lag.ms',
+    'it exceeds log.cleaner.max.compaction.lag.ms',
+    `at most ${config.parsed('log.cleaner.max.compaction.lag.ms').text}`,
+  );
   const threads = config.get('log.cleaner.threads');
   const perThread =
     threads === 0 ? Number.POSITIVE_INFINITY : config.get('log.cleaner.dedupe.buffer.size') / threads;
   const least = 1024 * 1024;
-  require(Math.trunc(perThread) >
-    least, 'log.cleaner.dedupe.buffer.size', 'too little for each cleaner thread', `more than ${least * threads}`);
-  checkCordonedDirs(config, require);
+  must(
+    Math.trunc(perThread) > least,
+    'log.cleaner.dedupe.buffer.size',
+    'too little for each cleaner thread',
+    `more than ${least * threads}`,
+    'log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.',
+  );
+  checkCordonedDirs(config, must);
 }
 
-function checkCordonedDirs(config: BrokerConfig, require: Require): void {
+function checkCordonedDirs(config: BrokerConfig, must: Must): void {
   const cordoned = config.get('cordoned.log.dirs');
   const name = 'cordoned.log.dirs';
   if (cordoned.includes('*')) {
-    require(cordoned.length === 1, name, '* means all directories', '* alone, or some of log.dirs');
+    must(cordoned.length === 1, name, '* means all directories', '* alone, or some of log.dirs');
     return;
   }
   const foreign = cordoned.filter((dir) => !config.logDirs.includes(dir));
-  require(foreign.length === 0, name, `${foreign.join(', ')} is not in log.dirs`, config.logDirs.join(', '));
+  must(foreign.length === 0, name, `${foreign.join(', ')} is not in log.dirs`, config.logDirs.join(', '));
 }
 
-function checkNetwork(config: BrokerConfig, require: Require): void {
+function checkNetwork(config: BrokerConfig, must: Must): void {
   const queued = config.get('queued.max.request.bytes');
   const largest = config.get('socket.request.max.bytes');
-  require(queued <= 0 ||
-    queued >=
-      largest, 'queued.max.request.bytes', 'the largest request would not fit', `at least socket.request.max.bytes (${largest}), or -1`);
+  must(
+    queued <= 0 || queued >= largest,
+    'queued.max.request.bytes',
+    'the largest request would not fit',
+    `at least socket.request.max.bytes (${largest}), or -1`,
+  );
   const overrides = 'max.connections.per.ip.overrides';
   const problem = connectionOverridesProblem(config.get(overrides));
-  require(problem === undefined, overrides, problem ?? '', 'a list of host:number');
-  require(config.get('max.connections.per.ip') !== 0 ||
-    config.get(overrides) !==
-      '', 'max.connections.per.ip', 'nobody could connect', `at least 1, or 0 with ${overrides}`);
+  must(problem === undefined, overrides, problem ?? '', 'a list of host:number');
+  must(
+    config.get('max.connections.per.ip') !== 0 || config.get(overrides) !== '',
+    'max.connections.per.ip',
+    'nobody could connect',
+    `at least 1, or 0 with ${overrides}`,
+    `max.connections.per.ip can be set to zero only if ${overrides} property is set.`,
+  );
   const idle = config.get('connections.max.idle.ms');
   const delay = config.get('connection.failed.authentication.delay.ms');
-  require(idle < 0 ||
-    delay <
-      idle, 'connection.failed.authentication.delay.ms', 'the answer would come after the connection was closed as idle', `less than connections.max.idle.ms (${idle})`);
+  must(
+    idle < 0 || delay < idle,
+    'connection.failed.authentication.delay.ms',
+    'the answer would come after the connection was closed as idle',
+    `less than connections.max.idle.ms (${idle})`,
+  );
 }
 
 function connectionOverridesProblem(text: string): string | undefined {
@@ -83,36 +126,49 @@ function connectionOverridesProblem(text: string): string | undefined {
   return wrong === undefined ? undefined : `can't read ${wrong.trim()}`;
 }
 
-function checkReplication(config: BrokerConfig, require: Require): void {
+function checkReplication(config: BrokerConfig, must: Must): void {
   const name = 'replica.fetch.wait.max.ms';
   const wait = config.get(name);
   const timeout = config.get('replica.socket.timeout.ms');
-  require(wait <=
-    timeout, name, 'fetches of followers would time out', `at most replica.socket.timeout.ms (${timeout})`);
+  must(
+    wait <= timeout,
+    name,
+    'fetches of followers would time out',
+    `at most replica.socket.timeout.ms (${timeout})`,
+  );
   const lag = config.get('replica.lag.time.max.ms');
-  require(wait <=
-    lag, name, 'waiting followers would fall out of sync', `at most replica.lag.time.max.ms (${lag})`);
+  must(
+    wait <= lag,
+    name,
+    'waiting followers would fall out of sync',
+    `at most replica.lag.time.max.ms (${lag})`,
+  );
 }
 
 /** min ≤ value ≤ max of what the members of groups are told. */
-function checkGroups(config: BrokerConfig, require: Require): void {
-  require(config.get('group.min.session.timeout.ms') <=
-    config.get(
-      'group.max.session.timeout.ms',
-    ), 'group.min.session.timeout.ms', 'it exceeds group.max.session.timeout.ms', `at most ${config.get('group.max.session.timeout.ms')}`);
+function checkGroups(config: BrokerConfig, must: Must): void {
+  must(
+    config.get('group.min.session.timeout.ms') <= config.get('group.max.session.timeout.ms'),
+    'group.min.session.timeout.ms',
+    'it exceeds group.max.session.timeout.ms',
+    `at most ${config.get('group.max.session.timeout.ms')}`,
+  );
   for (const kind of ['consumer', 'share', 'streams'] as const) {
     for (const what of ['session.timeout.ms', 'heartbeat.interval.ms', 'assignment.interval.ms'] as const) {
       const name = `group.${kind}.${what}` as const;
       const min = config.get(`group.${kind}.min.${what}`);
       const max = config.get(`group.${kind}.max.${what}`);
       const value = config.get(name);
-      require(min <=
-        max, `group.${kind}.min.${what}`, `it exceeds group.${kind}.max.${what}`, `at most ${max}`);
-      require(value >= min && value <= max, name, 'it is outside its bounds', `between ${min} and ${max}`);
+      must(min <= max, `group.${kind}.min.${what}`, `it exceeds group.${kind}.max.${what}`, `at most ${max}`);
+      must(value >= min && value <= max, name, 'it is outside its bounds', `between ${min} and ${max}`);
     }
     const heartbeat = config.get(`group.${kind}.heartbeat.interval.ms`);
     const session = config.get(`group.${kind}.session.timeout.ms`);
-    require(heartbeat <
-      session, `group.${kind}.heartbeat.interval.ms`, 'members would be removed between two heartbeats', `less than group.${kind}.session.timeout.ms (${session})`);
+    must(
+      heartbeat < session,
+      `group.${kind}.heartbeat.interval.ms`,
+      'members would be removed between two heartbeats',
+      `less than group.${kind}.session.timeout.ms (${session})`,
+    );
   }
 }

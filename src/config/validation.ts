@@ -167,7 +167,18 @@ export function validateBrokerConfigs(
       'Cannot update these configs at default cluster level, broker id must be specified',
     );
   }
+  checkListeners(configs.get('listeners'));
   checkOutcome(configs, level, broker);
+}
+
+/** Listeners are opened at start only; what is stored for the next one must at least be readable. */
+function checkListeners(text: string | undefined): void {
+  const entries = text === undefined ? [] : text.trim().split(/\s*,\s*/);
+  const wrong = entries.find((entry) => !/^.*:\/\/\[?[0-9a-zA-Z\-%._:]*\]?:-?[0-9]+$/.test(entry));
+  if (wrong === undefined) return;
+  throw invalidRequest(
+    `Error creating broker listeners from '[${entries.join(', ')}]': Unable to parse ${wrong} to a broker endpoint`,
+  );
 }
 
 const clusterLevelListenerSettings: readonly string[] = [
@@ -197,7 +208,7 @@ function checkOutcome(
   try {
     checkTogether(next);
   } catch (error) {
-    throw error instanceof ConfigError ? invalidRequest(error.message) : error;
+    throw error instanceof ConfigError ? invalidRequest(error.answer ?? error.message) : error;
   }
 }
 

@@ -34,7 +34,8 @@ export function allowedText(setting: Setting, dev: boolean): string {
  * left out.
  */
 export function parseSetting(name: string, setting: Setting, text: string, dev = false): ParseResult {
-  const parsed = parseText(setting.type, text);
+  const read = parseText(setting.type, text);
+  const parsed = checkOf(setting, dev)?.distinct === true ? withoutDuplicates(read) : read;
   const shown = setting.type === 'password' ? '[hidden]' : text;
   if (typeof parsed === 'string') return { problem: invalidValue(name, shown, parsed) };
   return checkValue(name, setting, parsed, dev);
@@ -52,6 +53,12 @@ function checkValue(name: string, setting: Setting, parsed: ParsedValue, dev: bo
   if (problem === undefined) return { ok: parsed };
   if (problem.whole === true) return { problem: problem.text };
   return { problem: invalidValue(name, javaText(parsed), problem.text) };
+}
+
+function withoutDuplicates(parsed: ParsedValue | string): ParsedValue | string {
+  if (typeof parsed === 'string' || !Array.isArray(parsed.value)) return parsed;
+  const entries: readonly string[] = [...new Set(parsed.value)];
+  return { value: entries, text: entries.join(',') };
 }
 
 function checkOf(setting: Setting, dev: boolean) {

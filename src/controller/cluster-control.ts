@@ -1,4 +1,9 @@
-import { METADATA_VERSION, metadataVersionAllows } from '../metadata/features.ts';
+import {
+  type FeatureRange,
+  finalizedUnserved,
+  METADATA_VERSION,
+  metadataVersionAllows,
+} from '../metadata/features.ts';
 import { type MetadataRecord, record } from '../metadata/records.ts';
 import {
   type BrokerRegistration,
@@ -25,11 +30,18 @@ export class ClusterControl {
   readonly #state: ControllerState;
   readonly #leaders: PartitionLeaders;
   readonly #clusterId: string;
+  readonly #supported: ReadonlyMap<string, FeatureRange>;
 
-  constructor(state: ControllerState, leaders: PartitionLeaders, clusterId: string) {
+  constructor(
+    state: ControllerState,
+    leaders: PartitionLeaders,
+    clusterId: string,
+    supported: ReadonlyMap<string, FeatureRange>,
+  ) {
     this.#state = state;
     this.#leaders = leaders;
     this.#clusterId = clusterId;
+    this.#supported = supported;
   }
 
   /** `newEpoch`: the offset that the first record gets; it becomes the broker's epoch. */
@@ -123,7 +135,9 @@ export class ClusterControl {
     const ranges = new Map(
       request.features.map((one) => [one.name, [one.minSupportedVersion, one.maxSupportedVersion]]),
     );
+    const unserved = finalizedUnserved(this.#supported, finalized);
     for (const name of new Set([...ranges.keys(), ...finalized.keys()])) {
+      if (unserved.includes(name) && !ranges.has(name)) continue;
       const level = finalized.get(name) ?? 0;
       const [min, max] = ranges.get(name) ?? [0, 0];
       if (level === 0 || (level >= (min ?? 0) && level <= (max ?? 0))) continue;

@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.ts';
 import type { Logger, Random } from '../base/ports.ts';
 import type { Uuid } from '../base/uuid.ts';
-import { type FeatureRange, metadataVersionAllows } from '../metadata/features.ts';
+import { type FeatureRange, finalizedUnserved, metadataVersionAllows } from '../metadata/features.ts';
 import type { MetadataImage } from '../metadata/image.ts';
 import { MetadataLoader } from '../metadata/loader.ts';
 import { type MetadataRecord, type RecordData, record } from '../metadata/records.ts';
@@ -385,6 +385,15 @@ export class QuorumController {
     });
     if (records.length > 0) this.#writeQuietly(records);
     this.#registerSelf();
+    const unserved = finalizedUnserved(this.#options.supportedFeatures, state.image.features.finalized);
+    if (unserved.length > 0) {
+      logger.warn(
+        'the cluster has finalized features that this broker does not serve yet; clients are not told of them',
+        {
+          features: unserved,
+        },
+      );
+    }
     logger.info('the controller is active', { epoch: log.leaderEpoch, topics: state.image.topicsById.size });
   }
 
@@ -450,7 +459,7 @@ export class QuorumController {
         kraftVersion: () => options.log.kraftVersion,
         minInsyncReplicas: () => options.configs.minInsyncReplicas(new Map()),
       }),
-      cluster: new ClusterControl(state, leaders, options.clusterId),
+      cluster: new ClusterControl(state, leaders, options.clusterId, options.supportedFeatures),
     };
   }
 }

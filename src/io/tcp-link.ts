@@ -48,6 +48,9 @@ export class TcpLink implements Link {
   #paused = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #reason: Error | undefined;
+  /** Of what was sent after the end. */
+  readonly #droppedSent: (() => void)[] = [];
+  #told = false;
 
   constructor(share: LinkShare) {
     this.#share = share;
@@ -84,7 +87,9 @@ export class TcpLink implements Link {
 
   send(chunks: readonly Uint8Array[], sent?: () => void): boolean {
     if (this.#state !== 'open') {
-      if (sent !== undefined) this.#share.later(sent);
+      if (sent === undefined) return true;
+      if (this.#told) this.#share.later(sent);
+      else this.#droppedSent.push(sent);
       return true;
     }
     if (this.#chunks.length === 0 && this.#sent.length === 0) this.#share.flushLater(this);
@@ -199,6 +204,8 @@ export class TcpLink implements Link {
     while (this.#batches.length > 0) this.#written();
     this.#queuedBytes = 0;
     for (const sent of queued) sent();
+    for (const sent of this.#droppedSent.splice(0)) sent();
+    this.#told = true;
     this.onClosed(this.#reason);
   };
 }

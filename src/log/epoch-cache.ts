@@ -6,7 +6,8 @@ import {
   parseCheckpoint,
   parseOffset,
   readSmallFile,
-  replaceSmallFile,
+  syncSmallFile,
+  writeSmallFile,
 } from './small-files.ts';
 import type { EpochEndOffset } from './types.ts';
 
@@ -24,7 +25,7 @@ export class LeaderEpochCache {
   readonly #storage: Storage;
   readonly #dir: () => string;
   readonly #entries: EpochEntry[] = [];
-  #synced: Promise<void> | undefined;
+  #unsynced = false;
   #unwritten = false;
 
   constructor(storage: Storage, dir: () => string) {
@@ -117,21 +118,17 @@ export class LeaderEpochCache {
     if (this.#unwritten) this.write();
   }
 
-  /** Resolves when the file as written last survives a power loss (its name apart). */
-  async synced(): Promise<void> {
-    await this.#synced;
+  /** Makes the file as it was written last survive a power loss (its name apart). Rejects with StorageError. */
+  async sync(): Promise<void> {
+    if (!this.#unsynced) return;
+    this.#unsynced = false;
+    await syncSmallFile(this.#storage, this.#path());
   }
 
   write(): void {
     const lines = this.#entries.map(({ epoch, startOffset }) => `${epoch} ${startOffset}`);
-    const synced = replaceSmallFile(this.#storage, this.#path(), formatCheckpoint(lines));
-    const previous = this.#synced;
-    this.#synced = previous === undefined ? synced : Promise.all([previous, synced]).then(() => undefined);
-    this.#synced.then(
-      () => undefined,
-      // Whoever waits for `synced` hears of it; nobody else may be brought down by it.
-      () => undefined,
-    );
+    writeSmallFile(this.#storage, this.#path(), formatCheckpoint(lines));
+    this.#unsynced = true;
     this.#unwritten = false;
   }
 

@@ -1,6 +1,10 @@
 import type { Storage, Timer } from '../base/ports.ts';
+import type { Uuid } from '../base/uuid.ts';
+import type { LeaderEpochCache } from './epoch-cache.ts';
+import { PARTITION_METADATA } from './file-names.ts';
 import type { Segment } from './segment.ts';
 import type { Segments } from './segments.ts';
+import { formatPartitionMetadata, syncSmallFile, writeSmallFile } from './small-files.ts';
 import type { LogPorts } from './types.ts';
 
 /** Keeps the files of deleted segments for file.delete.delay.ms, then removes them off the loop. */
@@ -38,18 +42,17 @@ export class SegmentGraveyard {
 
 /**
  * fdatasync of everything in a partition's folder that was written since the last time, with the indexes of closed segments
- * and, where there are new ones, the names. `files` are small files that are being synced already. Rejects with the first
- * failure.
+ * and, where there are new ones, the names. Rejects with the first failure.
  */
 export async function syncFolder(
   storage: Storage,
   dir: string,
   segments: Segments,
-  files: readonly Promise<void>[],
-  newName: boolean,
+  epochs: LeaderEpochCache,
+  isNew: boolean,
 ): Promise<void> {
-  const running: Promise<unknown>[] = [...files];
-  let newNames = newName;
+  const running: Promise<unknown>[] = [epochs.sync()];
+  let newNames = isNew;
   for (const segment of segments.all) {
     if (!segment.unsynced && !segment.nameUnsynced) continue;
     newNames ||= segment.nameUnsynced;
@@ -57,6 +60,8 @@ export async function syncFolder(
     segment.nameUnsynced = false;
     running.push(syncSegment(segment, segment !== segments.active));
   }
+  const metadata = `${dir}/${PARTITION_METADATA}`;
+  if (isNew && storage.sizeOf(metadata) !== undefined) running.push(syncSmallFile(storage, metadata));
   if (newNames) {
     running.push(storage.syncDir(dir));
     running.push(storage.syncDir(parentOf(dir)));
@@ -73,6 +78,27 @@ async function syncSegment(segment: Segment, isClosed: boolean): Promise<void> {
   } finally {
     segment.log.unpin();
   }
+}
+
+/** What a clean stop leaves beside the batches: finished indexes and the epochs, synced. Rejects with StorageError. */
+export async function finishFolder(
+  storage: Storage,
+  dir: string,
+  segments: Segments,
+  epochs: LeaderEpochCache,
+): Promise<void> {
+  epochs.writeIfChanged();
+  await epochs.sync();
+  for (const segment of segments.all) {
+    segment.finishIndexes();
+    await segment.writeIndexes();
+  }
+  await storage.syncDir(dir);
+}
+
+/** Writes partition.metadata. Throws StorageError. */
+export function writeTopicId(storage: Storage, dir: string, topicId: Uuid): void {
+  writeSmallFile(storage, `${dir}/${PARTITION_METADATA}`, formatPartitionMetadata(topicId));
 }
 
 export function parentOf(path: string): string {

@@ -6,18 +6,15 @@ import * as header from '../protocol/record-batch/header.ts';
 import { BatchScanner } from './batch-scanner.ts';
 import { LeaderEpochCache } from './epoch-cache.ts';
 import * as names from './file-names.ts';
-import { type LoadedLog, PartitionLog } from './log.ts';
+import { writeTopicId } from './folder-work.ts';
+import type { LoadedLog } from './loaded-log.ts';
+import { PartitionLog } from './log.ts';
 import type { SharedLogState } from './log-options.ts';
 import { ProducerState } from './producer-state.ts';
 import { replayProducers } from './producer-updates.ts';
-import { Segment, type SegmentContext } from './segment.ts';
+import { drawJitter, Segment, type SegmentContext } from './segment.ts';
 import { Segments } from './segments.ts';
-import {
-  formatPartitionMetadata,
-  parsePartitionMetadata,
-  readSmallFile,
-  replaceSmallFile,
-} from './small-files.ts';
+import { parsePartitionMetadata, readSmallFile } from './small-files.ts';
 import { guarded } from './storage-errors.ts';
 import type { LogPorts } from './types.ts';
 
@@ -52,8 +49,7 @@ function load(input: OpenLogInput): LoadedLog {
   const { storage } = ports;
   const isNew = !storage.isDirectory(dir);
   if (isNew) storage.makeDir(dir);
-  const unsynced: Promise<void>[] = [];
-  const topicId = settleTopicId(input, unsynced);
+  const { topicId, written } = settleTopicId(input);
   const context: SegmentContext = { storage, files: shared.files, settings: config };
   const epochs = new LeaderEpochCache(storage, () => dir);
   const segments = new Segments();
@@ -100,12 +96,11 @@ function load(input: OpenLogInput): LoadedLog {
     logStartOffset,
     logEndOffset,
     recoveryPoint,
-    unsynced,
-    nameUnsynced: isNew,
+    isNew: isNew || written,
   };
 }
 
-function settleTopicId(input: OpenLogInput, unsynced: Promise<void>[]): Uuid {
+function settleTopicId(input: OpenLogInput): { topicId: Uuid; written: boolean } {
   const { storage, logger } = input.ports;
   const path = `${input.dir}/${names.PARTITION_METADATA}`;
   const text = readSmallFile(storage, path)?.toString('utf8');
@@ -115,13 +110,9 @@ function settleTopicId(input: OpenLogInput, unsynced: Promise<void>[]): Uuid {
   if (stored !== undefined && topicId !== undefined && stored !== topicId) {
     throw new ProtocolError(Errors.INCONSISTENT_TOPIC_ID, `${path} has topic id ${stored}, not ${topicId}`);
   }
-  if (stored === undefined && topicId !== undefined) {
-    const synced = replaceSmallFile(storage, path, formatPartitionMetadata(topicId));
-    // The first sync of the log waits for it and hears of a failure; until then nobody does.
-    synced.catch(() => {});
-    unsynced.push(synced);
-  }
-  return topicId ?? stored ?? ZERO_UUID;
+  const written = stored === undefined && topicId !== undefined;
+  if (written) writeTopicId(storage, input.dir, topicId);
+  return { topicId: topicId ?? stored ?? ZERO_UUID, written };
 }
 
 /** What a crash or the cleaner of another broker left: `.deleted`, `.cleaned`, `.tmp` go, a `.swap` is carried out. */
@@ -237,7 +228,7 @@ function newSegment(
   return new Segment(context, input.dir, baseOffset, {
     sizeInBytes: size,
     nowMs: input.ports.clock.wallMs(),
-    rollJitterMs: 0,
+    rollJitterMs: drawJitter(input.config, input.shared.random),
   });
 }
 

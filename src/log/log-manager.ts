@@ -1,6 +1,6 @@
 import type { FramePool, Random, Timer } from '../base/ports.ts';
 import { StorageError } from '../base/ports.ts';
-import type { Uuid } from '../base/uuid.ts';
+import { type Uuid, ZERO_UUID } from '../base/uuid.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
 import * as names from './file-names.ts';
@@ -80,6 +80,10 @@ export class LogManager {
     return this.#dirs.filter((dir) => dir.failure === undefined).map((dir) => dir.path);
   }
 
+  isDirOnline(dir: string): boolean {
+    return this.dirs.includes(dir);
+  }
+
   /** Dirs that failed, at the start or since. */
   get offlineDirs(): readonly string[] {
     const online = this.dirs;
@@ -101,7 +105,7 @@ export class LogManager {
 
   /** The log dir that holds a log. */
   dirOf(log: PartitionLog): string {
-    return log.dir.slice(0, log.dir.lastIndexOf('/'));
+    return log.parentDir;
   }
 
   /**
@@ -113,6 +117,7 @@ export class LogManager {
     const name = names.partitionFolder(topic, partition);
     const found = this.#logs.get(name);
     if (found !== undefined) {
+      if (found.topicId === ZERO_UUID) found.adoptTopicId(topicId);
       if (found.topicId === topicId) return found;
       throw new ProtocolError(
         Errors.INCONSISTENT_TOPIC_ID,

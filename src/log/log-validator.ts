@@ -15,6 +15,8 @@ import type { AppendOrigin, RecordError } from './types.ts';
 const SMALLEST_RECORD_BYTES = 14;
 const CODEC_ID_MAX = 4;
 const ERRORS_SHOWN = 3;
+/** Beyond it differences to the clock may leave 64 bits. */
+const FAR_AWAY_MS = 2 ** 62;
 
 /** One or more records made a batch invalid (INVALID_RECORD or INVALID_TIMESTAMP); Produce names them (KIP-467). */
 export class RecordValidationError extends ProtocolError {
@@ -235,11 +237,11 @@ function checkRecords(
   const hasLogAppendTime = header.timestampType(batch, 0) === 'LogAppendTime';
   const createTime = settings.messageTimestampType === 'CreateTime';
   const base = header.roundedBaseTimestamp(batch, 0);
-  const isInRange =
+  const timesAreFine =
     !createTime ||
-    (isRecent(base + walk.minTimestampDelta, settings, nowMs) &&
-      isRecent(base + walk.maxTimestampDelta, settings, nowMs));
-  if (isInRange && !hasLogAppendTime && !(needKeys && walk.firstWithoutKey >= 0)) return;
+    (isSurelyInRange(base + walk.minTimestampDelta, settings, nowMs) &&
+      isSurelyInRange(base + walk.maxTimestampDelta, settings, nowMs));
+  if (timesAreFine && !hasLogAppendTime && !(needKeys && walk.firstWithoutKey >= 0)) return;
 
   const keyErrors: RecordError[] = [];
   const timeErrors: RecordError[] = [];
@@ -248,7 +250,7 @@ function checkRecords(
     if (needKeys && record.key === null) {
       keyErrors.push({ batchIndex, message: 'Compacted topic cannot accept message without key' });
     } else if (createTime && record.timestamp !== -1n) {
-      if (!isRecent(Number(record.timestamp), settings, nowMs)) {
+      if (!isInRange(record.timestamp, settings, nowMs)) {
         timeErrors.push({ batchIndex, message: rangeText(record.timestamp, record.offset, settings, nowMs) });
       }
     } else if (hasLogAppendTime) {
@@ -273,11 +275,22 @@ function checkRecords(
   throw new RecordValidationError(Errors.INVALID_RECORD, text, errors);
 }
 
-function isRecent(timestamp: number, settings: ValidationSettings, nowMs: number): boolean {
+/** False also where the timestamp is so far off that only `isInRange` tells. */
+function isSurelyInRange(timestamp: number, settings: ValidationSettings, nowMs: number): boolean {
   const before = settings.messageTimestampBeforeMaxMs;
   const after = settings.messageTimestampAfterMaxMs;
+  if (Math.abs(timestamp) > FAR_AWAY_MS) return false;
   const isNotTooOld = before >= Number.MAX_SAFE_INTEGER || nowMs - timestamp <= before;
   return isNotTooOld && (after >= Number.MAX_SAFE_INTEGER || timestamp - nowMs <= after);
+}
+
+/** Apache's arithmetic, which wraps at 64 bits: what is extremely old counts as of the future. */
+function isInRange(timestamp: bigint, settings: ValidationSettings, nowMs: number): boolean {
+  const before = settings.messageTimestampBeforeMaxMs;
+  const after = settings.messageTimestampAfterMaxMs;
+  const age = BigInt.asIntN(64, BigInt(nowMs) - timestamp);
+  if (before < Number.MAX_SAFE_INTEGER && age > BigInt(before)) return false;
+  return after >= Number.MAX_SAFE_INTEGER || BigInt.asIntN(64, -age) <= BigInt(after);
 }
 
 function rangeText(timestamp: bigint, offset: number, settings: ValidationSettings, nowMs: number): string {
@@ -308,8 +321,8 @@ function unwalked(batch: Buffer, settings: ValidationSettings, nowMs: number): B
     header.setMaxTimestampAndType(batch, 0, BigInt(nowMs), 'LogAppendTime');
     return batch;
   }
-  const newest = header.roundedMaxTimestamp(batch, 0);
-  if (newest !== -1 && !isRecent(newest, settings, nowMs)) {
+  const newest = header.maxTimestamp(batch, 0);
+  if (newest !== -1n && !isInRange(newest, settings, nowMs)) {
     const text = rangeText(header.maxTimestamp(batch, 0), 0, settings, nowMs);
     throw new RecordValidationError(Errors.INVALID_TIMESTAMP, text, [{ batchIndex: 0, message: text }]);
   }

@@ -1,23 +1,25 @@
 import { assert } from '../base/assert.ts';
-import { StorageError } from '../base/ports.ts';
-import type { Uuid } from '../base/uuid.ts';
+import { StorageError, type Timer } from '../base/ports.ts';
+import { type Uuid, ZERO_UUID } from '../base/uuid.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
 import * as header from '../protocol/record-batch/header.ts';
+import { appendInfo, spanOf } from './batch-span.ts';
 import { CommitQueue } from './commit-queue.ts';
 import type { LeaderEpochCache } from './epoch-cache.ts';
-import { SegmentGraveyard, syncFolder } from './folder-work.ts';
+import { finishFolder, parentOf, SegmentGraveyard, syncFolder, writeTopicId } from './folder-work.ts';
 import { GroupCommit } from './group-commit.ts';
+import type { LoadedLog } from './loaded-log.ts';
 import type { SharedLogState } from './log-options.ts';
 import { checkBatches, validateForLeader } from './log-validator.ts';
-import { findByTimestamp, findMaxTimestamp } from './lookup.ts';
+import { findOffset } from './lookup.ts';
 import type { ProducerState } from './producer-state.ts';
 import { applyBatch, checkProducer, replayProducers } from './producer-updates.ts';
 import { LogReader, warmUp } from './reader.ts';
-import { countExpired, type RetentionReason } from './retention.ts';
-import { Segment, type SegmentContext } from './segment.ts';
+import { countExpired, type RetentionReason, reasonsFor } from './retention.ts';
+import { drawJitter, Segment, type SegmentContext } from './segment.ts';
 import type { Segments } from './segments.ts';
-import { asProtocolError, guarded, storageError } from './storage-errors.ts';
+import { asProtocolError, guarded, rethrow, storageError } from './storage-errors.ts';
 import { LogTail } from './tail-cache.ts';
 import type {
   AbortedTxn,
@@ -32,33 +34,7 @@ import type {
   TimestampAndOffset,
 } from './types.ts';
 
-export const EARLIEST_TIMESTAMP = -2n;
-export const LATEST_TIMESTAMP = -1n;
-export const MAX_TIMESTAMP = -3n;
-export const EARLIEST_LOCAL_TIMESTAMP = -4n;
-
 const NO_APPEND_TIME = -1n;
-
-/** What the loader found in a partition's folder; see loader.ts. */
-export interface LoadedLog {
-  readonly topic: string;
-  readonly partition: number;
-  readonly topicId: Uuid;
-  readonly dir: string;
-  readonly config: LogConfig;
-  readonly ports: LogPorts;
-  readonly shared: SharedLogState;
-  readonly context: SegmentContext;
-  readonly segments: Segments;
-  readonly producers: ProducerState;
-  readonly epochs: LeaderEpochCache;
-  readonly logStartOffset: number;
-  readonly logEndOffset: number;
-  readonly recoveryPoint: number;
-  /** Small files of the folder that are on their way to the disk. */
-  readonly unsynced: Promise<void>[];
-  readonly nameUnsynced: boolean;
-}
 
 /**
  * One partition on disk. Offsets move in this order: `assignedEndOffset` when an append is taken (its bytes may be staged),
@@ -70,11 +46,11 @@ export interface LoadedLog {
 export class PartitionLog {
   readonly topic: string;
   readonly partition: number;
-  readonly topicId: Uuid;
   /** Called after the log end moved, before the callbacks of the appends run. */
   onAppended: (log: PartitionLog) => void = () => {};
   /** Called once when the log can't go on: its dir has failed. */
   onOffline: (log: PartitionLog, error: Error) => void = () => {};
+  #topicId: Uuid;
   #dir: string;
   #config: LogConfig;
   readonly #ports: LogPorts;
@@ -97,9 +73,9 @@ export class PartitionLog {
   readonly #unpublished = new CommitQueue();
   #writeScheduled = false;
   readonly #commit: GroupCommit;
-  #flushTimerSet = false;
-  #unsyncedFiles: Promise<void>[];
-  #nameUnsynced: boolean;
+  #flushTimer: Timer | undefined;
+  // The folder's name or partition.metadata may not survive a power loss yet.
+  #isNew: boolean;
   readonly #graveyard: SegmentGraveyard;
   #offline: Error | undefined;
   #closed = false;
@@ -111,7 +87,7 @@ export class PartitionLog {
   constructor(loaded: LoadedLog) {
     this.topic = loaded.topic;
     this.partition = loaded.partition;
-    this.topicId = loaded.topicId;
+    this.#topicId = loaded.topicId;
     this.#dir = loaded.dir;
     this.#config = loaded.config;
     this.#ports = loaded.ports;
@@ -137,12 +113,21 @@ export class PartitionLog {
       onFailed: (error) => this.#goOffline(asProtocolError(error)),
     });
     this.#latestEpoch = this.#epochs.latest?.epoch ?? -1;
-    this.#unsyncedFiles = loaded.unsynced;
-    this.#nameUnsynced = loaded.nameUnsynced;
+    this.#isNew = loaded.isNew;
+  }
+
+  /** The zero uuid where partition.metadata was lost; see `adoptTopicId`. */
+  get topicId(): Uuid {
+    return this.#topicId;
   }
 
   get dir(): string {
     return this.#dir;
+  }
+
+  /** The log dir. */
+  get parentDir(): string {
+    return parentOf(this.#dir);
   }
 
   get config(): LogConfig {
@@ -204,6 +189,14 @@ export class PartitionLog {
     return this.#epochs;
   }
 
+  /** Gives a log without topic id the one that the metadata knows. Throws ProtocolError(KAFKA_STORAGE_ERROR). */
+  adoptTopicId(topicId: Uuid): void {
+    assert(this.#topicId === ZERO_UUID, 'a topic id never changes');
+    guarded(() => writeTopicId(this.#ports.storage, this.#dir, topicId));
+    this.#topicId = topicId;
+    this.#isNew = true;
+  }
+
   updateConfig(config: LogConfig): void {
     this.#config = config;
     this.#context.settings = config;
@@ -254,7 +247,7 @@ export class PartitionLog {
         this.#whenPublished(duplicate.lastOffset + 1, options.done);
         const { firstOffset, lastOffset, timestamp } = duplicate;
         // As Apache has it: a repeat reports the first one's timestamp as append time, whatever the type.
-        return this.#info(firstOffset, lastOffset, timestamp, true);
+        return appendInfo(firstOffset, lastOffset, timestamp, this.#logStart, true);
       }
     }
     const delta = header.lastOffsetDelta(batch, 0);
@@ -270,7 +263,7 @@ export class PartitionLog {
     header.setBaseOffset(batch, 0, firstOffset);
     header.setPartitionLeaderEpoch(batch, 0, leaderEpoch);
     if (hasProducer) applyBatch(this.#producers, batch, 0, true);
-    const info = this.#info(firstOffset, firstOffset + delta, logAppendTimeMs, false);
+    const info = appendInfo(firstOffset, firstOffset + delta, logAppendTimeMs, this.#logStart, false);
     this.#assignedEnd = firstOffset + delta + 1;
     this.#take(batch, options.done);
     return info;
@@ -303,7 +296,7 @@ export class PartitionLog {
       this.#reader.read(startOffset, maxBytes, bounded, () => this.read(startOffset, maxBytes, options)),
     );
     if (!('pending' in read)) return read;
-    return { pending: read.pending.catch((error: unknown) => Promise.reject(asProtocolError(error))) };
+    return { pending: read.pending.catch(rethrow) };
   }
 
   /**
@@ -312,15 +305,7 @@ export class PartitionLog {
    */
   offsetForTimestamp(timestamp: bigint): TimestampAndOffset | undefined {
     this.#ensureOnline();
-    if (timestamp === LATEST_TIMESTAMP) return this.#position(this.#logEnd, this.#epochs.latest?.epoch);
-    if (timestamp === EARLIEST_TIMESTAMP || timestamp === EARLIEST_LOCAL_TIMESTAMP) {
-      const earliest = this.#epochs.entries[0];
-      const known = earliest !== undefined && earliest.startOffset <= this.#logStart;
-      return this.#position(this.#logStart, known ? this.#epochs.epochFor(this.#logStart) : undefined);
-    }
-    if (timestamp === MAX_TIMESTAMP) return guarded(() => findMaxTimestamp(this.#segments));
-    if (timestamp < 0n) return undefined;
-    return guarded(() => findByTimestamp(this.#segments, timestamp, this.#logStart));
+    return guarded(() => findOffset(this.#segments, this.#epochs, timestamp, this.#logStart, this.#logEnd));
   }
 
   endOffsetForEpoch(epoch: number): EpochEndOffset | undefined {
@@ -348,10 +333,8 @@ export class PartitionLog {
     this.#ensureOnline();
     const wanted = offset === -1 ? this.#highWatermark : offset;
     if (wanted < 0 || wanted > this.#highWatermark) {
-      throw new ProtocolError(
-        Errors.OFFSET_OUT_OF_RANGE,
-        `${wanted} is above the high watermark ${this.#highWatermark}`,
-      );
+      const text = `${wanted} is above the high watermark ${this.#highWatermark}`;
+      throw new ProtocolError(Errors.OFFSET_OUT_OF_RANGE, text);
     }
     this.#moveLogStart(wanted);
     return this.#logStart;
@@ -361,17 +344,8 @@ export class PartitionLog {
   deleteOldSegments(): number {
     if (this.#offline !== undefined || this.#closed) return 0;
     let deleted = 0;
-    const reasons: readonly RetentionReason[] = this.#config.cleanupPolicy.includes('delete')
-      ? ['log start', 'retention.bytes', 'retention.ms']
-      : ['log start'];
-    for (const reason of reasons) {
-      const count = countExpired(this.#segments, reason, {
-        config: this.#config,
-        logStartOffset: this.#logStart,
-        logEndOffset: this.#logEnd,
-        highWatermark: this.#highWatermark,
-        nowMs: this.#ports.clock.wallMs(),
-      });
+    for (const reason of reasonsFor(this.#config)) {
+      const count = countExpired(this.#segments, reason, this, this.#ports.clock.wallMs());
       if (count > 0) guarded(() => this.#deleteFirst(count, reason));
       deleted += count;
     }
@@ -384,8 +358,7 @@ export class PartitionLog {
     this.#ensureOnline();
     this.#writeStaged();
     if (offset >= this.#writtenEnd) {
-      this.#epochs.truncateFromEnd(this.#writtenEnd);
-      this.#latestEpoch = this.#epochs.latest?.epoch ?? -1;
+      this.#cutEpochs(this.#writtenEnd);
       return false;
     }
     if (offset < this.#segments.first.baseOffset) {
@@ -435,9 +408,9 @@ export class PartitionLog {
     if (this.#closed) return;
     if (this.#offline === undefined) {
       await this.flush();
-      if (this.#nameUnsynced) await this.#commit.syncOnce();
+      if (this.#isNew) await this.#commit.syncOnce();
       this.#ensureOnline();
-      await this.#writeAllIndexes();
+      await finishFolder(this.#ports.storage, this.#dir, this.#segments, this.#epochs).catch(rethrow);
     }
     this.#shutFiles();
   }
@@ -445,15 +418,18 @@ export class PartitionLog {
   /** The disk below has failed elsewhere: every append that waits fails, and everything from now on. */
   takeOffline(error: Error): void {
     if (this.#offline !== undefined || this.#closed) return;
+    this.#commit.stop();
     this.#tail.rollBack();
-    this.#failAll(error);
+    this.#offline = error;
+    this.#stagedBytes = 0;
+    this.#staged.failAbove(-1, error);
+    this.#unpublished.failAbove(-1, error);
   }
 
   /** Lets go of everything without writing: the folder is about to be deleted, or its dir has failed. */
   abandon(error: Error): void {
     if (this.#closed) return;
-    this.#tail.rollBack();
-    this.#failAll(error);
+    this.takeOffline(error);
     this.#shutFiles();
   }
 
@@ -467,22 +443,9 @@ export class PartitionLog {
     this.#closed = true;
     this.#reader.invalidate();
     this.#graveyard.close();
+    this.#flushTimer?.cancel();
     for (const segment of this.#segments.all) segment.close();
     this.#tail.clear();
-  }
-
-  async #writeAllIndexes(): Promise<void> {
-    try {
-      this.#epochs.writeIfChanged();
-      await this.#epochs.synced();
-      for (const segment of this.#segments.all) {
-        segment.finishIndexes();
-        await segment.writeIndexes();
-      }
-      await this.#ports.storage.syncDir(this.#dir);
-    } catch (error) {
-      throw asProtocolError(error);
-    }
   }
 
   /** Stages a batch whose offsets are assigned, or writes it at once. Throws if the write at once failed. */
@@ -507,17 +470,7 @@ export class PartitionLog {
   }
 
   #appendGiven(batches: Buffer, done: (error: Error | undefined) => void): AppendInfo {
-    const firstOffset = header.baseOffset(batches, 0);
-    let lastOffset = this.#assignedEnd - 1;
-    let timestamp = -1;
-    for (let at = 0; at < batches.length; at += header.sizeInBytes(batches, at)) {
-      if (header.baseOffset(batches, at) <= lastOffset || !header.hasSafeBaseOffset(batches, at)) {
-        const text = `batch at offset ${header.baseOffset(batches, at)} after offset ${lastOffset}`;
-        throw new ProtocolError(Errors.INVALID_RECORD, text);
-      }
-      lastOffset = header.lastOffset(batches, at);
-      timestamp = Math.max(timestamp, header.roundedMaxTimestamp(batches, at));
-    }
+    const { firstOffset, lastOffset, timestamp } = spanOf(batches, this.#assignedEnd);
     this.#maybeRoll(batches.length, firstOffset, lastOffset, timestamp, this.#ports.clock.wallMs());
     if (this.#stagedBytes > 0 && !this.#writeStaged())
       throw storageError('the bytes staged before were not written');
@@ -528,7 +481,7 @@ export class PartitionLog {
     for (let at = 0; at < batches.length; at += header.sizeInBytes(batches, at)) {
       if (header.hasProducerId(batches, at)) applyBatch(this.#producers, batches, at, true);
     }
-    const info = this.#info(firstOffset, lastOffset, NO_APPEND_TIME, false);
+    const info = appendInfo(firstOffset, lastOffset, NO_APPEND_TIME, this.#logStart, false);
     this.#assignedEnd = lastOffset + 1;
     const error = this.#write(batches);
     if (error !== undefined) throw error;
@@ -582,8 +535,7 @@ export class PartitionLog {
     this.#ports.logger.error(`append to ${active.log.path} failed`, { error: error.message });
     this.#tail.rollBack();
     this.#producers.rollBack();
-    this.#epochs.truncateFromEnd(this.#writtenEnd);
-    this.#latestEpoch = this.#epochs.latest?.epoch ?? -1;
+    this.#cutEpochs(this.#writtenEnd);
     this.#assignedEnd = this.#writtenEnd;
     this.#stagedBytes = 0;
     const staged = this.#staged;
@@ -602,10 +554,9 @@ export class PartitionLog {
     const { flushMessages, flushMs } = this.#config;
     if (flushMs <= 0 || this.#commit.uncoveredCount >= flushMessages) {
       this.#commit.demand();
-    } else if (flushMs < Number.MAX_SAFE_INTEGER && !this.#flushTimerSet) {
-      this.#flushTimerSet = true;
-      this.#ports.timers.after(flushMs, () => {
-        this.#flushTimerSet = false;
+    } else if (flushMs < Number.MAX_SAFE_INTEGER) {
+      this.#flushTimer ??= this.#ports.timers.after(flushMs, () => {
+        this.#flushTimer = undefined;
         if (this.#offline === undefined && !this.#closed) this.#commit.start();
       });
     }
@@ -629,33 +580,32 @@ export class PartitionLog {
   }
 
   #syncFiles(): Promise<void> {
-    const files = this.#unsyncedFiles;
-    const newName = this.#nameUnsynced;
-    this.#unsyncedFiles = [];
-    this.#nameUnsynced = false;
-    const all = [...files, this.#epochs.synced()];
-    return syncFolder(this.#ports.storage, this.#dir, this.#segments, all, newName);
+    const isNew = this.#isNew;
+    this.#isNew = false;
+    return syncFolder(this.#ports.storage, this.#dir, this.#segments, this.#epochs, isNew);
   }
 
   #goOffline(error: ProtocolError): void {
     if (this.#offline !== undefined || this.#closed) return;
     this.#ports.logger.error(`${this.#dir} is offline`, { error: error.message });
-    this.#tail.rollBack();
-    this.#failAll(error);
+    this.takeOffline(error);
     this.onOffline(this, error);
-  }
-
-  #failAll(error: Error): void {
-    this.#commit.stop();
-    this.#offline = error;
-    this.#stagedBytes = 0;
-    this.#staged.failAbove(-1, error);
-    this.#unpublished.failAbove(-1, error);
   }
 
   #maybeRoll(bytes: number, firstOffset: number, lastOffset: number, timestamp: number, nowMs: number): void {
     const active = this.#segments.active;
-    if (!active.mustRoll(bytes, this.#stagedBytes, lastOffset, timestamp, nowMs, this.#config)) return;
+    if (
+      !active.mustRoll(
+        bytes,
+        this.#stagedBytes,
+        this.#staged.length,
+        lastOffset,
+        timestamp,
+        nowMs,
+        this.#config,
+      )
+    )
+      return;
     if (!this.#writeStaged()) throw storageError('the bytes staged before were not written');
     guarded(() => this.#rollAt(firstOffset));
   }
@@ -676,15 +626,10 @@ export class PartitionLog {
   }
 
   #addSegment(baseOffset: number): void {
-    const { segmentJitterMs, segmentMs } = this.#config;
-    const jitterMax = Math.min(segmentJitterMs, segmentMs, 0x7fffffff);
-    const rollJitterMs = jitterMax > 0 ? (this.#shared.random?.below(jitterMax) ?? 0) : 0;
+    const rollJitterMs = drawJitter(this.#config, this.#shared.random);
     const nowMs = this.#ports.clock.wallMs();
-    const segment = new Segment(this.#context, this.#dir, baseOffset, {
-      sizeInBytes: undefined,
-      nowMs,
-      rollJitterMs,
-    });
+    const init = { sizeInBytes: undefined, nowMs, rollJitterMs };
+    const segment = new Segment(this.#context, this.#dir, baseOffset, init);
     segment.create();
     this.#segments.add(segment);
     for (const loaded of this.#segments.all.slice(0, -5)) loaded.unloadIndexes();
@@ -727,8 +672,7 @@ export class PartitionLog {
   #afterCut(offset: number): void {
     this.#reader.invalidate();
     this.#tail.clear();
-    this.#epochs.truncateFromEnd(offset);
-    this.#latestEpoch = this.#epochs.latest?.epoch ?? -1;
+    this.#cutEpochs(offset);
     this.#assignedEnd = offset;
     this.#writtenEnd = offset;
     this.#logEnd = Math.min(this.#logEnd, offset);
@@ -743,20 +687,9 @@ export class PartitionLog {
     );
   }
 
-  #info(firstOffset: number, lastOffset: number, logAppendTimeMs: bigint, duplicate: boolean): AppendInfo {
-    const recordCount = lastOffset - firstOffset + 1;
-    return {
-      firstOffset,
-      lastOffset,
-      logAppendTimeMs,
-      logStartOffset: this.#logStart,
-      duplicate,
-      recordCount,
-    };
-  }
-
-  #position(offset: number, epoch: number | undefined): TimestampAndOffset {
-    return { offset, timestamp: -1n, leaderEpoch: epoch ?? -1 };
+  #cutEpochs(offset: number): void {
+    this.#epochs.truncateFromEnd(offset);
+    this.#latestEpoch = this.#epochs.latest?.epoch ?? -1;
   }
 
   #ensureOnline(): void {

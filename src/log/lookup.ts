@@ -3,8 +3,35 @@ import { Errors, ProtocolError } from '../protocol/errors.ts';
 import * as header from '../protocol/record-batch/header.ts';
 import { InvalidRecordError, type KafkaRecord, records } from '../protocol/record-batch/records.ts';
 import type { BatchScanner } from './batch-scanner.ts';
+import type { LeaderEpochCache } from './epoch-cache.ts';
 import type { Segments } from './segments.ts';
 import type { TimestampAndOffset } from './types.ts';
+
+export const EARLIEST_TIMESTAMP = -2n;
+export const LATEST_TIMESTAMP = -1n;
+export const MAX_TIMESTAMP = -3n;
+export const EARLIEST_LOCAL_TIMESTAMP = -4n;
+
+/** What ListOffsets asks for: a special time, or the first record at or after a time. Throws as `findByTimestamp`. */
+export function findOffset(
+  segments: Segments,
+  epochs: LeaderEpochCache,
+  timestamp: bigint,
+  logStartOffset: number,
+  logEndOffset: number,
+): TimestampAndOffset | undefined {
+  const at = (offset: number, epoch: number | undefined) => ({
+    offset,
+    timestamp: -1n,
+    leaderEpoch: epoch ?? -1,
+  });
+  if (timestamp === LATEST_TIMESTAMP) return at(logEndOffset, epochs.latest?.epoch);
+  if (timestamp === EARLIEST_TIMESTAMP || timestamp === EARLIEST_LOCAL_TIMESTAMP) {
+    return at(logStartOffset, epochs.epochFor(logStartOffset));
+  }
+  if (timestamp === MAX_TIMESTAMP) return findMaxTimestamp(segments);
+  return timestamp < 0n ? undefined : findByTimestamp(segments, timestamp, logStartOffset);
+}
 
 /**
  * The first record at or above `startOffset` whose timestamp is at or after `timestamp`: the first segment with such a

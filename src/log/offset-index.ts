@@ -35,6 +35,11 @@ export class OffsetIndex {
     return this.#count >= this.#entriesMax;
   }
 
+  /** Whether it will be full after `entries` more. */
+  isFullWith(entries: number): boolean {
+    return this.#count + entries >= this.#entriesMax;
+  }
+
   set indexBytesMax(bytes: number) {
     this.#entriesMax = Math.floor(bytes / ENTRY_BYTES);
   }

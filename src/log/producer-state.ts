@@ -127,10 +127,10 @@ export class ProducerState {
    * new epoch that does not begin with sequence 0, a plain batch inside a transaction.
    */
   check(bytes: Uint8Array, at: number, origin: AppendOrigin): void {
-    const entry = this.#entries.get(producerKey(bytes, at));
-    if (entry === undefined) return;
     const epoch = header.producerEpoch(bytes, at);
-    if (epoch < entry.epoch) throw oldEpoch(bytes, at, entry);
+    const entry = this.#entries.get(producerKey(bytes, at));
+    if (epoch < (entry?.epoch ?? NO_EPOCH)) throw oldEpoch(bytes, at, entry?.epoch ?? NO_EPOCH);
+    if (entry === undefined) return;
     if (origin === 'client') checkSequence(bytes, at, entry, epoch);
     if (entry.txnFirstOffset >= 0 && !header.isTransactional(bytes, at)) {
       const text = `producer ${header.producerId(bytes, at)} has an open transaction and sent a batch outside of it`;
@@ -146,7 +146,7 @@ export class ProducerState {
     // KIP-890: from transaction version 2 on the marker has a newer epoch; the same one is fine as a repeat of the marker.
     const isRepeat = epoch === entry.epoch && (entry.txnFirstOffset < 0 || epoch === EPOCH_MAX);
     const isOld = transactionVersion >= 2 ? epoch <= entry.epoch && !isRepeat : epoch < entry.epoch;
-    if (isOld) throw oldEpoch(bytes, at, entry);
+    if (isOld) throw oldEpoch(bytes, at, entry.epoch);
     if (entry.coordinatorEpoch > marker.coordinatorEpoch) {
       const text = `coordinator epoch ${marker.coordinatorEpoch} is older than ${entry.coordinatorEpoch}`;
       throw new ProtocolError(Errors.TRANSACTION_COORDINATOR_FENCED, text);
@@ -297,9 +297,9 @@ export class ProducerState {
   }
 }
 
-function oldEpoch(bytes: Uint8Array, at: number, entry: ProducerEntry): ProtocolError {
+function oldEpoch(bytes: Uint8Array, at: number, lastEpoch: number): ProtocolError {
   const epoch = header.producerEpoch(bytes, at);
-  const text = `epoch ${epoch} of producer ${header.producerId(bytes, at)} is older than ${entry.epoch}`;
+  const text = `epoch ${epoch} of producer ${header.producerId(bytes, at)} is older than ${lastEpoch}`;
   return new ProtocolError(Errors.INVALID_PRODUCER_EPOCH, text);
 }
 

@@ -4,20 +4,31 @@ import type { Segments } from './segments.ts';
 
 export type RetentionReason = 'log start' | 'retention.bytes' | 'retention.ms';
 
+/** The log as far as retention looks at it. */
 export interface RetentionView {
   readonly config: Pick<LogConfig, 'retentionMs' | 'retentionBytes'>;
   readonly logStartOffset: number;
   readonly logEndOffset: number;
   readonly highWatermark: number;
-  readonly nowMs: number;
+}
+
+/** In the order in which Apache looks; without the policy `delete` only the log start counts. */
+export function reasonsFor(config: Pick<LogConfig, 'cleanupPolicy'>): readonly RetentionReason[] {
+  if (!config.cleanupPolicy.includes('delete')) return ['log start'];
+  return ['log start', 'retention.bytes', 'retention.ms'];
 }
 
 /**
  * How many of the oldest segments may go for one reason. A segment with offsets at or above the high watermark stays, and
  * so does an active one that is empty.
  */
-export function countExpired(segments: Segments, reason: RetentionReason, view: RetentionView): number {
-  const mayGo = ruleFor(segments, reason, view);
+export function countExpired(
+  segments: Segments,
+  reason: RetentionReason,
+  view: RetentionView,
+  nowMs: number,
+): number {
+  const mayGo = ruleFor(segments, reason, view, nowMs);
   let count = 0;
   for (const segment of segments.all) {
     const next = segments.at(count + 1);
@@ -32,7 +43,7 @@ export function countExpired(segments: Segments, reason: RetentionReason, view: 
 
 type Rule = (segment: Segment, next: Segment | undefined) => boolean;
 
-function ruleFor(segments: Segments, reason: RetentionReason, view: RetentionView): Rule {
+function ruleFor(segments: Segments, reason: RetentionReason, view: RetentionView, nowMs: number): Rule {
   const { retentionMs, retentionBytes } = view.config;
   if (reason === 'log start')
     return (_, next) => next !== undefined && next.baseOffset <= view.logStartOffset;
@@ -48,6 +59,6 @@ function ruleFor(segments: Segments, reason: RetentionReason, view: RetentionVie
     const newest = segment.maxTimestamp;
     // Without timestamps Apache takes the time of the file; the time since it was opened is the safe side of that.
     const newestMs = newest >= 0n ? Number(newest) : segment.createdMs;
-    return view.nowMs - newestMs > retentionMs;
+    return nowMs - newestMs > retentionMs;
   };
 }

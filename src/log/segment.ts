@@ -1,4 +1,4 @@
-import type { Storage } from '../base/ports.ts';
+import type { Random, Storage } from '../base/ports.ts';
 import { StorageError } from '../base/ports.ts';
 import * as header from '../protocol/record-batch/header.ts';
 import { joinTimestamp, maxTimestampHigh, maxTimestampLow } from './batch-bytes.ts';
@@ -132,12 +132,13 @@ export class Segment {
   }
 
   /**
-   * Whether a batch of `bytes` up to `lastOffset` must go into a new segment; `pendingBytes` are staged for this one.
-   * `timestamp` is the batch's largest, rounded to a number.
+   * Whether a batch of `bytes` up to `lastOffset` must go into a new segment; `pendingBytes` in `pendingBatches` are staged
+   * for this one. `timestamp` is the batch's largest, rounded to a number.
    */
   mustRoll(
     bytes: number,
     pendingBytes: number,
+    pendingBatches: number,
     lastOffset: number,
     timestamp: number,
     nowMs: number,
@@ -148,7 +149,9 @@ export class Segment {
     if (lastOffset - this.baseOffset > RELATIVE_OFFSET_MAX) return true;
     if (size === 0) return false;
     if (this.waitedMs(nowMs, timestamp) > limits.segmentMs - this.#rollJitterMs) return true;
-    return this.offsets.isFull || this.times.isFull;
+    const interval = this.#context.settings.indexIntervalBytes + 1;
+    const pendingEntries = Math.min(pendingBatches, Math.ceil(pendingBytes / interval));
+    return this.offsets.isFullWith(pendingEntries) || this.times.isFullWith(pendingEntries);
   }
 
   /** How long the segment has waited to be rolled: by its first timestamp, else since it was made. */
@@ -430,6 +433,15 @@ export class Segment {
 
 /** A log file up to this size may have an empty offset index: its one batch can be that large. */
 const SCAN_WITHOUT_INDEX_BYTES = 64 * 1024;
+
+/** By how much a new segment is rolled earlier than segment.ms says, so that not all logs roll at once. */
+export function drawJitter(
+  config: { readonly segmentJitterMs: number; readonly segmentMs: number },
+  random: Random | undefined,
+): number {
+  const below = Math.min(config.segmentJitterMs, config.segmentMs, 0x7fffffff);
+  return below > 0 && random !== undefined ? random.below(below) : 0;
+}
 
 export interface RollLimits {
   readonly segmentBytes: number;

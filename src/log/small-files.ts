@@ -1,4 +1,4 @@
-import type { Storage } from '../base/ports.ts';
+import type { Storage, StoredFile } from '../base/ports.ts';
 import { StorageError } from '../base/ports.ts';
 import type { Uuid } from '../base/uuid.ts';
 import { isUuid } from '../base/uuid.ts';
@@ -22,22 +22,50 @@ export function readSmallFile(storage: Storage, path: string): Buffer | undefine
 }
 
 /**
+ * Puts `content` where readers see either the old file or the new one whole. It survives a power loss after `syncSmallFile`
+ * and `syncDir` of its folder; until then a crash may leave it empty. Throws StorageError.
+ */
+export function writeSmallFile(storage: Storage, path: string, content: string | Buffer): void {
+  const file = openTemporary(storage, path, content);
+  file.close();
+  storage.rename(file.path, path);
+}
+
+/** Makes the bytes of a small file survive a power loss. Rejects with StorageError. */
+export async function syncSmallFile(storage: Storage, path: string): Promise<void> {
+  const file = storage.open(path, 'write');
+  try {
+    await file.sync();
+  } finally {
+    file.close();
+  }
+}
+
+/**
  * Puts `content` where readers see either the old file or the new one whole, at once. The promise resolves when it also
  * survives a power loss, except for the name itself (`syncDir` of the folder). Throws StorageError when the write failed.
  */
 export function replaceSmallFile(storage: Storage, path: string, content: string | Buffer): Promise<void> {
+  const file = openTemporary(storage, path, content);
+  try {
+    // Started before the rename, so that on a crash in between the name points to whole bytes or to the old file.
+    const synced = file.sync();
+    storage.rename(file.path, path);
+    return synced.finally(() => file.close());
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function openTemporary(storage: Storage, path: string, content: string | Buffer): StoredFile {
   const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
   const temporary = `${path}.tmp`;
   const file = storage.open(temporary, 'truncate');
   try {
     const written = bytes.length === 0 ? 0 : file.write([bytes], 0);
-    if (written !== bytes.length) {
-      throw new StorageError('ENOSPC', temporary, `only ${written} of ${bytes.length} bytes were written`);
-    }
-    // Started before the rename, so that on a crash in between the name points to whole bytes or to the old file.
-    const synced = file.sync();
-    storage.rename(temporary, path);
-    return synced.finally(() => file.close());
+    if (written === bytes.length) return file;
+    throw new StorageError('ENOSPC', temporary, `only ${written} of ${bytes.length} bytes were written`);
   } catch (error) {
     file.close();
     throw error;

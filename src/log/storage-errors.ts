@@ -20,3 +20,8 @@ export function guarded<T>(run: () => T): T {
     throw asProtocolError(error);
   }
 }
+
+/** For `catch` of promises: as `asProtocolError`. */
+export function rethrow(error: unknown): never {
+  throw asProtocolError(error);
+}

@@ -31,9 +31,9 @@ export class TimeIndex {
     return this.#count * ENTRY_BYTES;
   }
 
-  /** One slot is kept for the entry that is written when the segment is rolled. */
-  get isFull(): boolean {
-    return this.#count >= this.#entriesMax - 1;
+  /** Whether it will be full after `entries` more; one slot is kept for the entry that is written at the roll. */
+  isFullWith(entries: number): boolean {
+    return this.#count + entries >= this.#entriesMax - 1;
   }
 
   set indexBytesMax(bytes: number) {

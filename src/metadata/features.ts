@@ -114,6 +114,26 @@ export function supportedFeatures(served: ReadonlyMap<string, number>): Readonly
   return features;
 }
 
+/** The optional features of Apache Kafka 4.4. */
+const knownFeatures: readonly string[] = [
+  TRANSACTION_VERSION,
+  GROUP_VERSION,
+  ELR_VERSION,
+  SHARE_VERSION,
+  STREAMS_VERSION,
+];
+
+/**
+ * The features that a folder of Apache Kafka has finalized and that this broker knows but does not serve. They do no
+ * harm: clients are not told of them, and what they stand for is refused by name.
+ */
+export function finalizedUnserved(
+  supported: ReadonlyMap<string, FeatureRange>,
+  finalized: ReadonlyMap<string, number>,
+): readonly string[] {
+  return knownFeatures.filter((name) => !supported.has(name) && (finalized.get(name) ?? 0) > 0);
+}
+
 /** What must be finalized before another feature may be: [metadata.version, other features]. */
 const dependencies: readonly {
   readonly feature: string;
@@ -164,6 +184,7 @@ export function apiVersionsFeatures(
     readonly epoch: number;
   },
   apiVersion: number,
+  kraftVersion = 0,
 ): ApiVersionsFeatures {
   const rows: ApiVersionsFeatures['supportedFeatures'] = [];
   for (const [name, { min, max }] of supported) {
@@ -172,6 +193,7 @@ export function apiVersionsFeatures(
   }
   const levels = new Map(finalized.finalized);
   if (finalized.metadataVersion > 0) levels.set(METADATA_VERSION, finalized.metadataVersion);
+  if (kraftVersion > 0) levels.set(KRAFT_VERSION, kraftVersion);
   const done: ApiVersionsFeatures['finalizedFeatures'] = [];
   for (const [name, level] of levels) {
     const range = supported.get(name);

@@ -27,19 +27,6 @@ export interface DecodedResponseHeader {
   readonly bodyAt: number;
 }
 
-/** Bytes of a frame after which its API key, version and correlation id can be read. */
-export const REQUEST_PREFIX_BYTES = 8;
-
-/** The API key of the request frame that begins at `at` (behind the size); two bytes must be there. */
-export function peekApiKey(frame: Uint8Array, at = 0): number {
-  return int16At(frame, at);
-}
-
-/** Its version; four bytes must be there. */
-export function peekApiVersion(frame: Uint8Array, at = 0): number {
-  return int16At(frame, at + 2);
-}
-
 /** The header at the front of a request frame; throws ProtocolDecodeError. Unknown API keys are taken as not flexible. */
 export function decodeRequestHeader(frame: Uint8Array, at = 0): DecodedRequestHeader {
   const reader = new Reader(frame, at);
@@ -115,8 +102,4 @@ function skipTaggedFields(reader: Reader): void {
     reader.uvarint();
     reader.skip(reader.taggedFieldSize());
   }
-}
-
-function int16At(bytes: Uint8Array, at: number): number {
-  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16)) >> 16;
 }

@@ -142,17 +142,17 @@ export const records: Field<Uint8Array> = primitive('records');
 /** The same for answers, where a read may span several buffers; decoding always gives one view. */
 export const recordChunks: Field<Records> = primitive('records');
 
-export type Fields = { readonly [name: string]: Field<unknown> };
+export type Fields = { [name: string]: Field<unknown> };
 export type StructOf<S extends Fields> = { [K in keyof S]: S[K]['_type'] };
 
 /** A struct inside a message. */
-export function struct<const S extends Fields>(fields: S): Field<StructOf<S>> {
+export function struct<S extends Fields>(fields: S): Field<StructOf<S>> {
   return new Field<StructOf<S>>({ ...PLAIN, kind: 'struct', fields: namedFields(fields) });
 }
 
 /** An array of a field type, or of structs when given their fields. */
 export function array<T>(element: Field<T>): Field<readonly T[]>;
-export function array<const S extends Fields>(element: S): Field<readonly StructOf<S>[]>;
+export function array<S extends Fields>(element: S): Field<readonly StructOf<S>[]>;
 export function array(element: Field<unknown> | Fields): Field<readonly unknown[]> {
   const { spec } = element instanceof Field ? element : struct(element);
   return new Field<readonly unknown[]>({ ...PLAIN, kind: 'array', element: spec });
@@ -188,7 +188,7 @@ export type AnyMessage = MessageSchema<unknown>;
 /** The object type of a message: the same for all its versions. */
 export type Infer<M extends { readonly _type: unknown }> = M['_type'];
 
-export function message<const S extends Fields>(
+export function message<S extends Fields>(
   definition: MessageDefinition,
   fields: S,
 ): MessageSchema<StructOf<S>> {

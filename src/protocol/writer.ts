@@ -69,7 +69,7 @@ export class Writer {
     this.#chunkBytes = 0;
     this.#at = 0;
     this.#cutAt = 0;
-    this.#buffer = EMPTY;
+    if (this.#source !== undefined) this.#buffer = EMPTY;
   }
 
   bool(value: boolean): void {
@@ -138,6 +138,10 @@ export class Writer {
 
   string(value: string): void {
     const at = this.#grow(2);
+    if (value.length < SHORT_STRING && this.#shortAscii(value)) {
+      putInt16(this.#buffer, at, value.length);
+      return;
+    }
     const size = this.#text(value, MAX_STRING_BYTES);
     putInt16(this.#buffer, at, size);
   }
@@ -148,9 +152,14 @@ export class Writer {
   }
 
   compactString(value: string): void {
-    if (value.length < SHORT_STRING && this.#shortAscii(value)) return;
+    const at = this.#grow(1);
+    if (value.length < SHORT_STRING && this.#shortAscii(value)) {
+      this.#buffer[at] = value.length + 1;
+      return;
+    }
+    this.#at = at;
     const size = Buffer.byteLength(value);
-    // The length is written as a varint, yet no reader takes more than the old encoding could say.
+    // The length is a varint, yet readers take no more than the old encoding could say.
     if (size > MAX_STRING_BYTES) throw new ProtocolEncodeError(`a string of ${size} bytes`);
     this.uvarint(size + 1);
     this.#text(value, size);
@@ -326,10 +335,10 @@ export class Writer {
     return size;
   }
 
-  /** A short string with its one-byte length, if it is ASCII; else nothing is written. */
+  /** Appends a short string without its length if it is ASCII; else nothing is written. */
   #shortAscii(value: string): boolean {
     const { length } = value;
-    const at = this.#grow(length + 1);
+    const at = this.#grow(length);
     const buffer = this.#buffer;
     for (let index = 0; index < length; index++) {
       const code = value.charCodeAt(index);
@@ -337,9 +346,8 @@ export class Writer {
         this.#at = at;
         return false;
       }
-      buffer[at + 1 + index] = code;
+      buffer[at + index] = code;
     }
-    buffer[at] = length + 1;
     return true;
   }
 }

@@ -26,13 +26,13 @@ export type LogBatch<T> =
 
 const READ_BYTES = 1024 * 1024;
 
-/** The batches in [from, end) with their entries decoded. Throws {@link LogReadError} and what decoding throws. */
+/** The batches in [from, end) with their entries decoded, as many at once as one read gave. Throws {@link LogReadError} and what decoding throws. */
 export async function* readLogBatches<T>(
   log: ReplicatedLog,
   from: number,
   end: number,
   serde: EntrySerde<T>,
-): AsyncGenerator<LogBatch<T>> {
+): AsyncGenerator<readonly LogBatch<T>[]> {
   let next = from;
   while (next < end) {
     const read = log.read(next, READ_BYTES);
@@ -50,7 +50,7 @@ export async function* readLogBatches<T>(
     }
     if (batches.length === 0)
       throw new LogReadError(`metadata log: nothing can be read at offset ${next}, before ${end}`);
-    yield* batches;
+    yield batches;
   }
 }
 

@@ -16,7 +16,7 @@ import {
 } from './checkpoint.ts';
 import { kraftVersion, kraftVoters, leaderChange, type Voter } from './control-records.ts';
 import { describeQuorum } from './describe-quorum.ts';
-import { readLogBatches } from './log-reader.ts';
+import { type LogBatch, readLogBatches } from './log-reader.ts';
 import type { CommittedBatch, EntrySerde, RaftListener, ReplicatedLog, VoterEndpoint } from './ports.ts';
 import { NO_QUORUM_STATE, readQuorumState, writeQuorumState } from './quorum-state.ts';
 
@@ -170,7 +170,7 @@ export class RaftNode<T> {
     this.#nextOffset += entries.length;
     if (!this.#drainPlanned) {
       this.#drainPlanned = true;
-      this.#options.ports.turn.later(() => {
+      this.#options.ports.turn.atEnd(() => {
         this.#drainPlanned = false;
         this.#writeOpen();
       });
@@ -262,18 +262,22 @@ export class RaftNode<T> {
     bootstrap ??= readCheckpoint(storage, `${logDir}/${BOOTSTRAP_CHECKPOINT}`, serde)?.entries;
     if (bootstrap !== undefined) for (const listener of listeners) listener.onBootstrap?.(bootstrap);
     const end = this.#state === 'loading' ? log.endOffset : this.#highWatermark;
-    for await (const batch of readLogBatches(log, from, end, serde)) {
-      if (batch.control !== undefined) {
-        this.#takeQuorum(batch.control);
-        this.#votersInLog ||= batch.control.voters !== undefined;
-      } else {
-        for (const listener of listeners) listener.onCommit(batch.committed, true);
-      }
+    for await (const batches of readLogBatches(log, from, end, serde)) {
+      for (const batch of batches) this.#loaded(batch, listeners);
     }
     if (this.#state === 'loading') {
       this.#highWatermark = end;
       this.#nextOffset = end;
     }
+  }
+
+  #loaded(batch: LogBatch<T>, listeners: readonly RaftListener<T>[]): void {
+    if (batch.control !== undefined) {
+      this.#takeQuorum(batch.control);
+      this.#votersInLog ||= batch.control.voters !== undefined;
+      return;
+    }
+    for (const listener of listeners) listener.onCommit(batch.committed, true);
   }
 
   #takeQuorum(

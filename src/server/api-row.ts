@@ -18,6 +18,11 @@ interface RowBase<Request, Response> extends ApiShape<Request, Response> {
   readonly listeners?: readonly ListenerKind[];
   /** At most so many of it at once per connection; the next one holds the connection until one was answered. */
   readonly concurrency?: number;
+  /**
+   * It appends: it may start while earlier appends of its connection are not written yet. All others wait for them, so
+   * that what they answer includes what was appended before them.
+   */
+  readonly appends?: boolean;
   /** The newest version served, where that is not the schema's newest. */
   readonly versionMax?: number;
 }
@@ -40,6 +45,7 @@ export interface ApiRow {
   readonly order: 'serial' | 'staged';
   readonly listeners: readonly ListenerKind[];
   readonly concurrency: number | undefined;
+  readonly appends: boolean;
   readonly versionMin: number;
   readonly versionMax: number;
   decodeRequest(version: number, bytes: Uint8Array, at: number): unknown;
@@ -69,6 +75,7 @@ function apiRow<Request, Response>(
     order,
     listeners: row.listeners ?? ['broker'],
     concurrency: row.concurrency,
+    appends: row.appends ?? false,
     versionMin: request.firstVersion,
     versionMax: row.versionMax ?? request.lastVersion,
     decodeRequest: (version, bytes, at) => decode(request, version, bytes, at),

@@ -9,6 +9,8 @@ const REGISTRATION_VERSION = 4;
 const HEARTBEAT_VERSION = 1;
 /** Wait before a refused registration is tried again. */
 const RETRY_MS = 50;
+/** Between heartbeats of a broker that waits to be let go. */
+const SHUTDOWN_BEAT_MS = 5;
 
 export interface BrokerLifecycleOptions {
   readonly nodeId: number;
@@ -135,7 +137,7 @@ export class BrokerLifecycle {
     this.#beat().then(
       () => {
         if (!this.#stopped && this.#mayShutDown !== undefined) {
-          this.#timer = this.#options.timers.after(RETRY_MS, () => this.#beatUntilReleased());
+          this.#timer = this.#options.timers.after(SHUTDOWN_BEAT_MS, () => this.#beatUntilReleased());
         }
       },
       () => this.#release(),

@@ -1,13 +1,14 @@
 import { assert } from '../base/assert.ts';
 import type { FramePool, Link, Logger, Turn } from '../base/ports.ts';
+import type { ApiRow } from './api-row.ts';
 import type { Call, CallOwner, ListenerKind } from './call.ts';
 import { type Frame, FrameError, FrameSplitter } from './frame-splitter.ts';
 import { JOINED_ANSWER_BYTES_MAX, QUEUED_ANSWER_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX } from './limits.ts';
 
 /** What a connection needs of the dispatcher. */
 export interface CallDispatcher {
-  /** At most so many requests of this API at once per connection; undefined where only the general limit holds. */
-  concurrencyOf(kind: ListenerKind, apiKey: number): number | undefined;
+  /** Undefined where the API is not served. */
+  rowOf(kind: ListenerKind, apiKey: number): ApiRow | undefined;
   /** Reads the header and finds the row; throws when the connection has to be closed, with the reason as message. */
   accept(peer: CallOwner, frame: Frame): Call;
   /** Decodes and handles. Never throws. */
@@ -48,6 +49,8 @@ export class Connection implements CallOwner {
   #tail: Call | undefined;
   #inFlight = 0;
   readonly #perApi = new Map<number, number>();
+  /** Appends that are not as durable yet as was asked for. */
+  #appending = 0;
   /** The request that must be ordered before another starts. */
   #blocking: Call | undefined;
   /** Frames of the last chunk that could not start yet. */
@@ -129,9 +132,7 @@ export class Connection implements CallOwner {
 
   callSettled(call: Call): void {
     if (this.#blocking === call) this.#blocking = undefined;
-    if (call.row.concurrency !== undefined) {
-      this.#perApi.set(call.row.apiKey, (this.#perApi.get(call.row.apiKey) ?? 1) - 1);
-    }
+    this.#count(call.row, -1);
     if (call.outcome === 'answer') this.#heldBytes += call.answerBytes;
     if (call === this.#head) this.#collect();
     this.#startWaiting();
@@ -160,8 +161,10 @@ export class Connection implements CallOwner {
     if (this.#inFlight >= REQUESTS_IN_FLIGHT_MAX) return false;
     if (this.queuedAnswerBytes >= QUEUED_ANSWER_BYTES_MAX) return false;
     const apiKey = frame.bytes.readInt16BE(0);
-    const limit = this.#options.dispatcher.concurrencyOf(this.listenerKind, apiKey);
-    return limit === undefined || (this.#perApi.get(apiKey) ?? 0) < limit;
+    const row = this.#options.dispatcher.rowOf(this.listenerKind, apiKey);
+    if (row === undefined) return true;
+    if (this.#appending > 0 && !row.appends) return false;
+    return row.concurrency === undefined || (this.#perApi.get(apiKey) ?? 0) < row.concurrency;
   }
 
   #start(frame: Frame): void {
@@ -178,12 +181,16 @@ export class Connection implements CallOwner {
     this.#tail = call;
     this.#inFlight += 1;
     this.#blocking = call;
-    if (call.row.concurrency !== undefined) {
-      this.#perApi.set(call.row.apiKey, (this.#perApi.get(call.row.apiKey) ?? 0) + 1);
-    }
+    this.#count(call.row, 1);
     this.#starting = true;
     this.#options.dispatcher.run(call);
     this.#starting = false;
+  }
+
+  #count(row: ApiRow, change: 1 | -1): void {
+    if (row.appends) this.#appending += change;
+    if (row.concurrency === undefined) return;
+    this.#perApi.set(row.apiKey, (this.#perApi.get(row.apiKey) ?? 0) + change);
   }
 
   #startWaiting(): void {

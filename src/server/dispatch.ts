@@ -45,8 +45,8 @@ export class Dispatcher implements CallDispatcher, CallDesk {
     return this.#rows[kind].filter((row) => row !== undefined);
   }
 
-  concurrencyOf(kind: ListenerKind, apiKey: number): number | undefined {
-    return this.#rows[kind][apiKey]?.concurrency;
+  rowOf(kind: ListenerKind, apiKey: number): ApiRow | undefined {
+    return this.#rows[kind][apiKey];
   }
 
   accept(peer: CallOwner, frame: Frame): Call {

@@ -316,6 +316,7 @@ export class BrokerNode {
           clusterId: services.clusterId,
           supportedFeatures: services.supportedFeatures,
           image: () => this.image,
+          kraftVersion: () => this.#raft?.kraftVersion ?? 0,
           rowsOf: (kind) => dispatcher.rowsOf(kind),
         }),
       ],

@@ -1,11 +1,10 @@
 /** LZ4 blocks: sequences of literals and back references. */
-import { copyLiteral, copyMatch } from './copy.ts';
+import { copyLiteral, copyMatch, tableShift, viewOf, writeLiteral } from './copy.ts';
 
 const MIN_MATCH = 4;
 /** The format wants the last bytes of a block to be literals, and no match to begin close to the end. */
 const LAST_LITERALS = 5;
 const MATCH_START_LIMIT = 12;
-const HASH_BITS = 13;
 /** After this many failed probes (a power of two) the search begins to skip bytes. */
 const SKIP_SHIFT = 6;
 /** The position table holds 16 bits: blocks are at most this large. */
@@ -14,10 +13,6 @@ export const MAX_ENCODED_BLOCK = 65536;
 /** Most bytes that a block of `length` plain bytes can take. */
 export function lz4BlockBound(length: number): number {
   return length + Math.floor(length / 255) + 16;
-}
-
-export function newLz4Table(): Uint16Array {
-  return new Uint16Array(1 << HASH_BITS);
 }
 
 function writeExtraLength(into: Uint8Array, at: number, extra: number): number {
@@ -42,13 +37,13 @@ function writeLiterals(
   } else {
     into[at] = length << 4;
   }
-  copyLiteral(source, from, into, position, length);
+  writeLiteral(source, from, into, position, length);
   return position + length;
 }
 
 /**
  * Encodes `source[from, to)`, at most 64 KiB, into `into` from `at`, where {@link lz4BlockBound} bytes must be free;
- * returns the end. `view` covers `source`; `table` is scratch, used again from block to block.
+ * returns the end. `view` covers `source`; `table` (`newPositionTable`) is scratch, used again from block to block.
  */
 export function encodeLz4Block(
   source: Uint8Array,
@@ -62,6 +57,7 @@ export function encodeLz4Block(
   const matchLimit = to - LAST_LITERALS;
   const startLimit = to - MATCH_START_LIMIT;
   table.fill(0);
+  const shift = tableShift(table);
   let anchor = from;
   let out = at;
   // Position 0 is what an empty slot says, so the search starts behind it.
@@ -69,7 +65,7 @@ export function encodeLz4Block(
   let probes = 1 << SKIP_SHIFT;
   while (position <= startLimit) {
     const word = view.getInt32(position, true);
-    const slot = Math.imul(word, 0x9e3779b1) >>> (32 - HASH_BITS);
+    const slot = Math.imul(word, 0x9e3779b1) >>> shift;
     const candidate = from + table[slot]!;
     table[slot] = position - from;
     if (view.getInt32(candidate, true) !== word || candidate === position) {
@@ -106,7 +102,7 @@ export function encodeLz4Block(
     position = end;
     // A position inside the match makes the next repetition easier to find.
     if (end <= startLimit) {
-      table[Math.imul(view.getInt32(end - 2, true), 0x9e3779b1) >>> (32 - HASH_BITS)] = end - 2 - from;
+      table[Math.imul(view.getInt32(end - 2, true), 0x9e3779b1) >>> shift] = end - 2 - from;
     }
   }
   return writeLiterals(source, anchor, to - anchor, into, out);
@@ -125,6 +121,8 @@ export function decodeLz4Block(
   limit: number,
   windowStart: number,
 ): number {
+  const sourceView = viewOf(source);
+  const intoView = viewOf(into);
   let position = from;
   let out = at;
   while (position < to) {
@@ -140,7 +138,7 @@ export function decodeLz4Block(
     }
     if (literals > to - position) return -1;
     if (literals > limit - out) return -2;
-    copyLiteral(source, position, into, out, literals);
+    copyLiteral(source, sourceView, position, to, into, intoView, out, limit, literals);
     position += literals;
     out += literals;
     // Only the last sequence has no match.
@@ -161,7 +159,7 @@ export function decodeLz4Block(
     }
     length += MIN_MATCH;
     if (length > limit - out) return -2;
-    copyMatch(into, out, distance, length);
+    copyMatch(into, intoView, out, limit, distance, length);
     out += length;
   }
   // A block that ends with a match, or an empty one.

@@ -1,12 +1,7 @@
 /** LZ4 frames (format 1.6), as lz4-java and librdkafka write them: 64 KiB independent blocks, no checksums but the header's. */
 import { CorruptCompressionError, OutputTooLargeError } from './codec.ts';
-import {
-  decodeLz4Block,
-  encodeLz4Block,
-  lz4BlockBound,
-  MAX_ENCODED_BLOCK,
-  newLz4Table,
-} from './lz4-block.ts';
+import { newPositionTable } from './copy.ts';
+import { decodeLz4Block, encodeLz4Block, lz4BlockBound, MAX_ENCODED_BLOCK } from './lz4-block.ts';
 import { xxHash32 } from './xxhash32.ts';
 
 const MAGIC = 0x184d2204;
@@ -38,7 +33,7 @@ export function compressLz4(bytes: Uint8Array): Buffer {
   frame[6] = xxHash32(frame, 4, 6) >>> 8;
 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const table = newLz4Table();
+  const table = newPositionTable(Math.min(MAX_ENCODED_BLOCK, bytes.length));
   let out = HEADER_BYTES;
   for (let from = 0; from < bytes.length; from += MAX_ENCODED_BLOCK) {
     const to = Math.min(from + MAX_ENCODED_BLOCK, bytes.length);

@@ -4,14 +4,7 @@
  * written is the framed form, which every client reads.
  */
 import { CorruptCompressionError } from './codec.ts';
-import {
-  compressSnappyRaw,
-  decodeSnappyElements,
-  newSnappyTable,
-  readSnappyPreamble,
-  type SnappyPreamble,
-  snappyBound,
-} from './snappy.ts';
+import { checkSnappyRaw, compressSnappyRaw, decompressSnappyRaw, type SnappyStream } from './snappy.ts';
 
 const MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const FRAME_HEADER_BYTES = 16;
@@ -19,20 +12,24 @@ const VERSION = 1;
 const OLDEST_READER = 1;
 const BLOCK = 32 * 1024;
 
-export function compressSnappy(bytes: Uint8Array): Buffer {
-  const blocks = Math.ceil(bytes.length / BLOCK);
-  const framed = Buffer.allocUnsafe(FRAME_HEADER_BYTES + blocks * 36 + snappyBound(bytes.length));
-  framed.set(MAGIC, 0);
-  framed.writeInt32BE(VERSION, 8);
-  framed.writeInt32BE(OLDEST_READER, 12);
-  const table = newSnappyTable();
-  let out = FRAME_HEADER_BYTES;
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+export function compressSnappy(input: Uint8Array): Buffer {
+  const bytes = asBuffer(input);
+  const header = Buffer.alloc(FRAME_HEADER_BYTES);
+  header.set(MAGIC, 0);
+  header.writeInt32BE(VERSION, 8);
+  header.writeInt32BE(OLDEST_READER, 12);
+  const parts = [header];
   for (let from = 0; from < bytes.length; from += BLOCK) {
-    const end = compressSnappyRaw(bytes, from, Math.min(from + BLOCK, bytes.length), framed, out + 4, table);
-    framed.writeInt32BE(end - out - 4, out);
-    out = end;
+    const block = compressSnappyRaw(bytes.subarray(from, from + BLOCK));
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(block.length);
+    parts.push(length, block);
   }
-  return framed.subarray(0, out);
+  return Buffer.concat(parts);
 }
 
 function hasMagic(bytes: Buffer, at: number): boolean {
@@ -41,13 +38,9 @@ function hasMagic(bytes: Buffer, at: number): boolean {
   );
 }
 
-interface Chunk extends SnappyPreamble {
-  readonly end: number;
-}
-
 /** The blocks of a framed stream. A new frame header may stand between blocks: streams can be joined end to end. */
-function readChunks(bytes: Buffer, maxOutputBytes: number): readonly Chunk[] {
-  const chunks: Chunk[] = [];
+function readBlocks(bytes: Buffer, maxOutputBytes: number): readonly SnappyStream[] {
+  const blocks: SnappyStream[] = [];
   let room = maxOutputBytes;
   let at = 0;
   while (at < bytes.length) {
@@ -61,30 +54,27 @@ function readChunks(bytes: Buffer, maxOutputBytes: number): readonly Chunk[] {
     const size = bytes.readInt32BE(at);
     at += 4;
     if (size < 0 || size > bytes.length - at) throw new CorruptCompressionError('snappy', 'a block is cut');
-    const preamble = readSnappyPreamble(bytes, at, at + size, room);
-    room -= preamble.plainLength;
+    const block = checkSnappyRaw(bytes.subarray(at, at + size), room);
+    room -= block.plainLength;
     at += size;
-    chunks.push({ ...preamble, end: at });
+    blocks.push(block);
   }
-  return chunks;
+  return blocks;
 }
 
 /** Decodes a framed or a raw stream; the sum of all lengths is checked before the output is allocated. */
 export function decompressSnappy(input: Uint8Array, maxOutputBytes: number): Buffer {
-  const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
-  const chunks = hasMagic(bytes, 0)
-    ? readChunks(bytes, maxOutputBytes)
-    : [{ ...readSnappyPreamble(bytes, 0, bytes.length, maxOutputBytes), end: bytes.length }];
+  const bytes = asBuffer(input);
+  if (!hasMagic(bytes, 0)) return decompressSnappyRaw(checkSnappyRaw(bytes, maxOutputBytes));
+  const blocks = readBlocks(bytes, maxOutputBytes);
+  if (blocks.length === 1) return decompressSnappyRaw(blocks[0]!);
   let total = 0;
-  for (const chunk of chunks) total += chunk.plainLength;
+  for (const block of blocks) total += block.plainLength;
   const plain = Buffer.allocUnsafe(total);
   let out = 0;
-  for (const chunk of chunks) {
-    const limit = out + chunk.plainLength;
-    if (!decodeSnappyElements(bytes, chunk.elementsAt, chunk.end, plain, out, limit)) {
-      throw new CorruptCompressionError('snappy', 'malformed block');
-    }
-    out = limit;
+  for (const block of blocks) {
+    plain.set(decompressSnappyRaw(block), out);
+    out += block.plainLength;
   }
   return plain;
 }

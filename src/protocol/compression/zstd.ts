@@ -1,5 +1,6 @@
 /** Zstandard: Node's own zlib from 22.15 on, a WebAssembly build of the reference library before. */
 import * as zlib from 'node:zlib';
+import { assert } from '../../base/assert.ts';
 import { CorruptCompressionError, OutputTooLargeError } from './codec.ts';
 import { readZstdFrames, type ZstdFrame } from './zstd-frame.ts';
 
@@ -54,7 +55,10 @@ async function wasmEngine(): Promise<ZstdEngine> {
   const module = await import('@bokuweb/zstd-wasm');
   await module.init();
   return {
-    compress: (bytes, level) => module.compress(bytes, level),
+    compress: (bytes, level) => {
+      assert(bytes.length <= MAX_WASM_BYTES / 4, 'too much for zstd without help from Node');
+      return module.compress(bytes, level);
+    },
     decompress: (frame, capacity) => {
       if (frame.length + capacity > MAX_WASM_BYTES) return 'too-large';
       try {

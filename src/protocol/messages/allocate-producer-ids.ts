@@ -1,5 +1,6 @@
 import { type Infer, int16, int32, int64, message, offset } from '../schema.ts';
 
+/** From a broker to the controller: a block of producer ids (KIP-730). */
 export const AllocateProducerIdsRequest = message(
   { name: 'AllocateProducerIdsRequest', apiKey: 67, versions: [0, 0], flexible: 0 },
   {

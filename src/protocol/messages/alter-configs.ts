@@ -1,5 +1,6 @@
 import { array, bool, type Infer, int8, int16, int32, message, string } from '../schema.ts';
 
+/** Replaces all settings of a resource: what is not given falls back to its default (KIP-133). */
 export const AlterConfigsRequest = message(
   { name: 'AlterConfigsRequest', apiKey: 33, versions: [0, 2], flexible: 2 },
   {

@@ -1,5 +1,6 @@
 import { array, bool, type Infer, int16, int32, message, offset, string } from '../schema.ts';
 
+/** What can be asked of this node, and in which versions (KIP-35, KIP-511). */
 export const ApiVersionsRequest = message(
   { name: 'ApiVersionsRequest', apiKey: 18, versions: [0, 5], flexible: 3 },
   {
@@ -11,6 +12,10 @@ export const ApiVersionsRequest = message(
 );
 export type ApiVersionsRequest = Infer<typeof ApiVersionsRequest>;
 
+/**
+ * Its header never has tagged fields, and a version that the node does not know is answered in version
+ * 0.
+ */
 export const ApiVersionsResponse = message(
   { name: 'ApiVersionsResponse', apiKey: 18, versions: [0, 5], flexible: 3 },
   {
@@ -28,6 +33,7 @@ export const ApiVersionsResponse = message(
     })
       .tagged(0, 3)
       .ignorable(),
+    // The metadata offset of the features, or -1 where they are not known.
     finalizedFeaturesEpoch: offset.tagged(1, 3).default(-1).ignorable(),
     finalizedFeatures: array({
       name: string,
@@ -36,6 +42,7 @@ export const ApiVersionsResponse = message(
     })
       .tagged(2, 3)
       .ignorable(),
+    // Of a controller that would take part in a migration from ZooKeeper.
     zkMigrationReady: bool.tagged(3, 3).ignorable(),
   },
 );

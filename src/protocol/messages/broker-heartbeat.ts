@@ -1,11 +1,14 @@
 import { array, bool, type Infer, int16, int32, message, offset, uuid } from '../schema.ts';
 
+/** From a broker to the controller, to stay unfenced (KIP-631). */
 export const BrokerHeartbeatRequest = message(
   { name: 'BrokerHeartbeatRequest', apiKey: 63, versions: [0, 2], flexible: 0 },
   {
     brokerId: int32,
     brokerEpoch: offset.default(-1),
+    // How far the broker has applied the metadata log.
     currentMetadataOffset: offset,
+    // The broker wants to stay fenced.
     wantFence: bool,
     wantShutDown: bool,
     offlineLogDirs: array(uuid).tagged(0, 1),

@@ -1,5 +1,6 @@
 import { array, bool, type Infer, int16, int32, message, offset, string, uint16, uuid } from '../schema.ts';
 
+/** From a broker to the controller at its start (KIP-631). */
 export const BrokerRegistrationRequest = message(
   { name: 'BrokerRegistrationRequest', apiKey: 62, versions: [0, 4], flexible: 0 },
   {
@@ -20,6 +21,7 @@ export const BrokerRegistrationRequest = message(
     rack: string.nullable(),
     isMigratingZkBroker: bool.since(1),
     logDirs: array(uuid).since(2).ignorable(),
+    // After a clean shutdown the epoch of then, else -1 (KIP-966).
     previousBrokerEpoch: offset.since(3).default(-1).ignorable(),
   },
 );

@@ -1,11 +1,14 @@
 import { array, bool, type Infer, int16, int32, message, string } from '../schema.ts';
 
+/** More partitions for topics that exist (KIP-195). */
 export const CreatePartitionsRequest = message(
   { name: 'CreatePartitionsRequest', apiKey: 37, versions: [0, 3], flexible: 2 },
   {
     topics: array({
       name: string,
+      // The number of partitions that there shall be, old ones included.
       count: int32,
+      // Of the new partitions only; null lets the controller choose.
       assignments: array({
         brokerIds: array(int32),
       }).nullable(),

@@ -1,11 +1,14 @@
 import { array, bool, type Infer, int8, int16, int32, message, string, uuid } from '../schema.ts';
 
+/** Topics to make. What was made is told since v5 (KIP-525). */
 export const CreateTopicsRequest = message(
   { name: 'CreateTopicsRequest', apiKey: 19, versions: [0, 7], flexible: 5 },
   {
     topics: array({
       name: string,
+      // -1 with assignments, and since v4 for num.partitions of the broker.
       numPartitions: int32,
+      // -1 with assignments, and since v4 for default.replication.factor of the broker.
       replicationFactor: int16,
       assignments: array({
         partitionIndex: int32,
@@ -31,6 +34,7 @@ export const CreateTopicsResponse = message(
       topicId: uuid.since(7).ignorable(),
       errorCode: int16,
       errorMessage: string.since(1).nullable().ignorable(),
+      // Why the settings are not told.
       topicConfigErrorCode: int16.tagged(0, 5).ignorable(),
       numPartitions: int32.since(5).default(-1).ignorable(),
       replicationFactor: int16.since(5).default(-1).ignorable(),

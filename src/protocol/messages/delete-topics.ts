@@ -1,5 +1,6 @@
 import { array, type Infer, int16, int32, message, string, uuid } from '../schema.ts';
 
+/** Topics to delete, by name or, since v6, by id. */
 export const DeleteTopicsRequest = message(
   { name: 'DeleteTopicsRequest', apiKey: 20, versions: [0, 6], flexible: 4 },
   {

@@ -1,5 +1,6 @@
 import { array, bool, type Infer, int8, int16, int32, message, string } from '../schema.ts';
 
+/** The nodes of the cluster (KIP-700), since v1 of the controllers too (KIP-919). */
 export const DescribeClusterRequest = message(
   { name: 'DescribeClusterRequest', apiKey: 60, versions: [0, 2], flexible: 0 },
   {

@@ -1,11 +1,13 @@
 import { array, bool, type Infer, int8, int16, int32, message, string } from '../schema.ts';
 
+/** Settings of topics, brokers and other resources (KIP-133). */
 export const DescribeConfigsRequest = message(
   { name: 'DescribeConfigsRequest', apiKey: 32, versions: [0, 4], flexible: 4 },
   {
     resources: array({
       resourceType: int8,
       resourceName: string,
+      // Null asks for all.
       configurationKeys: array(string).nullable(),
     }),
     includeSynonyms: bool.since(1),
@@ -27,6 +29,7 @@ export const DescribeConfigsResponse = message(
         name: string,
         value: string.nullable(),
         readOnly: bool,
+        // Replaced by configSource.
         isDefault: bool.until(0),
         configSource: int8.since(1).default(-1).ignorable(),
         isSensitive: bool,

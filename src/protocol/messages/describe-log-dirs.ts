@@ -1,8 +1,10 @@
 import { array, bool, type Infer, int16, int32, message, offset, string } from '../schema.ts';
 
+/** What lies in the log directories (KIP-113). */
 export const DescribeLogDirsRequest = message(
   { name: 'DescribeLogDirsRequest', apiKey: 35, versions: [0, 5], flexible: 2 },
   {
+    // Null asks for all.
     topics: array({
       topic: string,
       partitions: array(int32),
@@ -25,6 +27,7 @@ export const DescribeLogDirsResponse = message(
           partitionIndex: int32,
           partitionSize: offset,
           offsetLag: offset,
+          // The replica is being moved into this directory.
           isFutureKey: bool,
         }),
       }),

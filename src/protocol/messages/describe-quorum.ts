@@ -1,5 +1,6 @@
 import { array, type Infer, int16, int32, int64, message, offset, string, uint16, uuid } from '../schema.ts';
 
+/** Leader, voters and observers of the metadata log (KIP-595). */
 export const DescribeQuorumRequest = message(
   { name: 'DescribeQuorumRequest', apiKey: 55, versions: [0, 2], flexible: 0 },
   {

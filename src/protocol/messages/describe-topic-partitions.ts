@@ -1,12 +1,15 @@
 import { array, bool, type Infer, int16, int32, message, string, struct, uuid } from '../schema.ts';
 
+/** Partitions page by page (KIP-966). */
 export const DescribeTopicPartitionsRequest = message(
   { name: 'DescribeTopicPartitionsRequest', apiKey: 75, versions: [0, 0], flexible: 0 },
   {
+    // Empty asks for all.
     topics: array({
       name: string,
     }),
     responsePartitionLimit: int32.default(2000),
+    // Where to go on; from nextCursor of the last answer.
     cursor: struct({
       topicName: string,
       partitionIndex: int32,

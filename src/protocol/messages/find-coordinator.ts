@@ -1,9 +1,11 @@
 import { array, type Infer, int8, int16, int32, message, string } from '../schema.ts';
 
+/** Which broker coordinates a group or a transactional id; several keys at once since v4 (KIP-699). */
 export const FindCoordinatorRequest = message(
   { name: 'FindCoordinatorRequest', apiKey: 10, versions: [0, 6], flexible: 3 },
   {
     key: string.until(3),
+    // 0: group; 1: transactional id; 2: share group.
     keyType: int8.since(1),
     coordinatorKeys: array(string).since(4),
   },

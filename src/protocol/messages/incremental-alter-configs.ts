@@ -1,5 +1,6 @@
 import { array, bool, type Infer, int8, int16, int32, message, string } from '../schema.ts';
 
+/** Changes of single settings (KIP-339). */
 export const IncrementalAlterConfigsRequest = message(
   { name: 'IncrementalAlterConfigsRequest', apiKey: 44, versions: [0, 1], flexible: 1 },
   {
@@ -8,6 +9,7 @@ export const IncrementalAlterConfigsRequest = message(
       resourceName: string,
       configs: array({
         name: string,
+        // 0: set; 1: delete; 2: append to a list; 3: take from a list.
         configOperation: int8,
         value: string.nullable(),
       }),

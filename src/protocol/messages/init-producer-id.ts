@@ -1,8 +1,13 @@
 import { bool, type Infer, int16, int32, int64, message, string } from '../schema.ts';
 
+/**
+ * A producer id, and for a transactional id the next epoch (KIP-98, KIP-360). Version 6 is not
+ * released yet (KIP-939).
+ */
 export const InitProducerIdRequest = message(
   { name: 'InitProducerIdRequest', apiKey: 22, versions: [0, 6], flexible: 2 },
   {
+    // Null for an idempotent producer without transactions.
     transactionalId: string.nullable(),
     transactionTimeoutMs: int32,
     producerId: int64.since(3).default(-1n),

@@ -1,9 +1,11 @@
 import { array, type Infer, int16, int32, message, string } from '../schema.ts';
 
+/** Reassignments under way (KIP-455). */
 export const ListPartitionReassignmentsRequest = message(
   { name: 'ListPartitionReassignmentsRequest', apiKey: 46, versions: [0, 0], flexible: 0 },
   {
     timeoutMs: int32.default(60000),
+    // Null asks for all.
     topics: array({
       name: string,
       partitionIndexes: array(int32),

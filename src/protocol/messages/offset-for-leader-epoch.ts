@@ -1,5 +1,6 @@
 import { array, type Infer, int16, int32, message, offset, string } from '../schema.ts';
 
+/** Where a leader epoch ended (KIP-101, KIP-320). */
 export const OffsetForLeaderEpochRequest = message(
   { name: 'OffsetForLeaderEpochRequest', apiKey: 23, versions: [0, 4], flexible: 4 },
   {

@@ -1,5 +1,6 @@
 import { array, bool, type Infer, int8, int16, int32, message, string } from '../schema.ts';
 
+/** Feature levels to finalize (KIP-584). */
 export const UpdateFeaturesRequest = message(
   { name: 'UpdateFeaturesRequest', apiKey: 57, versions: [0, 2], flexible: 0 },
   {
@@ -7,7 +8,9 @@ export const UpdateFeaturesRequest = message(
     featureUpdates: array({
       feature: string,
       maxVersionLevel: int16,
+      // Replaced by upgradeType.
       allowDowngrade: bool.until(0),
+      // 1: upgrade; 2: downgrade without loss; 3: downgrade with loss.
       upgradeType: int8.since(1).default(1),
     }),
     validateOnly: bool.since(1),

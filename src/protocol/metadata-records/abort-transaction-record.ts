@@ -1,5 +1,6 @@
 import { type Infer, message, string } from '../schema.ts';
 
+/** The records since BeginTransactionRecord do not count. */
 export const AbortTransactionRecord = message(
   { name: 'AbortTransactionRecord', apiKey: 25, versions: [0, 0], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { type Infer, int8, message, string, uuid } from '../schema.ts';
 
+/** An ACL. */
 export const AccessControlEntryRecord = message(
   { name: 'AccessControlEntryRecord', apiKey: 18, versions: [0, 0], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { type Infer, message, string } from '../schema.ts';
 
+/** What follows counts only once EndTransactionRecord came (KIP-868). */
 export const BeginTransactionRecord = message(
   { name: 'BeginTransactionRecord', apiKey: 23, versions: [0, 0], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { type Infer, message, string } from '../schema.ts';
 
+/** Empties the eligible leader replicas of a topic, or of all (KIP-966). */
 export const ClearElrRecord = message(
   { name: 'ClearElrRecord', apiKey: 28, versions: [0, 0], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { array, bool, float64, type Infer, message, string } from '../schema.ts';
 
+/** A quota of a user, client id or address. */
 export const ClientQuotaRecord = message(
   { name: 'ClientQuotaRecord', apiKey: 14, versions: [0, 0], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { type Infer, int8, message, string } from '../schema.ts';
 
+/** A setting of a resource; a null value removes it. */
 export const ConfigRecord = message(
   { name: 'ConfigRecord', apiKey: 4, versions: [0, 0], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { array, type Infer, int64, message, string } from '../schema.ts';
 
+/** A delegation token was made or renewed. */
 export const DelegationTokenRecord = message(
   { name: 'DelegationTokenRecord', apiKey: 10, versions: [0, 0], flexible: 0 },
   {

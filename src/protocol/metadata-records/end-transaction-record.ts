@@ -1,5 +1,6 @@
 import { type Infer, message } from '../schema.ts';
 
+/** The records since BeginTransactionRecord count. */
 export const EndTransactionRecord = message(
   { name: 'EndTransactionRecord', apiKey: 24, versions: [0, 0], flexible: 0 },
   {},

@@ -1,5 +1,6 @@
 import { type Infer, int16, message, string } from '../schema.ts';
 
+/** The finalized level of a feature; 0 removes it. */
 export const FeatureLevelRecord = message(
   { name: 'FeatureLevelRecord', apiKey: 12, versions: [0, 0], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { array, bool, type Infer, int16, int32, message, offset, string, uint16, uuid } from '../schema.ts';
 
+/** A broker registered with the controller; fenced until it says that it has caught up. */
 export const RegisterBrokerRecord = message(
   { name: 'RegisterBrokerRecord', apiKey: 0, versions: [0, 4], flexible: 0 },
   {

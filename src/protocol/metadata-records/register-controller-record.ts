@@ -1,5 +1,6 @@
 import { array, bool, type Infer, int16, int32, message, string, uint16, uuid } from '../schema.ts';
 
+/** A controller registered (KIP-919). */
 export const RegisterControllerRecord = message(
   { name: 'RegisterControllerRecord', apiKey: 27, versions: [0, 0], flexible: 0 },
   {

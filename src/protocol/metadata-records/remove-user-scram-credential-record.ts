@@ -1,5 +1,6 @@
 import { type Infer, int8, message, string } from '../schema.ts';
 
+/** A SCRAM credential is gone. */
 export const RemoveUserScramCredentialRecord = message(
   { name: 'RemoveUserScramCredentialRecord', apiKey: 22, versions: [0, 0], flexible: 0 },
   {

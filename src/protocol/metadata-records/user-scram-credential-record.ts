@@ -1,5 +1,6 @@
 import { bytes, type Infer, int8, int32, message, string } from '../schema.ts';
 
+/** A SCRAM credential of a user. */
 export const UserScramCredentialRecord = message(
   { name: 'UserScramCredentialRecord', apiKey: 11, versions: [0, 0], flexible: 0 },
   {

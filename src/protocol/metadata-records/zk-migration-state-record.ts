@@ -1,5 +1,6 @@
 import { type Infer, int8, message } from '../schema.ts';
 
+/** How far a migration from ZooKeeper had come; still found in logs that began with one. */
 export const ZkMigrationStateRecord = message(
   { name: 'ZkMigrationStateRecord', apiKey: 21, versions: [0, 0], flexible: 0 },
   {

@@ -5,6 +5,7 @@ const voter = {
   voterDirectoryId: uuid.since(1),
 };
 
+/** The value of the control record with which a new leader begins its epoch. */
 export const LeaderChangeMessage = message(
   { name: 'LeaderChangeMessage', versions: [0, 1], flexible: 0 },
   {

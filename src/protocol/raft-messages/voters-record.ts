@@ -1,5 +1,6 @@
 import { array, type Infer, int16, int32, message, string, struct, uint16, uuid } from '../schema.ts';
 
+/** The value of the control record that names all voters (KIP-853). */
 export const VotersRecord = message(
   { name: 'VotersRecord', versions: [0, 0], flexible: 0 },
   {

@@ -146,8 +146,8 @@ class Walk implements RecordWalk {
 }
 
 /**
- * Walks `count` records that must fill `bytes[from, to)` exactly (the plain form of a batch's payload). Reads nothing
- * outside, allocates nothing per record, never throws.
+ * Walks `count` records that must fill `bytes[from, to)` exactly (the plain form of a batch's payload). What lies outside
+ * has no influence; allocates nothing per record, never throws. One long function on purpose: this is the hot path.
  */
 export function walkRecords(bytes: Uint8Array, from: number, to: number, count: number): RecordWalk {
   const walk = new Walk();

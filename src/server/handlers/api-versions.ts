@@ -1,4 +1,4 @@
-import { apiVersionsFeatures, type FeatureRange } from '../../metadata/features.ts';
+import { apiVersionsFeatures, type FeatureRange, KRAFT_VERSION } from '../../metadata/features.ts';
 import type { MetadataImage } from '../../metadata/image.ts';
 import { type ErrorCode, Errors } from '../../protocol/errors.ts';
 import { ApiVersionsRequest, ApiVersionsResponse } from '../../protocol/messages/api-versions.ts';
@@ -12,8 +12,9 @@ export interface ApiVersionsServices {
   readonly nodeId: number;
   readonly clusterId: string;
   readonly supportedFeatures: ReadonlyMap<string, FeatureRange>;
-  /** The finalized features are in it. */
+  /** The finalized features are in it, except kraft.version, which the metadata log itself keeps. */
   image(): MetadataImage;
+  kraftVersion(): number;
   /** All rows served on a kind of listener, this one included. */
   rowsOf(kind: ListenerKind): readonly ApiRow[];
 }
@@ -42,11 +43,18 @@ export function apiVersionsRow(services: ApiVersionsServices): ApiRow {
       return {
         ...empty(Errors.NONE),
         apiKeys: keysOf(services, call),
-        ...apiVersionsFeatures(services.supportedFeatures, services.image().features, call.version),
+        ...apiVersionsFeatures(services.supportedFeatures, finalizedFeatures(services), call.version),
       };
     },
     failure: (_request, code) => empty(code),
   });
+}
+
+function finalizedFeatures(services: ApiVersionsServices): MetadataImage['features'] {
+  const { features } = services.image();
+  const kraftVersion = services.kraftVersion();
+  if (kraftVersion === 0) return features;
+  return { ...features, finalized: new Map(features.finalized).set(KRAFT_VERSION, kraftVersion) };
 }
 
 function check(

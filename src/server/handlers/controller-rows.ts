@@ -1,6 +1,8 @@
 import type { Clock } from '../../base/ports.ts';
+import { ZERO_UUID } from '../../base/uuid.ts';
 import type { QuorumController } from '../../controller/quorum-controller.ts';
 import type { Outcome, RequestContext } from '../../controller/result.ts';
+import type { DescribeQuorumResponse } from '../../protocol/messages/describe-quorum.ts';
 import { type ApiRow, type ApiShape, staged } from '../api-row.ts';
 import { alterConfigsShape } from './alter-configs.ts';
 import {
@@ -57,7 +59,9 @@ export function controllerRows(controller: QuorumController, clock: Clock): read
     ),
     // Its answer carries times of day.
     row(describeQuorumApi, (request, context, done) =>
-      controller.describeQuorum(request, { ...context, nowMs: clock.wallMs() }, done),
+      controller.describeQuorum(request, { ...context, nowMs: clock.wallMs() }, (outcome) =>
+        done(outcome.ok ? { ok: true, response: forVersion(outcome.response, context.apiVersion) } : outcome),
+      ),
     ),
     row(brokerRegistrationApi, (request, context, done) =>
       controller.brokerRegistration(request, context, done),
@@ -67,4 +71,23 @@ export function controllerRows(controller: QuorumController, clock: Clock): read
       controller.allocateProducerIds(request, context, done),
     ),
   ];
+}
+
+/** Before version 2 there is no room for directory ids and endpoints. */
+function forVersion(response: DescribeQuorumResponse, version: number): DescribeQuorumResponse {
+  if (version >= 2) return response;
+  const plain = <Replica>(replicas: readonly Replica[]): Replica[] =>
+    replicas.map((replica) => ({ ...replica, replicaDirectoryId: ZERO_UUID }));
+  return {
+    ...response,
+    nodes: [],
+    topics: response.topics.map((topic) => ({
+      ...topic,
+      partitions: topic.partitions.map((partition) => ({
+        ...partition,
+        currentVoters: plain(partition.currentVoters),
+        observers: plain(partition.observers),
+      })),
+    })),
+  };
 }

@@ -42,6 +42,7 @@ export function produceRow(services: HandlerServices): ApiRow {
   return staged<ProduceRequest, ProduceResponse>({
     request: ProduceRequest,
     response: ProduceResponse,
+    appends: true,
     handle(call, request) {
       const preparing = prepareCodecs(request);
       if (preparing === undefined) produce(services, call, request);

@@ -280,7 +280,7 @@ describe('dynamic settings', () => {
     );
   });
 
-  test('that are unreadable or for the start only are passed over', () => {
+  test('that are unreadable or for the start only are passed over, unknown ones kept', () => {
     const cluster = new Map([
       ['message.max.bytes', 'many'],
       ['num.partitions', '9'],
@@ -289,7 +289,7 @@ describe('dynamic settings', () => {
     const changed = config.withDynamic({ broker: new Map(), cluster });
     expect(changed.get('message.max.bytes')).toBe(1000);
     expect(changed.get('num.partitions')).toBe(1);
-    expect(changed.dynamic.cluster.size).toBe(0);
+    expect([...changed.dynamic.cluster.keys()]).toEqual(['unknown.name']);
   });
 });
 

@@ -59,8 +59,10 @@ export class FakeStorage implements Storage {
     this.fail('open', path);
     let file = this.files.get(path);
     if (file === undefined) {
-      if (mode === 'read' || mode === 'write') throw new StorageError('ENOENT', path, `${path} does not exist`);
-      if (!this.dirs.has(path.slice(0, path.lastIndexOf('/')))) throw new StorageError('ENOENT', path, `no folder for ${path}`);
+      if (mode === 'read' || mode === 'write')
+        throw new StorageError('ENOENT', path, `${path} does not exist`);
+      if (!this.dirs.has(path.slice(0, path.lastIndexOf('/'))))
+        throw new StorageError('ENOENT', path, `no folder for ${path}`);
       file = { bytes: Buffer.alloc(0), synced: Buffer.alloc(0) };
       this.files.set(path, file);
     }
@@ -89,7 +91,9 @@ export class FakeStorage implements Storage {
       const rest = path.startsWith(prefix) ? path.slice(prefix.length) : '';
       if (rest !== '' && !rest.includes('/')) entries.set(rest, true);
     }
-    return [...entries].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, isDirectory]) => ({ name, isDirectory }));
+    return [...entries]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, isDirectory]) => ({ name, isDirectory }));
   }
 
   makeDir(dir: string): void {
@@ -204,14 +208,25 @@ export class FakeTime {
   #later: (() => void)[] = [];
   #timers: { atMs: number; run: () => void }[] = [];
   readonly clock = { wallMs: () => this.nowMs, monotonicMs: () => this.nowMs };
-  readonly turn = { later: (run: () => void) => void this.#later.push(run) };
+  readonly turn = {
+    later: (run: () => void) => this.#push(run),
+    atEnd: (run: () => void) => this.#push(run),
+  };
   readonly timers = {
     after: (delayMs: number, run: () => void): Timer => {
       const timer = { atMs: this.nowMs + delayMs, run };
       this.#timers.push(timer);
-      return { cancel: () => void (this.#timers = this.#timers.filter((one) => one !== timer)) };
+      return { cancel: () => this.#cancel(timer) };
     },
   };
+
+  #push(run: () => void): void {
+    this.#later.push(run);
+  }
+
+  #cancel(timer: { atMs: number; run: () => void }): void {
+    this.#timers = this.#timers.filter((one) => one !== timer);
+  }
 
   /** Ends the tick. */
   tick(): void {
@@ -292,11 +307,22 @@ export class World {
   }
 
   get ports() {
-    return { storage: this.storage, logger: silent, clock: this.time.clock, timers: this.time.timers, turn: this.time.turn, random };
+    return {
+      storage: this.storage,
+      logger: silent,
+      clock: this.time.clock,
+      timers: this.time.timers,
+      turn: this.time.turn,
+      random,
+    };
   }
 
   freshShared(): SharedLogState {
-    return sharedLogState({ storage: this.storage, options: this.options, pool: new BufferPool({ poison: true }) });
+    return sharedLogState({
+      storage: this.storage,
+      options: this.options,
+      pool: new BufferPool({ poison: true }),
+    });
   }
 
   /** Opens /data/t-0 as a process that just started does. */
@@ -320,7 +346,8 @@ export class World {
   /** The bytes of a file of /data/t-0. */
   file(name: string): Buffer {
     const bytes = this.storage.files.get(`/data/t-0/${name}`)?.bytes;
-    if (bytes === undefined) throw new Error(`no file ${name} among ${[...this.storage.files.keys()].join(' ')}`);
+    if (bytes === undefined)
+      throw new Error(`no file ${name} among ${[...this.storage.files.keys()].join(' ')}`);
     return bytes;
   }
 
@@ -329,7 +356,10 @@ export class World {
   }
 }
 
-export function batch(values: readonly string[], options: BatchOptions & { timestamp?: number; keys?: boolean } = {}): Buffer {
+export function batch(
+  values: readonly string[],
+  options: BatchOptions & { timestamp?: number; keys?: boolean } = {},
+): Buffer {
   const { timestamp = 1_700_000_000_000, keys = true, ...rest } = options;
   const builder = new BatchBuilder(rest);
   for (const value of values) {
@@ -367,7 +397,12 @@ export function append(log: PartitionLog, bytes: Buffer, leaderEpoch = 0): Outco
 }
 
 /** Whole batches from `offset`, warm or cold, as copies; the buffers are given back. */
-export async function fetch(log: PartitionLog, offset: number, maxBytes = 1 << 20, upTo = log.logEndOffset): Promise<Buffer> {
+export async function fetch(
+  log: PartitionLog,
+  offset: number,
+  maxBytes = 1 << 20,
+  upTo = log.logEndOffset,
+): Promise<Buffer> {
   const read = await resolved(log.read(offset, maxBytes, { minOneMessage: true, upTo }));
   const bytes = Buffer.concat(read.bytes);
   read.release();

@@ -55,7 +55,10 @@ test('a short write leaves the log as it was and fails everything staged behind 
   world.storage.room = { match: '.log', bytes: 90 };
   world.time.tick();
   expect(lost.map((one) => one.state)).toEqual(['failed', 'failed']);
-  expect(lost.map((one) => (one.error as ProtocolError).code)).toEqual([Errors.KAFKA_STORAGE_ERROR, Errors.KAFKA_STORAGE_ERROR]);
+  expect(lost.map((one) => (one.error as ProtocolError).code)).toEqual([
+    Errors.KAFKA_STORAGE_ERROR,
+    Errors.KAFKA_STORAGE_ERROR,
+  ]);
   expect(world.file('00000000000000000000.log').length).toBe(size);
   expect([log.logEndOffset, log.assignedEndOffset, log.isOffline, log.latestEpoch]).toEqual([1, 1, false, 0]);
   expect(log.activeProducers()).toEqual([]);
@@ -240,10 +243,15 @@ test('raft appends keep the offsets they have and refuse those that do not fit',
   const world = new World();
   const log = world.open();
   const done = () => {};
-  const info = log.appendAsLeader(batch(['a', 'b'], { baseOffset: 0, leaderEpoch: 3 }), 3, { origin: 'raft', done });
+  const info = log.appendAsLeader(batch(['a', 'b'], { baseOffset: 0, leaderEpoch: 3 }), 3, {
+    origin: 'raft',
+    done,
+  });
   expect([info.firstOffset, info.lastOffset, log.logEndOffset]).toEqual([0, 1, 2]);
   const overlap = batch(['c'], { baseOffset: 1, leaderEpoch: 3 });
   expect(codeOf(() => log.appendAsLeader(overlap, 3, { origin: 'raft', done }))).toBe(Errors.INVALID_RECORD);
   const wrongEpoch = batch(['c'], { baseOffset: 2, leaderEpoch: 2 });
-  expect(codeOf(() => log.appendAsLeader(wrongEpoch, 3, { origin: 'raft', done }))).toBe(Errors.INVALID_RECORD);
+  expect(codeOf(() => log.appendAsLeader(wrongEpoch, 3, { origin: 'raft', done }))).toBe(
+    Errors.INVALID_RECORD,
+  );
 });

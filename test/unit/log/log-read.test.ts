@@ -125,9 +125,17 @@ test('reads go on across segments and over gaps in offsets', async () => {
 
 test('finds offsets by time: first record at or after it, also inside a compressed batch', () => {
   const world = new World();
-  const log = world.open({ indexIntervalBytes: 0, messageTimestampAfterMaxMs: Number.MAX_SAFE_INTEGER, segmentBytes: 400 });
+  const log = world.open({
+    indexIntervalBytes: 0,
+    messageTimestampAfterMaxMs: Number.MAX_SAFE_INTEGER,
+    segmentBytes: 400,
+  });
   for (let at = 0; at < 12; at += 1) {
-    append(log, batch([`a${at}`], { timestamp: 1000 + at * 10, compression: at % 2 === 0 ? 'gzip' : 'none' }), 2);
+    append(
+      log,
+      batch([`a${at}`], { timestamp: 1000 + at * 10, compression: at % 2 === 0 ? 'gzip' : 'none' }),
+      2,
+    );
   }
   world.time.tick();
   expect(log.offsetForTimestamp(0n)).toEqual({ offset: 0, timestamp: 1000n, leaderEpoch: 2 });

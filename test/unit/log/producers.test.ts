@@ -25,7 +25,12 @@ test('a repeat of one of the last five batches is answered with its first offset
   for (let at = 0; at < 6; at += 1) append(log, from(at * 2, 2));
   world.time.tick();
   const repeat = append(log, from(4, 2));
-  expect([repeat.duplicate, repeat.firstOffset, repeat.lastOffset, repeat.state]).toEqual([true, 4, 5, 'done']);
+  expect([repeat.duplicate, repeat.firstOffset, repeat.lastOffset, repeat.state]).toEqual([
+    true,
+    4,
+    5,
+    'done',
+  ]);
   expect(log.assignedEndOffset).toBe(12);
   expect(codeOf(() => append(log, from(0, 2)))).toBe(Errors.OUT_OF_ORDER_SEQUENCE_NUMBER);
   expect(codeOf(() => append(log, from(4, 1)))).toBe(Errors.OUT_OF_ORDER_SEQUENCE_NUMBER);
@@ -140,7 +145,9 @@ test('an open transaction holds the last stable offset until its marker is repli
   world.time.tick();
   log.updateHighWatermark(3);
   expect([log.highWatermark, log.lastStableOffset]).toEqual([3, 1]);
-  expect(codeOf(() => append(log, batch(['x'], { ...txn, isTransactional: false, baseSequence: 2 })))).toBe(Errors.INVALID_TXN_STATE);
+  expect(codeOf(() => append(log, batch(['x'], { ...txn, isTransactional: false, baseSequence: 2 })))).toBe(
+    Errors.INVALID_TXN_STATE,
+  );
   const marker = (committed: boolean, producerEpoch = 0, coordinatorEpoch = 5) =>
     endTxnMarkerBatch({ committed, producerId: 9n, producerEpoch, coordinatorEpoch, timestamp: 1n });
   const done = () => {};
@@ -150,12 +157,16 @@ test('an open transaction holds the last stable offset until its marker is repli
   expect(log.lastStableOffset).toBe(1);
   log.updateHighWatermark(4);
   expect(log.lastStableOffset).toBe(4);
-  expect(log.abortedTransactions(0, 10)).toEqual([{ producerId: 9n, firstOffset: 1, lastOffset: 3, lastStableOffset: 4 }]);
+  expect(log.abortedTransactions(0, 10)).toEqual([
+    { producerId: 9n, firstOffset: 1, lastOffset: 3, lastStableOffset: 4 },
+  ]);
   expect(log.abortedTransactions(4, 10)).toEqual([]);
   expect(codeOf(() => log.appendAsLeader(marker(true, 0, 4), 0, { origin: 'coordinator', done }))).toBe(
     Errors.TRANSACTION_COORDINATOR_FENCED,
   );
-  expect(codeOf(() => log.appendAsLeader(marker(true), 0, { origin: 'client', done }))).toBe(Errors.INVALID_RECORD);
+  expect(codeOf(() => log.appendAsLeader(marker(true), 0, { origin: 'client', done }))).toBe(
+    Errors.INVALID_RECORD,
+  );
 });
 
 test('a failed marker leaves the transaction open', () => {
@@ -165,9 +176,19 @@ test('a failed marker leaves the transaction open', () => {
   append(log, batch(['t0'], txn));
   world.time.tick();
   log.updateHighWatermark(1);
-  const marker = endTxnMarkerBatch({ committed: false, producerId: 9n, producerEpoch: 0, coordinatorEpoch: 1, timestamp: 1n });
+  const marker = endTxnMarkerBatch({
+    committed: false,
+    producerId: 9n,
+    producerEpoch: 0,
+    coordinatorEpoch: 1,
+    timestamp: 1n,
+  });
   log.appendAsLeader(marker, 0, { origin: 'coordinator', done: () => {} });
   world.storage.failing = { operation: 'write', match: '.log' };
   world.time.tick();
-  expect([log.lastStableOffset, log.abortedTransactions(0, 9), log.activeProducers()[0]?.currentTxnStartOffset]).toEqual([0, [], 0]);
+  expect([
+    log.lastStableOffset,
+    log.abortedTransactions(0, 9),
+    log.activeProducers()[0]?.currentTxnStartOffset,
+  ]).toEqual([0, [], 0]);
 });

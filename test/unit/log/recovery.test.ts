@@ -26,7 +26,7 @@ test('a torn tail is cut and the log goes on behind it', async () => {
 });
 
 test.each([
-  ['a flipped bit', (bytes: Buffer, at: number) => void (bytes[at + 70]! ^= 1)],
+  ['a flipped bit', (bytes: Buffer, at: number) => void bytes.writeUInt8(bytes[at + 70]! ^ 1, at + 70)],
   ['zeroes', (bytes: Buffer, at: number) => void bytes.fill(0, at)],
   ['a length beyond the file', (bytes: Buffer, at: number) => void bytes.writeInt32BE(0x7fffffff, at + 8)],
   ['a negative length', (bytes: Buffer, at: number) => void bytes.writeInt32BE(-1, at + 8)],
@@ -75,7 +75,11 @@ test.each(['removed', 'torn', 'garbled'])('%s indexes are rebuilt to the same by
   for (const name of names) {
     const file = world.storage.files.get(`/data/t-0/${name}`)!;
     if (how === 'removed') world.storage.removeNow(`/data/t-0/${name}`);
-    else file.bytes = how === 'torn' ? file.bytes.subarray(0, file.bytes.length - 3) : Buffer.alloc(file.bytes.length, 0xff);
+    else
+      file.bytes =
+        how === 'torn'
+          ? file.bytes.subarray(0, file.bytes.length - 3)
+          : Buffer.alloc(file.bytes.length, 0xff);
   }
   const again = world.open({ indexIntervalBytes: 200 }, { cleanShutdown: true });
   expect((await valuesFrom(again, 33)).length).toBe(7);
@@ -99,7 +103,9 @@ test('what was acknowledged under flush.messages=1 survives a power loss', async
   world.storage.holdSyncs = false;
   const again = world.open({ flushMessages: 1 });
   expect(acknowledged).toBeGreaterThanOrEqual(16);
-  expect((await valuesFrom(again, 0)).slice(0, acknowledged)).toEqual(Array.from({ length: acknowledged }, (_, at) => `v${at}`));
+  expect((await valuesFrom(again, 0)).slice(0, acknowledged)).toEqual(
+    Array.from({ length: acknowledged }, (_, at) => `v${at}`),
+  );
   expect(again.topicId).toBe(topicId);
 });
 
@@ -131,7 +137,9 @@ test('a folder of another topic id is refused', () => {
   write(world, 1);
   expect(world.file('partition.metadata').toString()).toBe(`version: 0\ntopic_id: ${topicId}`);
   const other = { topicId: 'AnotherTopicIdAnotherA' as typeof topicId };
-  expect(() => world.open({}, other)).toThrow(expect.objectContaining({ code: Errors.INCONSISTENT_TOPIC_ID }));
+  expect(() => world.open({}, other)).toThrow(
+    expect.objectContaining({ code: Errors.INCONSISTENT_TOPIC_ID }),
+  );
   world.storage.files.get('/data/t-0/partition.metadata')!.bytes = Buffer.alloc(0);
   expect(world.open().topicId).toBe(topicId);
 });

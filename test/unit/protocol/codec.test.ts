@@ -54,7 +54,7 @@ describe(`every message and version (PROTOCOL_SEED=${SEED})`, () => {
       for (const version of versionsOf(schema)) {
         const random = new SeededRandom(SEED - version);
         const bytes = encodeToBytes(schema, version, randomMessage(schema, version, random));
-        const cuts = bytes.length <= 64 ? bytes.length : 64;
+        const cuts = Math.min(bytes.length, 64);
         for (let cut = 0; cut < cuts; cut++) {
           const at = bytes.length <= 64 ? cut : random.below(bytes.length);
           expect(() => decode(schema, version, bytes.subarray(0, at))).toThrow(ProtocolDecodeError);

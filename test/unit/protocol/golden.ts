@@ -7,6 +7,8 @@ export interface Golden {
   from: string[];
   /** What none of them has. */
   absent: string[];
+  /** By name: Kafka's code of the error, and whether a client may try again. */
+  errors: { [name: string]: [code: number, isRetriable: boolean] };
   /** By message and version: the bytes of the numbered and of the sparse value as hex. */
   bytes: { [message: string]: { [version: string]: string } };
   /** By message and version: Kafka's JSON form of the numbered value. */

@@ -4,7 +4,7 @@ import { type AnyMessage, type FieldSpec, isIn, type NamedField } from '../../..
 
 /** Values for golden bytes: the same for the same schema, whatever the machine. */
 
-/** Every field of the version is set and no two have the same value, so that fields that changed places show. */
+/** Every field of the version is set, and numbers differ from each other, so that fields that changed places show. */
 export function numberedMessage(schema: AnyMessage, version: number): StructValue {
   let last = 0;
   const next = (): number => ++last;
@@ -55,20 +55,14 @@ export function numberedMessage(schema: AnyMessage, version: number): StructValu
   return structOf(schema.fields);
 }
 
-/** Null wherever the version allows it, and the default elsewhere. */
+/** Null wherever the version allows it at the top, and the default elsewhere. */
 export function sparseMessage(schema: AnyMessage, version: number): StructValue {
   const value: StructValue = {};
   for (const { name, spec } of schema.fields) {
     const mayBeNull = isIn(spec.versions, version) && isIn(spec.nullable, version);
-    const byDefault = defaultOf(spec);
-    value[name] = mayBeNull ? null : byDefault === null ? emptyOf(spec) : byDefault;
+    value[name] = mayBeNull ? null : defaultOf(spec);
   }
   return value;
-}
-
-/** A version without null takes an empty value where the default is null. */
-function emptyOf(spec: FieldSpec): unknown {
-  return isIn(spec.versions, 0) && spec.kind === 'string' ? '' : null;
 }
 
 function uuidOf(number: number): Uuid {

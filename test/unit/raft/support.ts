@@ -39,7 +39,10 @@ export class MemoryLog implements ReplicatedLog {
   append(batch: Buffer, epoch: number, done: (error?: Error) => void): void {
     const failure = this.failNextAppend;
     this.failNextAppend = undefined;
-    if (failure !== undefined) return done(failure);
+    if (failure !== undefined) {
+      done(failure);
+      return;
+    }
     if (baseOffset(batch, 0) !== this.endOffset || partitionLeaderEpoch(batch, 0) !== epoch)
       throw new Error('misfit');
     this.batches.push(Buffer.from(batch));
@@ -58,7 +61,7 @@ export class MemoryLog implements ReplicatedLog {
   }
   read(from: number): Uint8Array {
     const at = this.batches.findIndex((batch) => lastOffset(batch, 0) >= from);
-    return at < 0 ? new Uint8Array() : Buffer.concat(this.batches.slice(at, at + 3));
+    return at < 0 ? new Uint8Array() : Buffer.concat(this.batches.slice(at, at + 40));
   }
   truncateTo(endOffset: number): void {
     this.batches = this.batches.filter((batch) => lastOffset(batch, 0) < endOffset);
@@ -77,7 +80,7 @@ export class MemoryLog implements ReplicatedLog {
   static of(bytes: Buffer): MemoryLog {
     const log = new MemoryLog();
     const positions = [...batchPositions(bytes), bytes.length];
-    positions.slice(1).forEach((end, i) => log.batches.push(bytes.subarray(positions[i], end)));
+    log.batches = positions.slice(1).map((end, i) => bytes.subarray(positions[i], end));
     return log;
   }
 }
@@ -90,13 +93,21 @@ export class World {
   readonly storage = new MemoryStorage();
   readonly clock: Clock = { wallMs: () => this.nowMs, monotonicMs: () => this.nowMs };
   #later: (() => void)[] = [];
+  #atEnd: (() => void)[] = [];
   #timers: { at: number; run: () => void; cancelled: boolean }[] = [];
-  readonly turn: Turn = { later: (run) => void this.#later.push(run) };
+  readonly turn: Turn = {
+    later: (run) => void this.#later.push(run),
+    atEnd: (run) => void this.#atEnd.push(run),
+  };
   readonly timers: Timers = {
     after: (delayMs, run) => {
       const timer = { at: this.nowMs + delayMs, run, cancelled: false };
       this.#timers.push(timer);
-      return { cancel: () => void (timer.cancelled = true) };
+      return {
+        cancel: () => {
+          timer.cancelled = true;
+        },
+      };
     },
   };
   get ports() {
@@ -104,10 +115,12 @@ export class World {
   }
   /** Runs the ends of ticks and what promises bring, until nothing is left to do. */
   async settle(): Promise<void> {
-    for (let idle = 0; idle < 30; idle++) {
+    for (let idle = 0; idle < 80; idle++) {
       const now = this.#later.splice(0);
       for (const run of now) run();
-      if (now.length > 0) idle = 0;
+      const last = this.#atEnd.splice(0);
+      for (const run of last) run();
+      if (now.length + last.length > 0) idle = 0;
       await Promise.resolve();
     }
   }

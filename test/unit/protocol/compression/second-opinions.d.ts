@@ -1,8 +1,3 @@
-declare module 'snappyjs' {
-  export function compress(bytes: Uint8Array): Uint8Array;
-  export function uncompress(bytes: Uint8Array): Uint8Array;
-}
-
 declare module 'lz4js' {
   /** Returns the end of the output. */
   export function decompressBlock(

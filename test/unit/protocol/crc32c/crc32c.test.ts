@@ -1,5 +1,5 @@
 import reference from 'crc-32/crc32c.js';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { crc32c } from '../../../../src/protocol/crc32c.ts';
 import { updateByTable } from '../../../../src/protocol/crc32c-table.ts';
 import {
@@ -116,5 +116,28 @@ describe('the table', () => {
     for (const length of LENGTHS) {
       expect(~updateByTable(-1, view, 5, 5 + length) >>> 0).toBe(expected(5, 5 + length));
     }
+  });
+});
+
+describe('without WebAssembly', () => {
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.resetModules();
+  });
+
+  it.each([
+    undefined,
+    {
+      Module: class {},
+      Instance: class {
+        readonly exports = {};
+      },
+    },
+  ])('gives the same answers (%#)', async (runtime) => {
+    vi.stubGlobal('WebAssembly', runtime);
+    vi.resetModules();
+    const fresh = await import('../../../../src/protocol/crc32c.ts');
+    for (const length of [5, 200, 700, 5000, 60_000])
+      expect(fresh.crc32c(bytes, 1, 1 + length)).toBe(expected(1, 1 + length));
   });
 });

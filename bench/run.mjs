@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+// npm run bench [-- --seconds N] [--only odradek|apache] [--rounds N]: this broker and, where Java is there, Apache Kafka in turn.
+// Bundles bench/*.ts with what they share with the interop tests, because Node 20 does not run TypeScript.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'rolldown';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const out = mkdtempSync(join(tmpdir(), 'odradek-bench-'));
+try {
+  await build({
+    input: { main: join(here, 'main.ts'), load: join(here, 'load.ts') },
+    platform: 'node',
+    output: { dir: out, format: 'esm', entryFileNames: '[name].mjs', chunkFileNames: '[name]-[hash].mjs' },
+    logLevel: 'warn',
+  });
+  const env = { ...process.env, ODRADEK_ROOT: dirname(here), ODRADEK_LOAD: join(out, 'load.mjs') };
+  const run = spawnSync(process.execPath, [join(out, 'main.mjs'), ...process.argv.slice(2)], {
+    env,
+    stdio: 'inherit',
+  });
+  process.exitCode = run.status ?? 1;
+} finally {
+  rmSync(out, { recursive: true, force: true });
+}

@@ -1,0 +1,205 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Broker, startBroker } from '../../src/index.ts';
+import { defaults } from '../../src/protocol/codec.ts';
+import { Errors } from '../../src/protocol/errors.ts';
+import * as alterConfigs from '../../src/protocol/messages/alter-configs.ts';
+import { ApiVersionsRequest, ApiVersionsResponse } from '../../src/protocol/messages/api-versions.ts';
+import * as createPartitions from '../../src/protocol/messages/create-partitions.ts';
+import * as createTopics from '../../src/protocol/messages/create-topics.ts';
+import * as deleteTopics from '../../src/protocol/messages/delete-topics.ts';
+import * as describeCluster from '../../src/protocol/messages/describe-cluster.ts';
+import * as describeConfigs from '../../src/protocol/messages/describe-configs.ts';
+import * as describeLogDirs from '../../src/protocol/messages/describe-log-dirs.ts';
+import * as describeQuorum from '../../src/protocol/messages/describe-quorum.ts';
+import * as describeTopicPartitions from '../../src/protocol/messages/describe-topic-partitions.ts';
+import * as fetch from '../../src/protocol/messages/fetch.ts';
+import * as findCoordinator from '../../src/protocol/messages/find-coordinator.ts';
+import * as incrementalAlterConfigs from '../../src/protocol/messages/incremental-alter-configs.ts';
+import * as initProducerId from '../../src/protocol/messages/init-producer-id.ts';
+import * as listOffsets from '../../src/protocol/messages/list-offsets.ts';
+import * as listPartitionReassignments from '../../src/protocol/messages/list-partition-reassignments.ts';
+import * as metadata from '../../src/protocol/messages/metadata.ts';
+import * as offsetForLeaderEpoch from '../../src/protocol/messages/offset-for-leader-epoch.ts';
+import * as produce from '../../src/protocol/messages/produce.ts';
+import * as updateFeatures from '../../src/protocol/messages/update-features.ts';
+import type { MessageSchema } from '../../src/protocol/schema.ts';
+import { WireClient } from './wire-client.ts';
+
+interface Probe {
+  readonly request: MessageSchema<unknown>;
+  readonly response: MessageSchema<unknown>;
+  /** What to ask in a version; the error code, where the answer has one of its own, must be 0. */
+  body(version: number): object;
+}
+
+function probe<Request, Response>(
+  request: MessageSchema<Request>,
+  response: MessageSchema<Response>,
+  body: (version: number) => object = () => ({}),
+): Probe {
+  return { request: request as MessageSchema<unknown>, response: response as MessageSchema<unknown>, body };
+}
+
+const topic = (version: number) => `made-by-v${version}`;
+const partition = { partitionIndex: 0, index: 0, partition: 0 };
+
+/** A sensible request for each API; every version that the broker advertises is asked. */
+const probes: readonly Probe[] = [
+  probe(ApiVersionsRequest, ApiVersionsResponse, () => ({
+    clientSoftwareName: 'probe',
+    clientSoftwareVersion: '1.0',
+  })),
+  probe(createTopics.CreateTopicsRequest, createTopics.CreateTopicsResponse, (version) => ({
+    topics: [{ name: topic(version), numPartitions: 2, replicationFactor: 1 }],
+    timeoutMs: 5000,
+  })),
+  probe(metadata.MetadataRequest, metadata.MetadataResponse, (version) => ({
+    topics: version === 0 ? [] : [{ name: 'probed' }],
+    allowAutoTopicCreation: true,
+  })),
+  probe(produce.ProduceRequest, produce.ProduceResponse, () => ({ acks: 1, timeoutMs: 1000, topicData: [] })),
+  probe(fetch.FetchRequest, fetch.FetchResponse, (version) => ({
+    maxWaitMs: 0,
+    minBytes: 0,
+    topics:
+      version >= 13
+        ? []
+        : [{ topic: 'probed', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000 }] }],
+  })),
+  probe(listOffsets.ListOffsetsRequest, listOffsets.ListOffsetsResponse, () => ({
+    replicaId: -1,
+    topics: [{ name: 'probed', partitions: [{ ...partition, timestamp: -1n }] }],
+  })),
+  probe(
+    offsetForLeaderEpoch.OffsetForLeaderEpochRequest,
+    offsetForLeaderEpoch.OffsetForLeaderEpochResponse,
+    () => ({
+      topics: [{ topic: 'probed', partitions: [{ partition: 0, leaderEpoch: 0 }] }],
+    }),
+  ),
+  probe(findCoordinator.FindCoordinatorRequest, findCoordinator.FindCoordinatorResponse, (version) =>
+    version >= 4 ? { coordinatorKeys: ['group'] } : { key: 'group' },
+  ),
+  probe(initProducerId.InitProducerIdRequest, initProducerId.InitProducerIdResponse, () => ({
+    transactionalId: null,
+    transactionTimeoutMs: 1000,
+  })),
+  probe(describeConfigs.DescribeConfigsRequest, describeConfigs.DescribeConfigsResponse, () => ({
+    resources: [
+      { resourceType: 2, resourceName: 'probed', configurationKeys: null },
+      { resourceType: 4, resourceName: '1', configurationKeys: null },
+    ],
+  })),
+  probe(alterConfigs.AlterConfigsRequest, alterConfigs.AlterConfigsResponse, () => ({
+    resources: [{ resourceType: 2, resourceName: 'probed', configs: [{ name: 'retention.ms', value: '1' }] }],
+  })),
+  probe(
+    incrementalAlterConfigs.IncrementalAlterConfigsRequest,
+    incrementalAlterConfigs.IncrementalAlterConfigsResponse,
+    () => ({
+      resources: [
+        {
+          resourceType: 2,
+          resourceName: 'probed',
+          configs: [{ name: 'retention.ms', configOperation: 0, value: '2' }],
+        },
+      ],
+    }),
+  ),
+  probe(createPartitions.CreatePartitionsRequest, createPartitions.CreatePartitionsResponse, (version) => ({
+    topics: [{ name: 'probed', count: 2 + version, assignments: null }],
+    timeoutMs: 5000,
+  })),
+  probe(describeCluster.DescribeClusterRequest, describeCluster.DescribeClusterResponse),
+  probe(describeLogDirs.DescribeLogDirsRequest, describeLogDirs.DescribeLogDirsResponse, () => ({
+    topics: null,
+  })),
+  probe(
+    describeTopicPartitions.DescribeTopicPartitionsRequest,
+    describeTopicPartitions.DescribeTopicPartitionsResponse,
+    () => ({
+      topics: [{ name: 'probed' }],
+    }),
+  ),
+  probe(
+    listPartitionReassignments.ListPartitionReassignmentsRequest,
+    listPartitionReassignments.ListPartitionReassignmentsResponse,
+  ),
+  probe(describeQuorum.DescribeQuorumRequest, describeQuorum.DescribeQuorumResponse, () => ({
+    topics: [{ topicName: '__cluster_metadata', partitions: [{ partitionIndex: 0 }] }],
+  })),
+  probe(updateFeatures.UpdateFeaturesRequest, updateFeatures.UpdateFeaturesResponse, () => ({
+    timeoutMs: 1000,
+  })),
+  probe(deleteTopics.DeleteTopicsRequest, deleteTopics.DeleteTopicsResponse, (version) =>
+    version >= 6 ? { topics: [{ name: topic(6) }] } : { topicNames: [topic(version)], timeoutMs: 5000 },
+  ),
+];
+
+/** All error codes anywhere in an answer. */
+function errorCodesIn(value: unknown): number[] {
+  if (Array.isArray(value)) return value.flatMap(errorCodesIn);
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return [];
+  return Object.entries(value).flatMap(([name, inner]) =>
+    name === 'errorCode' && typeof inner === 'number' ? [inner] : errorCodesIn(inner),
+  );
+}
+
+describe('every advertised version of every API', () => {
+  let broker: Broker;
+  let client: WireClient;
+  let advertised: readonly { apiKey: number; minVersion: number; maxVersion: number }[];
+
+  beforeAll(async () => {
+    broker = await startBroker();
+    client = await WireClient.open(broker.bootstrapServers);
+    const answer = await client.request(
+      ApiVersionsRequest,
+      ApiVersionsResponse,
+      4,
+      defaults(ApiVersionsRequest, { clientSoftwareName: 'probe', clientSoftwareVersion: '1' }),
+    );
+    advertised = answer.apiKeys;
+    await client.request(
+      createTopics.CreateTopicsRequest,
+      createTopics.CreateTopicsResponse,
+      5,
+      defaults(createTopics.CreateTopicsRequest, {
+        topics: [{ name: 'probed', numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }],
+      }),
+    );
+  });
+  afterAll(async () => {
+    client?.close();
+    await broker?.stop();
+  });
+
+  it('has a probe here for each', () => {
+    const known = probes.map(({ request }) => request.apiKey).sort((a, b) => a - b);
+    expect(advertised.map(({ apiKey }) => apiKey).sort((a, b) => a - b)).toEqual(known);
+  });
+
+  it('starts at 0 wherever an old client may', () => {
+    expect(advertised.filter(({ minVersion }) => minVersion !== 0)).toEqual([]);
+  });
+
+  it.each(probes.map((one) => [one.request.name, one] as const))(
+    '%s is answered without an error',
+    async (_name, one) => {
+      const { minVersion, maxVersion } = advertised.find(({ apiKey }) => apiKey === one.request.apiKey)!;
+      for (let version = minVersion; version <= maxVersion; version++) {
+        const body = defaults(one.request, one.body(version) as never);
+        const answer = await client.request(one.request, one.response, version, body);
+        expect([version, errorCodesIn(answer).filter((code) => code !== Errors.NONE)]).toEqual([version, []]);
+      }
+    },
+  );
+
+  it('answers an unknown ApiVersions version with error 35 in the shape of version 0', async () => {
+    const frame = Buffer.from('0000000b0012270f0000002a000000', 'hex');
+    client.write(frame);
+    const answer = await client.answer(ApiVersionsResponse, 0, 42);
+    expect(answer.errorCode).toBe(Errors.UNSUPPORTED_VERSION);
+    expect(answer.apiKeys.map(({ apiKey }) => apiKey)).toEqual(advertised.map(({ apiKey }) => apiKey));
+  });
+});

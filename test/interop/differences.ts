@@ -1,0 +1,177 @@
+import type { CaseAnswer, CaseOutcome, GoldenCase } from './support/produce-golden.ts';
+
+/**
+ * Every place where this broker may answer otherwise than Apache Kafka 4.3.1, and why. A difference that is not listed here
+ * fails a test.
+ */
+
+export interface Difference {
+  readonly why: string;
+  /** Name of the case. */
+  readonly applies: (name: string) => boolean;
+  /** Whether our outcome is all right where Apache's is `theirs`. */
+  readonly allows: (ours: CaseOutcome, theirs: CaseOutcome) => boolean;
+}
+
+const NONE = 0;
+const CORRUPT_MESSAGE = 2;
+const UNKNOWN_SERVER_ERROR = -1;
+const INVALID_RECORD = 87;
+const UNSUPPORTED_COMPRESSION_TYPE = 76;
+
+const codesOf = (outcome: CaseOutcome): readonly number[] =>
+  typeof outcome === 'string' ? [] : outcome.map((answer: CaseAnswer) => answer.errorCode);
+
+const everyCodeIn = (outcome: CaseOutcome, allowed: readonly number[]): boolean => {
+  const codes = codesOf(outcome);
+  return codes.length > 0 && codes.every((code) => allowed.includes(code));
+};
+
+export const batchDifferences: readonly Difference[] = [
+  {
+    why: `Apache Kafka answers UNKNOWN_SERVER_ERROR when reading a batch throws something it did not expect (a decompressor, a
+      varint, an overflow). Here no input leads to an unexpected error: the batch is refused by name.`,
+    applies: () => true,
+    allows: (ours, theirs) =>
+      everyCodeIn(theirs, [UNKNOWN_SERVER_ERROR]) &&
+      everyCodeIn(ours, [CORRUPT_MESSAGE, INVALID_RECORD, UNSUPPORTED_COMPRESSION_TYPE]),
+  },
+  {
+    why: `Apache Kafka never answers to records that are null: its request thread fails, and the connection stays muted.`,
+    applies: (name) => name === 'records null',
+    allows: (ours, theirs) => theirs === 'no answer' && everyCodeIn(ours, [INVALID_RECORD]),
+  },
+  {
+    why: `Offsets within a compressed batch that are not 0, 1, 2 …: Apache Kafka means to write the batch anew with dense ones and fails at that
+      (UnsupportedOperationException in its LogValidator, answered as UNKNOWN_SERVER_ERROR). Here it is written anew.`,
+    applies: (name) => / offset deltas from 1$/.test(name),
+    allows: (ours, theirs) => everyCodeIn(theirs, [UNKNOWN_SERVER_ERROR]) && everyCodeIn(ours, [NONE]),
+  },
+  {
+    why: `Bytes behind the end of a compressed stream: Java's gzip and lz4 readers leave them unread, here they make the batch invalid, as
+      they do for snappy and zstd there.`,
+    applies: (name) => /^(gzip|lz4): garbage behind/.test(name),
+    allows: (ours, theirs) =>
+      everyCodeIn(theirs, [NONE]) && everyCodeIn(ours, [CORRUPT_MESSAGE, INVALID_RECORD]),
+  },
+  {
+    why: `Apache Kafka does not look at the offset deltas of an uncompressed batch and stores them as they are, so that two records of its log
+      can have one offset. Here such a batch is stored with dense offsets.`,
+    applies: (name) => /^offset delta(s 0 2 1|s 0 0 0|s from 1| negative)$/.test(name),
+    allows: (ours, theirs) => everyCodeIn(theirs, [NONE]) && everyCodeIn(ours, [NONE]),
+  },
+  {
+    why: `A partition named twice in one request: Apache Kafka writes one of the two and answers once. Here both are written, and both answered.`,
+    applies: (name) => name === 'request: one partition twice',
+    allows: (ours) => everyCodeIn(ours, [NONE]) && codesOf(ours).length === 2,
+  },
+  {
+    why: `Transactions are refused for now, so a transactional batch finds no coordinator to ask.`,
+    applies: (name) => name === 'request: transactional id unknown, batch transactional',
+    allows: (ours) => everyCodeIn(ours, [15, 16, 19, 35, 48, 49, 53]),
+  },
+];
+
+/** The differences of one case that nothing allows, as lines to print. */
+export function unexplained(golden: GoldenCase, ours: GoldenCase, versions: readonly number[]): string[] {
+  const lines: string[] = [];
+  const at = (answers: Readonly<Record<string, CaseOutcome>>, version: number): CaseOutcome => {
+    let last: CaseOutcome = 'no answer';
+    for (const v of versions) if (v <= version) last = answers[v] ?? last;
+    return last;
+  };
+  for (const version of versions) {
+    const theirs = at(golden.answers, version);
+    const mine = at(ours.answers, version);
+    if (essence(theirs) === essence(mine)) continue;
+    if (batchDifferences.some((d) => d.applies(golden.name) && d.allows(mine, theirs))) continue;
+    lines.push(`${golden.name}, Produce v${version}: Apache ${essence(theirs)}, here ${essence(mine)}`);
+  }
+  return lines;
+}
+
+/** Without texts: codes, indexes of bad records, stored bytes. Wording is free. */
+function essence(outcome: CaseOutcome): string {
+  if (typeof outcome === 'string') return outcome;
+  return JSON.stringify(
+    outcome.map(({ errorCode, recordErrors, stored }) => ({
+      errorCode,
+      ...(recordErrors ? { badRecords: recordErrors.map((r) => r.batchIndex) } : {}),
+      ...(stored === undefined ? {} : { stored }),
+    })),
+  );
+}
+
+/** A step of a client suite that may differ, and how both sides are made comparable. */
+export interface ObservationDifference {
+  readonly suite: string;
+  readonly step: RegExp;
+  readonly why: string;
+  /** Applied to both sides. */
+  readonly reduce: (value: unknown, other: unknown) => unknown;
+}
+
+export const observationDifferences: readonly ObservationDifference[] = [
+  {
+    suite: 'the official Java tools',
+    step: /^kafka-broker-api-versions$/,
+    why: `What is not served yet is not advertised, and old minima that Apache Kafka 4 dropped are still served; newer maxima are those of 4.4.
+      Compared is the version that the tool's client would use, for what both serve.`,
+    reduce: (value, other) => {
+      const mine = value as Record<string, string>;
+      const theirs = other as Record<string, string>;
+      return Object.fromEntries(Object.entries(mine).filter(([key]) => key in theirs));
+    },
+  },
+  {
+    suite: 'the official Java tools',
+    step: /^kafka-configs describe --all broker$/,
+    why: 'Settings of what is not there yet (groups, transactions, security, tiered storage …) are not listed. Those of both are compared.',
+    reduce: (value, other) => {
+      const names = other as Record<string, string>;
+      return Object.fromEntries(
+        Object.entries(value as Record<string, string>).filter(([name]) => name in names),
+      );
+    },
+  },
+  {
+    suite: 'the official Java tools',
+    step: /^kafka-features describe$/,
+    why: `Features that are not served (groups, share groups, streams, transactions) are not offered. The newest metadata.version known here is that
+      of 4.4, which the 4.3 tool can't name. kraft.version is 0: the voters are those of the settings, until there are clusters.`,
+    reduce: (value, other) => {
+      const names = new Set((other as { name: string }[]).map((feature) => feature.name));
+      return (value as { name: string; text: string }[])
+        .filter(({ name }) => names.has(name))
+        .map(({ name, text }) => {
+          if (name === 'metadata.version')
+            return { name, text: text.replace(/SupportedMaxVersion: .*? (?=Final)/, '') };
+          return {
+            name,
+            text: name === 'kraft.version' ? text.replace(/ FinalizedVersionLevel: \d/, '') : text,
+          };
+        });
+    },
+  },
+];
+
+export interface BothSeen {
+  readonly apache: Readonly<Record<string, unknown>>;
+  readonly odradek: Readonly<Record<string, unknown>>;
+}
+
+/** Both sides with the listed differences taken out. */
+export function withDifferences(suite: string, seen: BothSeen): BothSeen {
+  const apache: Record<string, unknown> = { ...seen.apache };
+  const odradek: Record<string, unknown> = { ...seen.odradek };
+  for (const difference of observationDifferences) {
+    if (difference.suite !== suite) continue;
+    for (const step of Object.keys(seen.apache)) {
+      if (!difference.step.test(step) || !(step in seen.odradek)) continue;
+      const [theirs, ours] = [apache[step], odradek[step]];
+      apache[step] = difference.reduce(theirs, ours);
+      odradek[step] = difference.reduce(ours, theirs);
+    }
+  }
+  return { apache, odradek };
+}

@@ -1,0 +1,194 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { endProcess, isInstalled, runOk, until } from './run.ts';
+import { metadata, metadataAnswer, RawConnection } from './wire.ts';
+
+/** Apache Kafka from Maven Central: broker, clients and tools, kept in a cache folder outside of the repository. */
+
+/** The benchmark runs this file from a bundle somewhere else, and says where the repository is. */
+export const repository = (): string =>
+  process.env['ODRADEK_ROOT'] ?? join(import.meta.dirname, '..', '..', '..');
+
+const here = (name: string): string => join(repository(), 'test', 'interop', name);
+
+export const KAFKA_VERSION =
+  /<kafka\.version>(.*?)</.exec(readFileSync(here('apache/pom.xml'), 'utf8'))?.[1] ?? '';
+
+/** Where downloads and builds of the interop tests live. */
+export const cacheDir = (): string =>
+  process.env['ODRADEK_INTEROP_CACHE'] ?? join(homedir(), '.cache', 'odradek-interop');
+
+export const LOGGING = here('apache/log4j2.properties');
+
+/** Says why Apache Kafka can't be used here; undefined when it can. */
+export async function apacheMissing(): Promise<string | undefined> {
+  if (!(await isInstalled('java'))) return 'java (17 or newer) is not installed';
+  if (existsSync(join(libsDir(), '.complete'))) return undefined;
+  return (await isInstalled('mvn'))
+    ? undefined
+    : 'mvn is not installed, and Apache Kafka is not in the cache';
+}
+
+const libsDir = (): string => join(cacheDir(), `kafka-${KAFKA_VERSION}`);
+
+/** The class path of Apache Kafka; downloads it when it is not in the cache. */
+export async function apacheClassPath(): Promise<string> {
+  const libs = libsDir();
+  if (!existsSync(join(libs, '.complete'))) {
+    mkdirSync(cacheDir(), { recursive: true });
+    const fresh = mkdtempSync(join(cacheDir(), '.kafka-'));
+    const args = ['-q', '-B', '-f', here('apache/pom.xml'), 'dependency:copy-dependencies'];
+    await runOk('mvn', [...args, '-DincludeScope=runtime', `-DoutputDirectory=${fresh}`], {
+      timeoutMs: 600_000,
+    });
+    writeFileSync(join(fresh, '.complete'), '');
+    rmSync(libs, { recursive: true, force: true });
+    renameSync(fresh, libs);
+  }
+  return join(libs, '*');
+}
+
+/** What every JVM of the tests gets: quick to start, easy on memory. */
+export const JVM_FLAGS = [
+  '-XX:+UseSerialGC',
+  '-XX:TieredStopAtLevel=1',
+  '-Xshare:auto',
+  '-Djava.awt.headless=true',
+];
+
+export interface ApacheOptions {
+  readonly port: number;
+  /** Kept after `stop`; without it a temporary folder that `stop` removes. */
+  readonly dataDir?: string;
+  readonly properties?: Readonly<Record<string, string>>;
+  /** More arguments for `kafka-storage format`. */
+  readonly format?: readonly string[];
+  /** Full JIT and G1, as `kafka-server-start` has it, for measurements. */
+  readonly forBench?: boolean;
+}
+
+export interface RunningApache {
+  readonly port: number;
+  readonly bootstrap: string;
+  /** log.dirs */
+  readonly dataDir: string;
+  readonly process: ChildProcess;
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+/** The settings of one node for tests, understood by Apache Kafka and by this broker. */
+export function serverProperties(
+  port: number,
+  dataDir: string,
+  more: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const listeners = `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${port + 1}`;
+  return {
+    'process.roles': 'broker,controller',
+    'node.id': '1',
+    'controller.quorum.bootstrap.servers': `127.0.0.1:${port + 1}`,
+    listeners,
+    'advertised.listeners': listeners,
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+    'log.dirs': dataDir,
+    'offsets.topic.replication.factor': '1',
+    'transaction.state.log.replication.factor': '1',
+    'transaction.state.log.min.isr': '1',
+    'share.coordinator.state.topic.replication.factor': '1',
+    'share.coordinator.state.topic.min.isr': '1',
+    ...more,
+  };
+}
+
+/** One KRaft node, broker and controller, formatted when its folder is new. Resolves when it serves. */
+export async function startApache(options: ApacheOptions): Promise<RunningApache> {
+  const classPath = await apacheClassPath();
+  const work = mkdtempSync(join(tmpdir(), 'odradek-apache-'));
+  const dataDir = options.dataDir ?? join(work, 'data');
+  const { port } = options;
+  const properties = serverProperties(port, dataDir, options.properties);
+  const file = join(work, 'server.properties');
+  writeFileSync(
+    file,
+    Object.entries(properties)
+      .map(([name, value]) => `${name}=${value}\n`)
+      .join(''),
+  );
+  const java = (flags: readonly string[], ...rest: string[]): string[] => [
+    ...flags,
+    `-Dlog4j2.configurationFile=${LOGGING}`,
+    '-cp',
+    classPath,
+    ...rest,
+  ];
+  if (!existsSync(join(dataDir, 'meta.properties'))) {
+    const id = Buffer.from(crypto.getRandomValues(new Uint8Array(16)))
+      .toString('base64url')
+      .replace(/^-/, 'A');
+    const format = ['format', '-t', id, '-c', file, '--standalone', ...(options.format ?? [])];
+    await runOk('java', java(['-Xmx256M', ...JVM_FLAGS], 'kafka.tools.StorageTool', ...format));
+  }
+  const console = join(work, 'console.out');
+  const output = openSync(console, 'a');
+  const flags = options.forBench
+    ? [
+        '-Xmx1G',
+        '-Xms1G',
+        '-server',
+        '-XX:+UseG1GC',
+        '-XX:MaxGCPauseMillis=20',
+        '-XX:InitiatingHeapOccupancyPercent=35',
+      ]
+    : ['-Xmx512M', '-Xms256M', ...JVM_FLAGS];
+  const child = spawn('java', java(flags, 'kafka.Kafka', file), { stdio: ['ignore', output, output] });
+  const killChild = (): void => {
+    child.kill('SIGKILL');
+  };
+  process.once('exit', killChild);
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
+    await endProcess(child, signal);
+    process.off('exit', killChild);
+    rmSync(work, { recursive: true, force: true });
+  };
+  try {
+    await until(
+      'Apache Kafka to serve',
+      async () => {
+        if (child.exitCode !== null)
+          throw new Error(`Apache Kafka ended: ${readFileSync(console, 'utf8').slice(-3000)}`);
+        return (await serves(port)) ? true : undefined;
+      },
+      120_000,
+    );
+  } catch (error) {
+    await stop('SIGKILL');
+    throw error;
+  }
+  return { port, bootstrap: `127.0.0.1:${port}`, dataDir, process: child, stop };
+}
+
+/** True when a broker answers there and lists itself. */
+export async function serves(port: number): Promise<boolean> {
+  try {
+    const connection = await RawConnection.open(port);
+    try {
+      return metadataAnswer(await connection.ask(metadata([]), 5000)).brokers.length > 0;
+    } finally {
+      connection.close();
+    }
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,199 @@
+import { expect, test } from 'vitest';
+import type { Uuid } from '../../../src/base/uuid.ts';
+import type { LogConfig } from '../../../src/config/log-config.ts';
+import { parseFolder } from '../../../src/log/file-names.ts';
+import { LogManager } from '../../../src/log/log-manager.ts';
+import { Errors } from '../../../src/protocol/errors.ts';
+import { append, batch, config, settle, topicId, valuesFrom, World } from './fakes.ts';
+
+const open = (world: World, changes: Partial<LogConfig> = {}, dirs = ['/data']) =>
+  LogManager.open({ dirs, configFor: () => config(changes), ports: world.ports });
+
+const text = (world: World, path: string) => world.storage.files.get(path)?.bytes.toString();
+
+test('partitions come back after a clean stop, with their high watermark and without recovery', async () => {
+  const world = new World();
+  const manager = open(world);
+  const log = manager.getOrCreate('with-dashes', 2, topicId);
+  expect(manager.getOrCreate('with-dashes', 2, topicId)).toBe(log);
+  append(log, batch(['a', 'b']));
+  world.time.tick();
+  log.updateHighWatermark(2);
+  log.deleteRecordsBefore(1);
+  await manager.close(42);
+  expect(text(world, '/data/.kafka_cleanshutdown')).toBe('{"version":0,"brokerEpoch":42}');
+  expect(text(world, '/data/recovery-point-offset-checkpoint')).toBe('0\n1\nwith-dashes 2 2\n');
+  expect(text(world, '/data/replication-offset-checkpoint')).toBe('0\n1\nwith-dashes 2 2\n');
+  expect(text(world, '/data/log-start-offset-checkpoint')).toBe('0\n1\nwith-dashes 2 1\n');
+  world.storage.crash();
+  const again = open(world);
+  expect(world.storage.files.has('/data/.kafka_cleanshutdown')).toBe(false);
+  const reopened = again.get('with-dashes', 2)!;
+  expect([reopened.logStartOffset, reopened.logEndOffset, reopened.highWatermark, reopened.topicId]).toEqual([
+    1,
+    2,
+    2,
+    topicId,
+  ]);
+  expect([again.hadCleanShutdown('/data'), open(world).hadCleanShutdown('/data')]).toEqual([true, false]);
+});
+
+test('without the marker the logs are recovered from their checkpointed recovery point', async () => {
+  const world = new World();
+  const manager = open(world);
+  manager.startBackground();
+  const log = manager.getOrCreate('t', 0, topicId);
+  append(log, batch(['a']));
+  world.time.tick();
+  await log.flush();
+  await world.time.pass(60_000);
+  expect(text(world, '/data/recovery-point-offset-checkpoint')).toBe('0\n1\nt 0 1\n');
+  append(log, batch(['b']));
+  world.time.tick();
+  world.storage.crash(20);
+  const again = open(world).get('t', 0)!;
+  expect(await valuesFrom(again, 0)).toEqual(['a']);
+});
+
+test('a deleted partition frees its name at once and its files later', async () => {
+  const world = new World();
+  const manager = open(world, { fileDeleteDelayMs: 1000 });
+  const old = manager.getOrCreate('t', 0, topicId);
+  const waits = append(old, batch(['a']));
+  expect(manager.delete('t', 0)).toBe(true);
+  expect([waits.state, manager.get('t', 0), manager.delete('t', 0)]).toEqual(['failed', undefined, false]);
+  const folder = world.storage
+    .list('/data')
+    .map((entry) => entry.name)
+    .filter((name) => name.startsWith('t-0'));
+  expect(folder).toEqual([expect.stringMatching(/^t-0\.[0-9a-f]{32}-delete$/)]);
+  const fresh = manager.getOrCreate('t', 0, 'AnotherTopicIdAnotherA' as Uuid);
+  expect([fresh.logEndOffset, fresh.topicId]).toEqual([0, 'AnotherTopicIdAnotherA']);
+  await world.time.pass(1000);
+  expect(world.storage.list('/data').some((entry) => entry.name.endsWith('-delete'))).toBe(false);
+  expect(world.storage.list('/data').some((entry) => entry.name === 't-0')).toBe(true);
+});
+
+test('folders that were being deleted are removed after a restart', async () => {
+  const world = new World();
+  const manager = open(world);
+  manager.getOrCreate('t', 0, topicId);
+  manager.delete('t', 0);
+  await manager.close();
+  const again = open(world);
+  expect(again.get('t', 0)).toBeUndefined();
+  await world.time.pass(60_000);
+  expect(world.storage.list('/data').filter((entry) => entry.isDirectory)).toEqual([]);
+});
+
+test('a lost partition.metadata is written anew with the id that the metadata knows', async () => {
+  const world = new World();
+  const manager = open(world);
+  manager.getOrCreate('t', 0, topicId);
+  await manager.close();
+  world.storage.files.get('/data/t-0/partition.metadata')!.bytes = Buffer.alloc(0);
+  const again = open(world);
+  expect(again.getOrCreate('t', 0, topicId).topicId).toBe(topicId);
+  expect(text(world, '/data/t-0/partition.metadata')).toContain(topicId);
+});
+
+test('another topic id in the folder is refused', () => {
+  const world = new World();
+  const manager = open(world);
+  manager.getOrCreate('t', 0, topicId);
+  expect(() => manager.getOrCreate('t', 0, 'AnotherTopicIdAnotherA' as Uuid)).toThrow(
+    expect.objectContaining({ code: Errors.INCONSISTENT_TOPIC_ID }),
+  );
+});
+
+test('a failing dir takes its partitions offline and only them; new ones go to the other dir', async () => {
+  const world = new World();
+  const manager = open(world, { flushMessages: 1 }, ['/data', '/more']);
+  const failed: string[] = [];
+  manager.onDirFailure = (dir) => failed.push(dir);
+  const logs = [0, 1, 2, 3].map((partition) => manager.getOrCreate('t', partition, topicId));
+  expect(logs.map((log) => manager.dirOf(log))).toEqual(['/data', '/more', '/data', '/more']);
+  await settle();
+  world.storage.failing = { operation: 'sync', match: '/data/t-0' };
+  const lost = append(logs[0]!, batch(['a']));
+  const fine = append(logs[1]!, batch(['b']));
+  world.time.tick();
+  await settle();
+  expect([lost.state, fine.state, failed]).toEqual(['failed', 'done', ['/data']]);
+  expect(logs.map((log) => log.isOffline)).toEqual([true, false, true, false]);
+  expect([manager.dirs, manager.offlineDirs]).toEqual([['/more'], ['/data']]);
+  expect(manager.dirOf(manager.getOrCreate('t', 9, topicId))).toBe('/more');
+  await manager.close();
+  expect(['/data', '/more'].map((dir) => world.storage.files.has(`${dir}/.kafka_cleanshutdown`))).toEqual([
+    false,
+    true,
+  ]);
+});
+
+test('a stop that can not sync leaves no clean marker', async () => {
+  const world = new World();
+  const manager = open(world);
+  const log = manager.getOrCreate('t', 0, topicId);
+  append(log, batch(['a']));
+  world.time.tick();
+  world.storage.failing = { operation: 'sync', match: '.log' };
+  await manager.close();
+  expect(world.storage.files.has('/data/.kafka_cleanshutdown')).toBe(false);
+});
+
+test('retention runs on its interval', async () => {
+  const world = new World();
+  const manager = open(world, { segmentBytes: 100, retentionMs: 1000 });
+  manager.startBackground();
+  const log = manager.getOrCreate('t', 0, topicId);
+  for (let at = 0; at < 4; at += 1) append(log, batch(['x'], { timestamp: world.time.nowMs }));
+  world.time.tick();
+  log.updateHighWatermark(4);
+  await world.time.pass(5 * 60_000);
+  expect([log.logStartOffset, log.segmentCount]).toEqual([4, 1]);
+});
+
+test('folders of others and of the metadata log are left alone', () => {
+  const world = new World();
+  for (const name of [
+    'lost+found',
+    '__cluster_metadata-0',
+    'nodash',
+    't-x',
+    'a-1.0123-stray',
+    'a-1.0123-future',
+  ]) {
+    world.storage.makeDir(`/data/${name}`);
+  }
+  expect([...open(world).all()]).toEqual([]);
+  expect(world.storage.list('/data').length).toBe(6);
+});
+
+test('open files stay within their limit', async () => {
+  const world = new World();
+  const manager = LogManager.open({
+    dirs: ['/data'],
+    configFor: () => config(),
+    ports: world.ports,
+    options: { openFilesMax: 10 },
+  });
+  const logs = Array.from({ length: 50 }, (_, at) => manager.getOrCreate('t', at, topicId));
+  await settle();
+  for (let round = 0; round < 3; round += 1) {
+    for (const log of logs) append(log, batch([`r${round}`]));
+    world.time.tick();
+  }
+  expect(world.storage.openCount).toBeLessThanOrEqual(10);
+  for (const log of logs) expect(await valuesFrom(log, 0)).toEqual(['r0', 'r1', 'r2']);
+});
+
+test.each([
+  ['t-0', { kind: 'partition', topic: 't', partition: 0 }],
+  ['a-b-12', { kind: 'partition', topic: 'a-b', partition: 12 }],
+  ['a.b-3.0f-delete', { kind: 'delete', topic: 'a.b', partition: 3 }],
+  ['t-delete', undefined],
+  ['t-99999999999', undefined],
+  ['-1', undefined],
+])('folder %s', (name, expected) => {
+  expect(parseFolder(name)).toEqual(expected);
+});
