@@ -1,6 +1,6 @@
 /**
- * The two copies that LZ4 and Snappy decoders are made of. Most are short, so a fixed 16 bytes are copied where there is
- * room for them: what is too much is overwritten by what comes next. Callers have checked both ranges.
+ * The two copies that an LZ4 decoder is made of. Most are short, so a fixed 16 bytes are copied where there is room for
+ * them: what is too much is overwritten by what comes next. Callers have checked both ranges.
  */
 
 const FIXED = 16;

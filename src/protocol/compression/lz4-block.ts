@@ -111,6 +111,11 @@ export function encodeLz4Block(
 /**
  * Decodes the block `source[from, to)` into `into[at, limit)`; matches may reach back to `windowStart`. Returns the end
  * of the output; -1 where the block is malformed, -2 where it needs more room.
+ *
+ * Not lz4js: it reads sound blocks, linked ones too, but checks nothing. Of 14,480 damaged blocks it took 13,262 for
+ * sound, the others made it count up to 8 times past the output. What would make it safe is a walk over every sequence,
+ * which is this function without its two copies, and then it runs at 0.7 of this one's speed (records of 64 KiB), or at a
+ * fiftieth where bytes repeat. The tests have it as their second opinion.
  */
 export function decodeLz4Block(
   source: Uint8Array,

@@ -7,9 +7,8 @@ import { CorruptCompressionError } from './codec.ts';
 import { checkSnappyRaw, compressSnappyRaw, decompressSnappyRaw, type SnappyStream } from './snappy.ts';
 
 const MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
-const FRAME_HEADER_BYTES = 16;
-const VERSION = 1;
-const OLDEST_READER = 1;
+/** Behind the magic: the version, and the oldest version of a reader. */
+const FRAME_HEADER = Buffer.from([...MAGIC, 0, 0, 0, 1, 0, 0, 0, 1]);
 const BLOCK = 32 * 1024;
 
 function asBuffer(bytes: Uint8Array): Buffer {
@@ -18,14 +17,10 @@ function asBuffer(bytes: Uint8Array): Buffer {
 
 export function compressSnappy(input: Uint8Array): Buffer {
   const bytes = asBuffer(input);
-  const header = Buffer.alloc(FRAME_HEADER_BYTES);
-  header.set(MAGIC, 0);
-  header.writeInt32BE(VERSION, 8);
-  header.writeInt32BE(OLDEST_READER, 12);
-  const parts = [header];
+  const parts: Buffer[] = [FRAME_HEADER];
   for (let from = 0; from < bytes.length; from += BLOCK) {
     const block = compressSnappyRaw(bytes.subarray(from, from + BLOCK));
-    const length = Buffer.alloc(4);
+    const length = Buffer.allocUnsafe(4);
     length.writeInt32BE(block.length);
     parts.push(length, block);
   }
@@ -45,9 +40,9 @@ function readBlocks(bytes: Buffer, maxOutputBytes: number): readonly SnappyStrea
   let at = 0;
   while (at < bytes.length) {
     if (hasMagic(bytes, at)) {
-      if (bytes.length - at < FRAME_HEADER_BYTES)
+      if (bytes.length - at < FRAME_HEADER.length)
         throw new CorruptCompressionError('snappy', 'the frame header is cut');
-      at += FRAME_HEADER_BYTES;
+      at += FRAME_HEADER.length;
       continue;
     }
     if (bytes.length - at < 4) throw new CorruptCompressionError('snappy', 'a block length is cut');

@@ -74,7 +74,10 @@ function lengthOfElements(bytes: Buffer, from: number): number {
   return at === bytes.length ? made : -1;
 }
 
-/** Decodes a stream that was checked. What is left to go wrong are distances, which snappyjs checks itself. */
+/**
+ * Decodes a stream that was checked. What is left to go wrong are distances, which snappyjs checks itself. It also refuses
+ * one or two last bytes as a literal with its length apart: sound, but no encoder writes that.
+ */
 export function decompressSnappyRaw(stream: SnappyStream): Buffer {
   try {
     return snappyjs.uncompress(stream.bytes, stream.plainLength);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   type CompressionCodec,
   CorruptCompressionError,
@@ -9,6 +9,7 @@ import {
 } from '../../../../src/protocol/compression/index.ts';
 import * as batch from '../../../../src/protocol/record-batch/index.ts';
 import { payload, seeded } from './payloads.ts';
+import { snappyOracle } from './snappy-oracle.ts';
 
 // A longer run: FUZZ_SEED=1 FUZZ_ROUNDS=100000 npx vitest run test/unit/protocol/compression/fuzz.test.ts
 const { FUZZ_SEED, FUZZ_ROUNDS } = process.env;
@@ -87,6 +88,75 @@ describe(`damaged bytes (seed ${SEED})`, () => {
       const plain = payload('records', 100_000);
       expect(decompress(codec, compress(codec, plain), plain.length).equals(plain)).toBe(true);
     }
+  });
+});
+
+/** Elements with every form of length and distance, sensible and not, behind a length that is right or nearly so. */
+function rawSnappy(random: (bound: number) => number): Buffer {
+  const parts: Buffer[] = [];
+  let made = 0;
+  for (let left = random(8); left > 0; left--) {
+    const kind = made === 0 ? 0 : random(4);
+    const length = 1 + random(random(3) === 0 ? 300 : 60);
+    if (kind === 0) {
+      const bytes = length > 60 || random(6) === 0 ? 1 + random(4) : 0;
+      const head = Buffer.alloc(1 + bytes);
+      head[0] = (bytes === 0 ? length - 1 : 59 + bytes) << 2;
+      for (let i = 0, rest = length - 1; i < bytes; i++, rest >>>= 8) head[1 + i] = rest;
+      // Lengths of 2 GiB and more, among them those that lead back to a tag before.
+      if (bytes === 4 && random(3) === 0) head.writeInt32LE(-1 - random(40), 1);
+      parts.push(head, Buffer.alloc(length, random(256)));
+      // One length byte holds no more than 256.
+      made += bytes === 1 ? ((length - 1) & 0xff) + 1 : length;
+    } else {
+      const distance = random(20) === 0 ? random(70_000) : 1 + random(made);
+      const short = 4 + random(8);
+      const head = Buffer.alloc([0, 2, 3, 5][kind]!);
+      head[0] = kind === 1 ? ((distance >>> 8) << 5) | ((short - 4) << 2) | 1 : ((length - 1) << 2) | kind;
+      for (let i = 1, rest = distance; i < head.length; i++, rest >>>= 8) head[i] = rest;
+      if (kind === 3 && random(10) === 0) head[4]! |= 0x80;
+      parts.push(head);
+      made += kind === 1 ? short : ((length - 1) & 63) + 1;
+    }
+  }
+  if (random(6) === 0) made = Math.max(0, made + random(5) - 2);
+  const preamble = Buffer.from(made < 128 ? [made] : [(made & 0x7f) | 0x80, made >>> 7]);
+  const stream = Buffer.concat([preamble, ...parts]);
+  return random(6) === 0 ? stream.subarray(0, random(stream.length + 1)) : stream;
+}
+
+describe(`raw snappy (seed ${SEED})`, () => {
+  it('gives what the format says or refuses it, and allocates no more than the plain length', () => {
+    const random = seeded(SEED + 2);
+    const alloc = vi.spyOn(Buffer, 'alloc');
+    const seen = { sound: 0, refused: 0 };
+    try {
+      for (let round = 0; round < ROUNDS * 10; round++) {
+        const stream = rawSnappy(random);
+        const expected = snappyOracle(stream);
+        alloc.mockClear();
+        let plain: Buffer | undefined;
+        try {
+          plain = decompress('snappy', stream, BOUND);
+        } catch (error) {
+          if (!(error instanceof CorruptCompressionError))
+            throw new Error(`round ${round}`, { cause: error });
+        }
+        const largest = Math.max(0, ...alloc.mock.calls.map(([size]) => size));
+        expect(largest).toBeLessThanOrEqual(expected?.length ?? BOUND);
+        if (expected === undefined) {
+          seen.refused += 1;
+          expect(plain, stream.toString('hex')).toBeUndefined();
+        } else {
+          seen.sound += 1;
+          expect(plain?.equals(expected), stream.toString('hex')).toBe(true);
+        }
+      }
+    } finally {
+      alloc.mockRestore();
+    }
+    expect(seen.sound).toBeGreaterThan(ROUNDS);
+    expect(seen.refused).toBeGreaterThan(ROUNDS);
   });
 });
 
