@@ -51,6 +51,8 @@ export class ReplicaManager {
   readonly #topics = new Map<string, Map<number, Partition>>();
   readonly #progressed: Partition[] = [];
   readonly #reader: FetchReader;
+  /** Partitions of this node that could not be opened. */
+  readonly #offline = new Set<string>();
   #wakePlanned = false;
   #parkedFetches = 0;
 
@@ -77,6 +79,7 @@ export class ReplicaManager {
   find(topic: string, partition: number, topicId: Uuid = ZERO_UUID): Partition {
     const found = this.#topics.get(topic)?.get(partition);
     if (found === undefined) {
+      if (this.#offline.has(`${topic}-${partition}`)) throw new ProtocolError(Errors.KAFKA_STORAGE_ERROR);
       throw new ProtocolError(
         this.#options.directory.contains(topic, partition)
           ? Errors.NOT_LEADER_OR_FOLLOWER
@@ -87,14 +90,41 @@ export class ReplicaManager {
     return found;
   }
 
-  /** Holds the partition from now on, or takes its new state. */
+  /** Holds the partition from now on, or takes its new state. One whose disk fails is answered KAFKA_STORAGE_ERROR. */
   become(topic: string, partition: number, topicId: Uuid, state: PartitionState, config: LogConfig): void {
     const existing = this.partition(topic, partition);
-    if (existing !== undefined && existing.topicId === topicId) {
-      existing.update(state);
-      return;
+    if (existing !== undefined && existing.topicId !== topicId) this.remove(topic, partition);
+    const key = `${topic}-${partition}`;
+    try {
+      const held = this.partition(topic, partition) ?? this.#hold(topic, partition, topicId, config);
+      held.update(state);
+      this.#offline.delete(key);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#offline.add(key);
+      this.#options.logger.error(`${key} can't be served`, { error: error.message });
     }
-    if (existing !== undefined) this.remove(topic, partition);
+  }
+
+  /** Holds the partition no longer; its files go in the background. */
+  remove(topic: string, partition: number): void {
+    this.#offline.delete(`${topic}-${partition}`);
+    const partitions = this.#topics.get(topic);
+    const removed = partitions?.get(partition);
+    if (partitions === undefined || removed === undefined) return;
+    partitions.delete(partition);
+    if (partitions.size === 0) this.#topics.delete(topic);
+    removed.retire(Errors.UNKNOWN_TOPIC_OR_PARTITION);
+    this.#wakeAll(removed);
+    try {
+      this.#options.logs.delete(topic, partition);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#options.logger.error(`${topic}-${partition} could not be removed`, { error: error.message });
+    }
+  }
+
+  #hold(topic: string, partition: number, topicId: Uuid, config: LogConfig): Partition {
     const log = this.#options.logs.getOrCreate(topic, partition, topicId, config);
     const made = new Partition({
       localId: this.#options.localId,
@@ -110,19 +140,7 @@ export class ReplicaManager {
       this.#topics.set(topic, partitions);
     }
     partitions.set(partition, made);
-    made.update(state);
-  }
-
-  /** Holds the partition no longer; its files go in the background. */
-  remove(topic: string, partition: number): void {
-    const partitions = this.#topics.get(topic);
-    const removed = partitions?.get(partition);
-    if (partitions === undefined || removed === undefined) return;
-    partitions.delete(partition);
-    if (partitions.size === 0) this.#topics.delete(topic);
-    removed.retire(Errors.UNKNOWN_TOPIC_OR_PARTITION);
-    this.#wakeAll(removed);
-    this.#options.logs.delete(topic, partition);
+    return made;
   }
 
   /** Gives the logs of a topic their new settings. */

@@ -10,6 +10,7 @@ import {
 import { encodeRecord, type MetadataRecord } from '../metadata/records.ts';
 import { formatStandalone, METADATA_LOG_DIR } from '../raft/bootstrap.ts';
 import type { VoterEndpoint } from '../raft/ports.ts';
+import { makeDirDurably } from './durable-dirs.ts';
 
 export interface NodeIdentity {
   readonly clusterId: string;
@@ -41,7 +42,7 @@ export async function identifyNode(input: FormatInput): Promise<NodeIdentity> {
   const found = new Map<string, MetaProperties>();
   let { clusterId } = input;
   for (const dir of input.dirs) {
-    storage.makeDir(dir);
+    await makeDirDurably(storage, dir);
     const properties = readMetaProperties(storage, dir);
     if (properties === undefined) continue;
     checkMetaProperties(properties, { clusterId, nodeId: input.nodeId }, dir);

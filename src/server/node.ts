@@ -23,6 +23,7 @@ import { BrokerMetadata } from './broker-metadata.ts';
 import { readCleanShutdown } from './clean-shutdown.ts';
 import { ControllerChannel } from './controller-channel.ts';
 import { Dispatcher } from './dispatch.ts';
+import { makeDirDurably } from './durable-dirs.ts';
 import { allocateProducerIdsApi } from './handlers/api-shapes.ts';
 import { apiVersionsRow } from './handlers/api-versions.ts';
 import { controllerRows } from './handlers/controller-rows.ts';
@@ -34,6 +35,7 @@ import { bindListeners, type OpenListener, registeredEndPoints } from './node-li
 import { type ProducerIdBlock, ProducerIds } from './producer-ids.ts';
 import type { HandlerServices } from './services.ts';
 import { SocketServer } from './socket-server.ts';
+import { setStrayLogsAside } from './stray-logs.ts';
 import { TopicCreation } from './topic-creation.ts';
 
 const LOCK_FILE = '.lock';
@@ -158,7 +160,7 @@ export class BrokerNode {
   }
 
   async #start(): Promise<void> {
-    this.#lockDirs();
+    await this.#lockDirs();
     const config = this.#config;
     const controllerListeners = config.listeners.filter(({ controller }) => controller);
     const endpoints = controllerListeners.map(({ name, host, port }) => ({
@@ -246,6 +248,7 @@ export class BrokerNode {
     logs.onDirFailure = (dir, error) => {
       if (logs.dirs.length === 0 || dir === config.metadataLogDir) this.#fatal(error);
     };
+    setStrayLogsAside(logs, this.image, config.nodeId, ports.storage, this.#logger.child('LogManager'));
     const replicas = new ReplicaManager({
       localId: config.nodeId,
       logs,
@@ -441,10 +444,10 @@ export class BrokerNode {
     return [...new Set([this.#config.metadataLogDir, ...this.#config.logDirs])];
   }
 
-  #lockDirs(): void {
+  async #lockDirs(): Promise<void> {
     const { storage } = this.#ports;
     for (const dir of this.#dirs()) {
-      storage.makeDir(dir);
+      await makeDirDurably(storage, dir);
       const lock = storage.lock(`${dir}/${LOCK_FILE}`);
       if (lock === undefined)
         throw new Error(`${dir} is in use by another process: it holds ${dir}/${LOCK_FILE}`);

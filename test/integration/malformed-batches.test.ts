@@ -17,7 +17,7 @@ describe('answers recorded from Apache Kafka', () => {
     broker = await startBroker({
       memory: true,
       profile: 'kafka',
-      overrides: { 'auto.create.topics.enable': 'false' },
+      properties: { 'auto.create.topics.enable': 'false' },
     });
     port = Number(/:(\d+)/.exec(broker.bootstrapServers)?.[1]);
   });

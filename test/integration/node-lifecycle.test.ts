@@ -72,3 +72,23 @@ describe('BrokerNode', () => {
     await second.stop();
   });
 });
+
+describe('a folder that the metadata does not know', () => {
+  it('is put aside under a -stray name, and never keeps the node from starting', async () => {
+    const ports = realPorts({ logger: silentLogger, memory: true });
+    const first = node(ports);
+    await first.start();
+    await first.stop();
+    const dir = first.config.logDirs[0]!;
+    ports.storage.makeDir(`${dir}/forgotten-0`);
+    const second = node(ports);
+    await second.start();
+    const names = ports.storage.list(dir).map(({ name }) => name);
+    expect(names).not.toContain('forgotten-0');
+    expect(names.some((name) => /^forgotten-0\.[0-9a-f]+-stray$/.test(name))).toBe(true);
+    await second.stop();
+    const third = node(ports);
+    await third.start();
+    await third.stop();
+  });
+});

@@ -118,8 +118,9 @@ async function client(number: number, written: Written, onAcknowledged: () => vo
 async function killedTwice(name: TargetName): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), 'odradek-crash-'));
   const dataDir = join(work, 'data');
-  let target: Target = await startTarget(name, { port: PORT, dataDir });
+  let target: Target | undefined;
   try {
+    target = await startTarget(name, { port: PORT, dataDir });
     await makeTopics(PORT, [
       { name: TOPIC, partitions: PARTITIONS, configs: { 'segment.bytes': '8388608' } },
     ]);
@@ -132,7 +133,7 @@ async function killedTwice(name: TargetName): Promise<void> {
       killAt.shift();
       const old = target;
       restart = restart.then(async () => {
-        await old.stop('SIGKILL');
+        await old?.stop('SIGKILL');
         target = await startTarget(name, { port: PORT, dataDir });
       });
     };
@@ -169,7 +170,7 @@ async function killedTwice(name: TargetName): Promise<void> {
     expect(problems.slice(0, 20)).toEqual([]);
     expect(records).toBe(found.size * PER_BATCH);
   } finally {
-    await target.stop('SIGKILL');
+    await target?.stop('SIGKILL');
     rmSync(work, { recursive: true, force: true });
   }
 }

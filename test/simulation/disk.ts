@@ -77,6 +77,8 @@ export class SimDisk {
   capacityBytes = DEFAULT_CAPACITY_BYTES;
   /** Canary: `sync` answers without doing anything. */
   ignoresSync = false;
+  /** Canary: `sync` answers first and does its work later. */
+  answersSyncEarly = false;
   /** Operations so far. */
   readonly counts: Record<DiskOperation, number> = {
     open: 0,
@@ -420,6 +422,11 @@ class SimFile implements StoredFile {
 
   sync(): Promise<void> {
     const mark = this.#content.mark();
+    const synced = this.#syncLater(mark);
+    return this.#disk.answersSyncEarly ? Promise.resolve() : synced;
+  }
+
+  #syncLater(mark: number): Promise<void> {
     return this.#later(this.#disk.faults.syncUs, () => {
       let durable = false;
       try {

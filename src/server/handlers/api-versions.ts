@@ -1,4 +1,4 @@
-import { apiVersionsFeatures, type FeatureRange, KRAFT_VERSION } from '../../metadata/features.ts';
+import { apiVersionsFeatures, type FeatureRange } from '../../metadata/features.ts';
 import type { MetadataImage } from '../../metadata/image.ts';
 import { type ErrorCode, Errors } from '../../protocol/errors.ts';
 import { ApiVersionsRequest, ApiVersionsResponse } from '../../protocol/messages/api-versions.ts';
@@ -43,18 +43,16 @@ export function apiVersionsRow(services: ApiVersionsServices): ApiRow {
       return {
         ...empty(Errors.NONE),
         apiKeys: keysOf(services, call),
-        ...apiVersionsFeatures(services.supportedFeatures, finalizedFeatures(services), call.version),
+        ...apiVersionsFeatures(
+          services.supportedFeatures,
+          services.image().features,
+          call.version,
+          services.kraftVersion(),
+        ),
       };
     },
     failure: (_request, code) => empty(code),
   });
-}
-
-function finalizedFeatures(services: ApiVersionsServices): MetadataImage['features'] {
-  const { features } = services.image();
-  const kraftVersion = services.kraftVersion();
-  if (kraftVersion === 0) return features;
-  return { ...features, finalized: new Map(features.finalized).set(KRAFT_VERSION, kraftVersion) };
 }
 
 function check(

@@ -48,7 +48,7 @@ function resultOf(
     const configs = entriesOf(resource, options, services);
     // Only version 0 has room for isDefault; later ones name the source.
     const shown = version === 0 ? configs : configs.map((entry) => ({ ...entry, isDefault: false }));
-    return { ...answerOf(resource, Errors.NONE, null), configs: shown };
+    return { ...answerOf(resource, Errors.NONE, ''), configs: shown };
   } catch (error) {
     return { ...configErrorAnswer(resource, error), configs: [] };
   }

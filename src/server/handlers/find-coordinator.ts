@@ -72,11 +72,11 @@ function find(services: HandlerServices, call: Call<FindCoordinatorResponse>, gr
   };
 }
 
-/** The hash of a Java string, made positive by dropping the sign bit: what all brokers must agree on. */
+/** The absolute value of a Java string's hash (0 for the one that has none): what all brokers must agree on. */
 export function partitionOf(group: string, partitions: number): number {
   let hash = 0;
   for (let i = 0; i < group.length; i++) hash = (Math.imul(hash, 31) + group.charCodeAt(i)) | 0;
-  return (hash & 0x7fff_ffff) % partitions;
+  return hash === -0x8000_0000 ? 0 : Math.abs(hash) % partitions;
 }
 
 function answer(

@@ -1,3 +1,4 @@
+import { prepareCodec } from '../../protocol/compression/index.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../../protocol/errors.ts';
 import { ListOffsetsRequest, ListOffsetsResponse } from '../../protocol/messages/list-offsets.ts';
 import type { Partition } from '../../replication/partition.ts';
@@ -39,15 +40,9 @@ export function listOffsetsRow(services: HandlerServices): ApiRow {
     request: ListOffsetsRequest,
     response: ListOffsetsResponse,
     handle: (call, request) => {
-      const duplicates = duplicatesOf(request);
-      const topics = request.topics.map(({ name, partitions }) => ({
-        name,
-        partitions: partitions.map((one) => {
-          if (duplicates.has(`${name} ${one.partitionIndex}`)) return unknown(one, Errors.INVALID_REQUEST);
-          return answer(services, request, call.version, name, one);
-        }),
-      }));
-      return { throttleTimeMs: 0, topics };
+      const preparing = readsRecords(request) ? prepareCodec('zstd') : undefined;
+      if (preparing === undefined) return respond(services, request, call.version);
+      return preparing.then(() => respond(services, request, call.version));
     },
     failure: (request, code) => ({
       throttleTimeMs: 0,
@@ -57,6 +52,29 @@ export function listOffsetsRow(services: HandlerServices): ApiRow {
       })),
     }),
   });
+}
+
+/** Whether batches may have to be opened: a codec that has to be loaded must be there then. */
+function readsRecords(request: ListOffsetsRequest): boolean {
+  return request.topics.some(({ partitions }) =>
+    partitions.some(({ timestamp }) => timestamp >= 0n || timestamp === MAX_TIMESTAMP),
+  );
+}
+
+function respond(
+  services: HandlerServices,
+  request: ListOffsetsRequest,
+  version: number,
+): ListOffsetsResponse {
+  const duplicates = duplicatesOf(request);
+  const topics = request.topics.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.map((one) => {
+      if (duplicates.has(`${name} ${one.partitionIndex}`)) return unknown(one, Errors.INVALID_REQUEST);
+      return answer(services, request, version, name, one);
+    }),
+  }));
+  return { throttleTimeMs: 0, topics };
 }
 
 function duplicatesOf(request: ListOffsetsRequest): ReadonlySet<string> {

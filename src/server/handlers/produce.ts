@@ -44,7 +44,7 @@ export function produceRow(services: HandlerServices): ApiRow {
     response: ProduceResponse,
     appends: true,
     handle(call, request) {
-      const preparing = prepareCodecs(request);
+      const preparing = prepareCodecs(services, request);
       if (preparing === undefined) produce(services, call, request);
       else {
         preparing.then(
@@ -58,13 +58,18 @@ export function produceRow(services: HandlerServices): ApiRow {
   });
 }
 
-/** A codec that has to be loaded is loaded before the batches are looked at; the connection waits. */
-function prepareCodecs(request: ProduceRequest): Promise<unknown> | undefined {
+/**
+ * A codec that has to be loaded is loaded before the log looks at the batches: their own, and the one that the topic
+ * wants. The connection waits.
+ */
+function prepareCodecs(services: HandlerServices, request: ProduceRequest): Promise<unknown> | undefined {
   const waits: Promise<unknown>[] = [];
-  for (const { partitionData } of request.topicData) {
-    for (const { records } of partitionData) {
+  for (const { name, topicId, partitionData } of request.topicData) {
+    const topic = topicId === ZERO_UUID ? name : services.metadata.topicById(topicId)?.name;
+    for (const { index, records } of partitionData) {
       if (records === null || records.length < BATCH_OVERHEAD) continue;
-      const codec = compressionOf(records, 0);
+      const wanted = topic === undefined ? undefined : services.replicas.partition(topic, index)?.log.config;
+      const codec = wanted?.compressionType === 'zstd' ? 'zstd' : compressionOf(records, 0);
       if (codec === undefined || codec === 'none') continue;
       const wait = prepareCodec(codec);
       if (wait !== undefined) waits.push(wait);

@@ -72,8 +72,6 @@ export interface ApacheOptions {
   /** Kept after `stop`; without it a temporary folder that `stop` removes. */
   readonly dataDir?: string;
   readonly properties?: Readonly<Record<string, string>>;
-  /** More arguments for `kafka-storage format`. */
-  readonly format?: readonly string[];
   /** Full JIT and G1, as `kafka-server-start` has it, for measurements. */
   readonly forBench?: boolean;
 }
@@ -137,7 +135,7 @@ export async function startApache(options: ApacheOptions): Promise<RunningApache
     const id = Buffer.from(crypto.getRandomValues(new Uint8Array(16)))
       .toString('base64url')
       .replace(/^-/, 'A');
-    const format = ['format', '-t', id, '-c', file, '--standalone', ...(options.format ?? [])];
+    const format = ['format', '-t', id, '-c', file, '--standalone'];
     await runOk('java', java(['-Xmx256M', ...JVM_FLAGS], 'kafka.tools.StorageTool', ...format));
   }
   const console = join(work, 'console.out');

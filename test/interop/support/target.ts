@@ -23,8 +23,6 @@ export interface TargetOptions {
   readonly port: number;
   readonly dataDir?: string;
   readonly properties?: Readonly<Record<string, string>>;
-  /** More arguments for Apache Kafka's `kafka-storage format`. */
-  readonly format?: readonly string[];
   /** Apache Kafka with the flags of its own start script. */
   readonly forBench?: boolean;
 }

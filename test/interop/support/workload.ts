@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { BASE_TIMESTAMP, batch, CODEC_IDS, type Codec, record, store } from './batch.ts';
+import { sleep } from './run.ts';
 import { fetch, fetchAnswer, makeTopics, produce, produceAnswer, RawConnection } from './wire.ts';
 
 /** Every kind of batch a log can hold, written to a broker, so that its folders can be read by other programs. */
@@ -60,8 +61,19 @@ export async function writeWorkload(port: number): Promise<void> {
   connection.close();
 }
 
-/** All batches of a partition from its start, each fetch from where the last one ended. */
-export async function readBatches(port: number, topic: string, partition = 0): Promise<Buffer[]> {
+const NOT_LEADER_OR_FOLLOWER = 6;
+
+/**
+ * All batches of a partition from its start, each fetch from where the last one ended. A restarted Apache Kafka serves before its
+ * partitions have leaders: `waitForLeaderMs` is for it alone, this broker opens its port when it can answer.
+ */
+export async function readBatches(
+  port: number,
+  topic: string,
+  partition = 0,
+  waitForLeaderMs = 0,
+): Promise<Buffer[]> {
+  const deadline = Date.now() + waitForLeaderMs;
   const connection = await RawConnection.open(port);
   const batches: Buffer[] = [];
   try {
@@ -70,6 +82,10 @@ export async function readBatches(port: number, topic: string, partition = 0): P
         await connection.ask(fetch(topic, next, { partition, maxBytes: 8_000_000 }), 30_000),
       );
       const got = answer[0]?.partitions[0];
+      if (got?.errorCode === NOT_LEADER_OR_FOLLOWER && Date.now() < deadline) {
+        await sleep(20);
+        continue;
+      }
       if (got === undefined || got.errorCode !== 0)
         throw new Error(`fetch of ${topic} at ${next}: ${got?.errorCode}`);
       const whole = splitBatches(got.records ?? Buffer.alloc(0));

@@ -1,0 +1,308 @@
+import type { Ports } from '../../src/base/ports.ts';
+import { BrokerConfig } from '../../src/config/broker-config.ts';
+import type { MetadataImage } from '../../src/metadata/image.ts';
+import { prepareCodec } from '../../src/protocol/compression/index.ts';
+import { BrokerNode } from '../../src/server/node.ts';
+import { KafkaClient } from './kafka-client.ts';
+import { promised, Violation } from './model.ts';
+import { runScript, SimNode } from './sim-node.ts';
+import { newShared, type Shared, Workload } from './workload.ts';
+import { type Machine, World } from './world.ts';
+
+/** Ways to break what is simulated, to see that the simulation notices. */
+export interface Canary {
+  /** fdatasync answers and does nothing. */
+  readonly ignoresSync?: boolean;
+  /** fdatasync answers before it is done. */
+  readonly answersSyncEarly?: boolean;
+  /** `sent` runs before the bytes were taken: buffers are given back and overwritten too early. */
+  readonly sentEarly?: boolean;
+  /** The buffers that frames are read into are overwritten soon after they were taken. */
+  readonly overwritesFrames?: boolean;
+}
+
+export interface NodeSimulationOptions {
+  readonly seed: number;
+  readonly canary?: Canary;
+  readonly print?: (line: string) => void;
+}
+
+export interface NodeSimulationResult {
+  readonly seed: number;
+  readonly hash: string;
+  readonly virtualMs: number;
+  readonly starts: number;
+  readonly crashes: number;
+  readonly syncs: number;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly recordsVerified: number;
+}
+
+const HOST = 'n1';
+const PORT = 9092;
+/**
+ * Much in a short time, or little in a long one: the same work, but other timers get their turn. Virtual time in ms,
+ * the longest pause of a client, and the longest time between two crashes.
+ */
+const PACES = [
+  { ms: 20_000, pauseMs: 120, crashMs: 6000 },
+  { ms: 200_000, pauseMs: 1500, crashMs: 60_000 },
+  { ms: 2_000_000, pauseMs: 15_000, crashMs: 600_000 },
+] as const;
+const CLIENTS = 3;
+const TOPICS = 5;
+const START_LIMIT_MS = 60_000;
+
+/**
+ * The first simulation: one node, several clients that create, write, read and delete, a network that loses
+ * connections, a machine that is killed and loses its power. Rejects with a {@link Violation}, its message beginning
+ * with the seed, when the node broke a promise.
+ */
+export async function simulateNode(options: NodeSimulationOptions): Promise<NodeSimulationResult> {
+  const { seed } = options;
+  // Its WebAssembly compiles in real time.
+  await prepareCodec('zstd');
+  const world = new World({ seed, ...(options.print === undefined ? {} : { print: options.print }) });
+  try {
+    return await new NodeSimulation(world, options).run();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    const last = world.machine(HOST).logLines.slice(-5).join('\n  ');
+    throw new Violation(`seed ${seed} at ${world.nowMs.toFixed(0)} ms: ${text}\n  ${last}`, { cause: error });
+  }
+}
+
+class NodeSimulation {
+  readonly #world: World;
+  readonly #pace: (typeof PACES)[number];
+  readonly #machine: Machine;
+  readonly #node: SimNode<BrokerNode>;
+  readonly #shared: Shared = newShared(TOPICS);
+  readonly #canary: Canary;
+  #failure: Error | undefined;
+  /** The image when the node was last seen, and the topics nothing was under way for. */
+  #before: { topics: ReadonlyMap<string, string>; stable: ReadonlySet<string> } | undefined;
+
+  constructor(world: World, options: NodeSimulationOptions) {
+    this.#world = world;
+    this.#pace = world.random.pick(PACES);
+    this.#canary = options.canary ?? {};
+    this.#machine = world.machine(HOST);
+    this.#machine.disk.ignoresSync = this.#canary.ignoresSync ?? false;
+    this.#machine.disk.answersSyncEarly = this.#canary.answersSyncEarly ?? false;
+    world.network.sentEarly = this.#canary.sentEarly ?? false;
+    this.#node = new SimNode(world, this.#machine, (ports) => this.#start(ports));
+  }
+
+  async run(): Promise<NodeSimulationResult> {
+    const world = this.#world;
+    if (process.env['PRE']) {
+      const { storage } = this.#machine.boot().ports;
+      storage.makeDir('/data');
+      await world.settle(storage.syncDir('/'));
+      this.#machine.exited();
+    }
+    await this.#node.start();
+    this.#chooseFaults();
+    const scripts = Array.from({ length: CLIENTS }, (_, i) => this.#client(`client-${i}`));
+    this.#planCrash();
+    const all = Promise.all(scripts.map((script) => script.catch((error: unknown) => this.#fail(error))));
+    let done = false;
+    all.then(() => {
+      done = true;
+    });
+    await world.until(() => done || this.#failure !== undefined, this.#pace.ms + 120_000);
+    if (this.#failure !== undefined) throw this.#failure;
+    const recordsVerified = await this.#verify();
+    return {
+      seed: world.seed,
+      hash: world.trace.hash(),
+      virtualMs: world.nowMs,
+      starts: this.#node.starts,
+      crashes: this.#node.crashes,
+      syncs: this.#machine.disk.counts.sync,
+      counts: this.#shared.counts,
+      recordsVerified,
+    };
+  }
+
+  async #start(ports: Ports): Promise<BrokerNode> {
+    const pool = ports.framePool;
+    const framePool =
+      this.#canary.overwritesFrames === true && pool !== undefined
+        ? {
+            take: (size: number) => {
+              const buffer = pool.take(size);
+              this.#world.after(0.5, () => buffer.fill(0xdb));
+              return buffer;
+            },
+            give: (buffer: Buffer) => pool.give(buffer),
+            takenBytes: () => pool.takenBytes(),
+          }
+        : pool;
+    const node = new BrokerNode({
+      ports: framePool === undefined ? ports : { ...ports, framePool },
+      config: BrokerConfig.parse({
+        profile: 'dev',
+        hostName: HOST,
+        overrides: {
+          listeners: `PLAINTEXT://${HOST}:${PORT}`,
+          'log.dirs': '/data',
+          'auto.create.topics.enable': 'false',
+          'file.delete.delay.ms': '2000',
+        },
+      }),
+      onFatal: (error) => {
+        if (this.#machine.process?.ports.clock === ports.clock) this.#fail(error);
+      },
+    });
+    await node.start();
+    this.#compareImage(node.image);
+    return node;
+  }
+
+  #chooseFaults(): void {
+    const { random, network } = this.#world;
+    network.faults = {
+      latencyUs: [30, random.pick([200, 1000, 5000])],
+      slowPacket: random.pick([0, 0.02]),
+      lostConnection: random.pick([0, 0, 0.002]),
+      split: random.pick([0.1, 0.5, 0.9]),
+    };
+    const { faults } = this.#machine.disk;
+    faults.syncUs = random.pick([
+      [50, 300],
+      [80, 3000],
+      [500, 30_000],
+    ] as const);
+  }
+
+  async #client(name: string): Promise<void> {
+    const world = this.#world;
+    const { network } = world.machine(name).boot().ports;
+    const client = new KafkaClient(network, { host: HOST, port: PORT }, name);
+    const random = world.random.fork();
+    const workload = new Workload(world, client, random, this.#shared, name);
+    await runScript(world, random, workload.actions(), {
+      untilMs: this.#pace.ms,
+      pauseMs: [0, this.#pace.pauseMs],
+    });
+  }
+
+  /** Crashes and restarts for as long as clients are at work. */
+  #planCrash(): void {
+    const { random } = this.#world;
+    this.#world.after(random.between(500, this.#pace.crashMs), () => {
+      if (this.#world.nowMs >= this.#pace.ms || this.#failure !== undefined) return;
+      this.#crash();
+      this.#planCrash();
+    });
+  }
+
+  #crash(): void {
+    const { random } = this.#world;
+    const how = random.pick(['kill', 'power', 'operation', 'operation', 'jump'] as const);
+    if (how === 'jump') {
+      this.#machine.clockOffsetMs += random.between(-100_000, 100_000);
+    } else if (how === 'operation') {
+      this.#machine.disk.crashInstead(random.below(60), () => this.#down('power'));
+    } else {
+      this.#down(how);
+    }
+  }
+
+  /** The node goes down, and comes again after a while; sometimes it goes down while it starts, too. */
+  #down(how: 'kill' | 'power'): void {
+    if (this.#machine.process === undefined) return;
+    const { random } = this.#world;
+    const running = this.#node.running;
+    if (running !== undefined) this.#remember(running.image);
+    if (how === 'power') {
+      this.#shared.powerLosses++;
+      for (const topic of this.#shared.topics) {
+        if (!topic.flushed) for (const partition of topic.partitions) partition.forget();
+      }
+    }
+    this.#node.crash(how, random.chance(0.8) ? 'tear' : 'forget');
+    this.#node.startLater(random.between(10, 2000), (error) => this.#fail(error));
+    if (random.chance(0.2)) {
+      this.#machine.disk.crashInstead(random.below(100), () => this.#down('power'));
+    }
+  }
+
+  #remember(image: MetadataImage): void {
+    const stable = this.#shared.topics.filter(({ state }) => state === 'there' || state === 'absent');
+    this.#before = { topics: describeTopics(image), stable: new Set(stable.map(({ name }) => name)) };
+  }
+
+  /** What is replayed after a start equals what was before. */
+  #compareImage(image: MetadataImage): void {
+    if (this.#before === undefined) return;
+    const now = describeTopics(image);
+    for (const name of this.#before.stable) {
+      const [before, after] = [this.#before.topics.get(name), now.get(name)];
+      promised(
+        before === after,
+        () => `the metadata of ${name} was ${before}, after the start it is ${after}`,
+      );
+    }
+  }
+
+  /** Everything heals; one restart in order; then all that was promised has to be there. */
+  async #verify(): Promise<number> {
+    const world = this.#world;
+    world.network.faults = { latencyUs: [30, 400], slowPacket: 0, lostConnection: 0, split: 0.3 };
+    this.#machine.disk.crashInstead(Number.POSITIVE_INFINITY, () => {});
+    await world.until(() => this.#node.running !== undefined || this.#failure !== undefined, START_LIMIT_MS);
+    if (this.#failure !== undefined) throw this.#failure;
+    const image = (this.#node.running as BrokerNode).image;
+    this.#remember(image);
+    const features = describeFeatures(image);
+    await this.#node.stop();
+    const restarted = (await this.#node.start()) as BrokerNode;
+    promised(
+      describeFeatures(restarted.image) === features,
+      () => `features were ${features}, after the restart they are ${describeFeatures(restarted.image)}`,
+    );
+    const { network } = world.machine('verifier').boot().ports;
+    const client = new KafkaClient(network, { host: HOST, port: PORT }, 'verifier');
+    const workload = new Workload(world, client, world.random.fork(), this.#shared, 'verifier');
+    const records = await world.settle(this.#verifyAll(workload));
+    if (this.#failure !== undefined) throw this.#failure;
+    await this.#node.stop();
+    return records;
+  }
+
+  async #verifyAll(workload: Workload): Promise<number> {
+    promised(await workload.connect(), () => 'the node can not be reached');
+    await workload.verifyTopics();
+    let records = 0;
+    for (const topic of this.#shared.topics) {
+      if (topic.state !== 'there') continue;
+      for (const index of topic.partitions.keys()) records += await workload.verify(topic, index);
+    }
+    return records;
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** What must be the same after a replay; epochs grow with each start. */
+function describeTopics(image: MetadataImage): ReadonlyMap<string, string> {
+  const topics = new Map<string, string>();
+  const configs = new Map<string, string>();
+  for (const { name, values } of image.configResources()) configs.set(name, [...values].sort().join(' '));
+  for (const { name, id, partitions } of image.topicsByName.values()) {
+    const parts = partitions.map(({ replicas, isr, leader, directories }) =>
+      [replicas, isr, leader, directories].join('/'),
+    );
+    topics.set(name, `${id} ${parts.join(' ')} ${configs.get(name) ?? ''}`);
+  }
+  return topics;
+}
+
+function describeFeatures({ features, nextProducerId }: MetadataImage): string {
+  return `${features.metadataVersion} ${[...features.finalized].sort().join(' ')} ${nextProducerId}`;
+}
