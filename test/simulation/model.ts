@@ -11,7 +11,7 @@ export function promised(condition: boolean, message: () => string): asserts con
 }
 
 /** A record's value says who made it and checks itself: `id|` and then bytes that follow from the id. */
-export function valueOf(id: string, bytes: number): Buffer {
+export function selfCheckingValue(id: string, bytes: number): Buffer {
   const head = `${id}/${bytes}|`;
   const value = Buffer.alloc(Math.max(bytes, head.length));
   value.write(head, 'latin1');
@@ -29,7 +29,7 @@ export function idOf(value: Uint8Array): string {
   const head = end < 0 ? '' : view.toString('latin1', 0, end);
   const slash = head.lastIndexOf('/');
   const id = head.slice(0, slash);
-  const sound = slash > 0 && valueOf(id, Number(head.slice(slash + 1))).equals(view);
+  const sound = slash > 0 && selfCheckingValue(id, Number(head.slice(slash + 1))).equals(view);
   promised(sound, () => `a record that nobody wrote came: ${view.toString('latin1', 0, 60)}`);
   return id;
 }

@@ -96,12 +96,6 @@ class NodeSimulation {
 
   async run(): Promise<NodeSimulationResult> {
     const world = this.#world;
-    if (process.env['PRE']) {
-      const { storage } = this.#machine.boot().ports;
-      storage.makeDir('/data');
-      await world.settle(storage.syncDir('/'));
-      this.#machine.exited();
-    }
     await this.#node.start();
     this.#chooseFaults();
     const scripts = Array.from({ length: CLIENTS }, (_, i) => this.#client(`client-${i}`));
@@ -133,7 +127,7 @@ class NodeSimulation {
         ? {
             take: (size: number) => {
               const buffer = pool.take(size);
-              this.#world.after(0.5, () => buffer.fill(0xdb));
+              this.#world.after(0.001, () => buffer.fill(0xdb));
               return buffer;
             },
             give: (buffer: Buffer) => pool.give(buffer),

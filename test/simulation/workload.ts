@@ -9,7 +9,7 @@ import { MetadataRequest, MetadataResponse } from '../../src/protocol/messages/m
 import { ProduceRequest, ProduceResponse } from '../../src/protocol/messages/produce.ts';
 import { BatchBuilder, batchPositions, crcIsValid, records } from '../../src/protocol/record-batch/index.ts';
 import { type KafkaClient, OutcomeUnknown } from './kafka-client.ts';
-import { idOf, type PartitionModel, promised, TopicModel, Violation, valueOf } from './model.ts';
+import { idOf, type PartitionModel, promised, selfCheckingValue, TopicModel, Violation } from './model.ts';
 import type { SeededRandom } from './random.ts';
 import type { Action } from './sim-node.ts';
 import type { World } from './world.ts';
@@ -365,7 +365,7 @@ export class Workload {
       builder.append({
         timestamp: 1_767_225_600_000 + Math.floor(this.#world.nowMs),
         key: this.#random.chance(0.5) ? Buffer.from(id) : null,
-        value: valueOf(id, this.#random.below(large)),
+        value: selfCheckingValue(id, this.#random.below(large)),
         headers: this.#random.chance(0.1) ? [{ key: 'h', value: Buffer.from(id) }] : [],
       });
     }

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { withDifferences } from '../differences.ts';
 import { apacheMissing } from './apache.ts';
@@ -65,7 +66,13 @@ export async function compareBrokers(suite: Suite): Promise<void> {
       if (apache === undefined || odradek === undefined)
         throw new Error('one of the two runs did not get to its end');
       const compared = withDifferences(suite.title, { apache, odradek });
-      expect(compared.odradek).toEqual(compared.apache);
+      // By step, so that a rare difference names itself in any log.
+      const steps = new Set([...Object.keys(compared.apache), ...Object.keys(compared.odradek)]);
+      const differing = [...steps]
+        .map((step) => ({ step, apache: compared.apache[step], odradek: compared.odradek[step] }))
+        .filter(({ apache, odradek }) => !isDeepStrictEqual(apache, odradek));
+      const said = differing.map((one) => JSON.stringify(one)).join('\n');
+      expect(differing, `Error: differing steps\n${said}`).toEqual([]);
     });
   });
 }

@@ -1,0 +1,16 @@
+// Bundles the simulation, which is TypeScript, and runs it: `npm run simulate -- --seeds 1000`.
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const root = dirname(import.meta.dirname);
+// Below node_modules, from where the bundle finds its dependencies.
+const file = join(root, 'node_modules/.cache/odradek/simulate.mjs');
+const bundle = await rolldown({
+  input: join(root, 'test/simulation/main.ts'),
+  platform: 'node',
+  external: [/^node:/, 'pino', 'yargs', /^yargs\//, 'snappyjs', 'lz4js', /^@bokuweb\//],
+});
+await bundle.write({ file, format: 'esm', sourcemap: 'inline', codeSplitting: false });
+await bundle.close();
+await import(pathToFileURL(file).href);
