@@ -96,7 +96,8 @@ function load(input: OpenLogInput): LoadedLog {
     logStartOffset,
     logEndOffset,
     recoveryPoint,
-    isNew: isNew || written,
+    // After a crash nothing on disk is known to survive a power loss: the first sync takes names and ids along.
+    isNew: isNew || written || !input.cleanShutdown,
   };
 }
 
@@ -188,7 +189,16 @@ function loadSegments(input: OpenLogInput, context: SegmentContext, segments: Se
   }
 }
 
-/** Reads what lies above the recovery point; the first damage ends the log. */
+/**
+ * Whether batches are missing between two segments: a power loss took the unsynced end of the first, just behind a batch,
+ * and left the second. Compaction makes such gaps by design.
+ */
+function hasGapBehind(segment: Segment, next: Segment | undefined, config: LogConfig): boolean {
+  if (next === undefined || config.cleanupPolicy.includes('compact')) return false;
+  return segment.readNextOffset() < next.baseOffset;
+}
+
+/** Reads what lies above the recovery point; the first damage or gap ends the log. */
 function recover(input: OpenLogInput, segments: Segments, epochs: LeaderEpochCache): void {
   const { logger, clock } = input.ports;
   const startedMs = clock.monotonicMs();
@@ -203,10 +213,13 @@ function recover(input: OpenLogInput, segments: Segments, epochs: LeaderEpochCac
     });
     bytes += segment.sizeInBytes;
     segment.nameUnsynced = true;
-    if (cutBytes === 0) continue;
-    logger.warn(`cut ${cutBytes} bytes (${ended}) off ${segment.log.path}`, {
-      keptBytes: segment.sizeInBytes,
-    });
+    if (cutBytes > 0) {
+      logger.warn(`cut ${cutBytes} bytes (${ended}) off ${segment.log.path}`, {
+        keptBytes: segment.sizeInBytes,
+      });
+    } else if (!hasGapBehind(segment, segments.at(at + 1), input.config)) {
+      continue;
+    }
     for (const lost of segments.removeAbove(segment.baseOffset)) {
       logger.warn(`${lost.log.path} follows the damage and is removed`);
       removeNow(input, lost.markDeleted());

@@ -118,7 +118,10 @@ export class LogManager {
     const found = this.#logs.get(name);
     if (found !== undefined) {
       if (found.topicId === ZERO_UUID) found.adoptTopicId(topicId);
-      if (found.topicId === topicId) return found;
+      if (found.topicId === topicId) {
+        if (config !== undefined) found.updateConfig(config);
+        return found;
+      }
       throw new ProtocolError(
         Errors.INCONSISTENT_TOPIC_ID,
         `${name} has topic id ${found.topicId}, not ${topicId}`,

@@ -127,7 +127,7 @@ class NodeSimulation {
         ? {
             take: (size: number) => {
               const buffer = pool.take(size);
-              this.#world.after(0.001, () => buffer.fill(0xdb));
+              this.#world.after(0.001, () => buffer.fill(0x7f));
               return buffer;
             },
             give: (buffer: Buffer) => pool.give(buffer),

@@ -53,6 +53,29 @@ test('segments behind the damage go', async () => {
   expect(append(again, batch(['w'])).firstOffset).toBe(2);
 });
 
+test('segments behind a segment that lost its end just behind a batch go', async () => {
+  const world = new World();
+  write(world, 6, { segmentBytes: 200 });
+  const second = world.names().filter((name) => name.endsWith('.log'))[1]!;
+  const file = world.storage.files.get(`/data/t-0/${second}`)!;
+  const base = Number.parseInt(second, 10);
+  const batchBytes = 12 + file.bytes.readInt32BE(8);
+  file.bytes = file.bytes.subarray(0, batchBytes);
+  const again = world.open({ segmentBytes: 200 });
+  expect(again.logEndOffset).toBe(base + 1);
+  expect(await valuesFrom(again, 0)).toEqual(Array.from({ length: base + 1 }, (_, at) => `v${at}`));
+});
+
+test('gaps between the segments of a compacted topic stay', async () => {
+  const world = new World();
+  const changes = { segmentBytes: 200, cleanupPolicy: ['compact'] as const };
+  write(world, 6, { segmentBytes: 200 });
+  const second = world.names().filter((name) => name.endsWith('.log'))[1]!;
+  const file = world.storage.files.get(`/data/t-0/${second}`)!;
+  file.bytes = file.bytes.subarray(0, 12 + file.bytes.readInt32BE(8));
+  expect(world.open(changes).logEndOffset).toBe(6);
+});
+
 test('below the recovery point nothing is read again, after a clean stop nothing at all', async () => {
   const world = new World();
   const log = write(world, 6, { segmentBytes: 100 });
