@@ -21,14 +21,20 @@ export const topicSettings = {
   }),
   'compression.gzip.level': int(-1, {
     check: gzipLevel,
+    effective: true,
     doc: 'Level for compression.type gzip; -1 leaves it to the library.',
   }),
   'compression.lz4.level': int(9, { check: range(1, 17), doc: 'Level for compression.type lz4.' }),
   'compression.type': string('producer', {
     check: oneOf('uncompressed', 'zstd', 'lz4', 'snappy', 'gzip', 'producer'),
+    effective: true,
     doc: 'Codec of the batches on disk: producer keeps what was sent, anything else has batches recompressed.',
   }),
-  'compression.zstd.level': int(3, { check: range(-131072, 22), doc: 'Level for compression.type zstd.' }),
+  'compression.zstd.level': int(3, {
+    check: range(-131072, 22),
+    effective: true,
+    doc: 'Level for compression.type zstd.',
+  }),
   'delete.retention.ms': long(86400000, {
     check: range(0),
     doc: 'How long delete markers stay in a compacted log, so that a reader from the start sees them.',

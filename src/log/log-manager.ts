@@ -14,16 +14,23 @@ import type { LogPorts } from './types.ts';
 /** How often the background work runs, in ms. */
 export interface LogIntervals {
   readonly retentionCheckMs: number;
-  readonly checkpointMs: number;
+  readonly recoveryPointCheckpointMs: number;
+  readonly logStartCheckpointMs: number;
   readonly highWatermarkCheckpointMs: number;
   readonly producerExpiryCheckMs: number;
+  /** How long after the start retention and the first two checkpoints run first. */
+  readonly initialDelayMs: number;
 }
+
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 export const defaultLogIntervals: LogIntervals = {
   retentionCheckMs: 5 * 60 * 1000,
-  checkpointMs: 60 * 1000,
+  recoveryPointCheckpointMs: 60 * 1000,
+  logStartCheckpointMs: 60 * 1000,
   highWatermarkCheckpointMs: 5 * 1000,
   producerExpiryCheckMs: 10 * 60 * 1000,
+  initialDelayMs: 30 * 1000,
 };
 
 export interface LogManagerInput {
@@ -33,6 +40,8 @@ export interface LogManagerInput {
   readonly ports: LogPorts & { readonly random: Random; readonly framePool?: FramePool | undefined };
   readonly options?: Partial<LogOptions>;
   readonly intervals?: Partial<LogIntervals>;
+  /** After how much silence a partition forgets a producer. Default: a day. */
+  readonly producerIdExpirationMs?: () => number;
   /** Topics that others look after although they live in the same dir (`__cluster_metadata`). Default: that one. */
   readonly skipTopics?: readonly string[];
 }
@@ -170,13 +179,19 @@ export class LogManager {
 
   /** Starts retention, checkpoints and the expiry of producer ids. */
   startBackground(): void {
-    const { retentionCheckMs, checkpointMs, highWatermarkCheckpointMs, producerExpiryCheckMs } =
-      this.#intervals;
-    this.#every(retentionCheckMs, () => this.deleteOldSegments());
-    this.#every(checkpointMs, () => this.checkpoint());
-    this.#every(highWatermarkCheckpointMs, () => this.#eachDir((dir) => dir.writeHighWatermarks()));
-    this.#every(producerExpiryCheckMs, () => {
-      for (const log of this.#logs.values()) log.expireProducers();
+    const every = this.#intervals;
+    const first = every.initialDelayMs;
+    this.#every(every.retentionCheckMs, () => this.deleteOldSegments(), first);
+    this.#every(
+      every.recoveryPointCheckpointMs,
+      () => this.#eachDir((dir) => dir.writeRecoveryPoints()),
+      first,
+    );
+    this.#every(every.logStartCheckpointMs, () => this.#eachDir((dir) => dir.writeLogStarts()), first);
+    this.#every(every.highWatermarkCheckpointMs, () => this.#eachDir((dir) => dir.writeHighWatermarks()));
+    this.#every(every.producerExpiryCheckMs, () => {
+      const expirationMs = this.#input.producerIdExpirationMs?.() ?? DAY_MS;
+      for (const log of this.#logs.values()) log.expireProducers(expirationMs);
     });
   }
 
@@ -325,8 +340,8 @@ export class LogManager {
     this.#timers.add(timer);
   }
 
-  #every(intervalMs: number, run: () => void): void {
-    this.#after(intervalMs, () => {
+  #every(intervalMs: number, run: () => void, firstMs = intervalMs): void {
+    this.#after(Math.max(1, firstMs), () => {
       run();
       if (!this.#closed) this.#every(intervalMs, run);
     });

@@ -36,7 +36,6 @@ export interface LogOptions {
   readonly walkCompressed: boolean;
   /** Most bytes that one compressed batch may unfold to. */
   readonly plainBytesMax: number;
-  readonly producerIdExpirationMs: number;
 }
 
 export const defaultLogOptions: LogOptions = {
@@ -48,7 +47,6 @@ export const defaultLogOptions: LogOptions = {
   openFilesMax: 512,
   walkCompressed: true,
   plainBytesMax: 256 * 1024 * 1024,
-  producerIdExpirationMs: 24 * 60 * 60 * 1000,
 };
 
 export interface SharedLogInput {

@@ -316,8 +316,9 @@ export class PartitionLog {
     return this.#producers.active();
   }
 
-  expireProducers(): void {
-    this.#producers.expire(this.#ports.clock.wallMs(), this.#shared.options.producerIdExpirationMs);
+  /** Forgets producers that have sent nothing for so long. */
+  expireProducers(expirationMs: number): void {
+    this.#producers.expire(this.#ports.clock.wallMs(), expirationMs);
   }
 
   /** Aborted transactions that a read_committed fetch of offsets `from` to before `to` must know. */

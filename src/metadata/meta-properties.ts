@@ -98,18 +98,27 @@ function writeAll(file: StoredFile, bytes: Buffer): void {
     throw new MetaPropertiesError(`${file.path}: only ${written} bytes could be written`);
 }
 
+export interface WantedIdentity {
+  /** Undefined: any. */
+  readonly clusterId: string | undefined;
+  /** The file that says so, where it is another log dir's; undefined where it was asked for from outside. */
+  readonly clusterIdFrom?: string | undefined;
+  readonly nodeId: number;
+}
+
 /** Stops a node whose log dir belongs to another cluster or node. Throws {@link MetaPropertiesError}. */
-export function checkMetaProperties(
-  found: MetaProperties,
-  wanted: { readonly clusterId: string | undefined; readonly nodeId: number },
-  dir: string,
-): void {
+export function checkMetaProperties(found: MetaProperties, wanted: WantedIdentity, dir: string): void {
   const path = `${dir}/${META_PROPERTIES}`;
-  if (wanted.clusterId !== undefined && found.clusterId !== wanted.clusterId) {
+  const { clusterId, clusterIdFrom } = wanted;
+  if (clusterId !== undefined && found.clusterId !== clusterId) {
     throw new MetaPropertiesError(
-      `this node is to be part of cluster ${wanted.clusterId}, but ${path} says that its data belongs to cluster ` +
-        `${found.clusterId}. Either start it as part of ${found.clusterId}, or give it a log dir of its own ` +
-        '(log.dirs) or an empty one',
+      clusterIdFrom === undefined
+        ? `this node is to be part of cluster ${clusterId}, but ${path} says that its data belongs to cluster ` +
+            `${found.clusterId}. Either start it as part of ${found.clusterId}, or give it a log dir of its own ` +
+            '(log.dirs) or an empty one'
+        : `${path} says that its data belongs to cluster ${found.clusterId}, but ${clusterIdFrom} names cluster ` +
+            `${clusterId}, and a node is part of one. Either take the log dir that is not this node's out of ` +
+            'log.dirs, or empty it if its data may go',
     );
   }
   if (found.nodeId !== wanted.nodeId) {

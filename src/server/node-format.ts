@@ -1,14 +1,17 @@
-import type { Ports } from '../base/ports.ts';
+import type { Ports, Storage } from '../base/ports.ts';
 import { randomUuid, type Uuid } from '../base/uuid.ts';
+import { LOG_SUFFIX, parseFolder } from '../log/file-names.ts';
 import {
   checkMetaProperties,
   META_PROPERTIES,
   type MetaProperties,
+  MetaPropertiesError,
   readMetaProperties,
   writeMetaProperties,
 } from '../metadata/meta-properties.ts';
 import { encodeRecord, type MetadataRecord } from '../metadata/records.ts';
 import { formatStandalone, METADATA_LOG_DIR } from '../raft/bootstrap.ts';
+import { BOOTSTRAP_CHECKPOINT } from '../raft/checkpoint.ts';
 import type { VoterEndpoint } from '../raft/ports.ts';
 import { makeDirDurably } from './durable-dirs.ts';
 
@@ -35,27 +38,21 @@ export interface FormatInput {
 
 /**
  * Reads to which cluster and node the dirs belong, and formats those that belong to nobody yet. Throws
- * `MetaPropertiesError` where they belong to others.
+ * `MetaPropertiesError` where they belong to others, and where a format would strand the data that is there.
  */
 export async function identifyNode(input: FormatInput): Promise<NodeIdentity> {
   const { storage, random } = input.ports;
-  const found = new Map<string, MetaProperties>();
-  let { clusterId } = input;
-  for (const dir of input.dirs) {
-    await makeDirDurably(storage, dir);
-    const properties = readMetaProperties(storage, dir);
-    if (properties === undefined) continue;
-    checkMetaProperties(properties, { clusterId, nodeId: input.nodeId }, dir);
-    clusterId ??= properties.clusterId;
-    found.set(dir, properties);
-  }
-  clusterId ??= randomUuid(random);
+  const { metadataLogDir } = input;
+  for (const dir of input.dirs) await makeDirDurably(storage, dir);
+  const found = readIdentities(input);
+  const isNew = !found.has(metadataLogDir) || !hasMetadataLog(storage, metadataLogDir);
+  if (isNew) refuseToStrandData(input, found);
+  const clusterId = input.clusterId ?? [...found.values()][0]?.clusterId ?? randomUuid(random);
   const directoryIds = new Map<string, Uuid>();
   for (const dir of input.dirs) {
     directoryIds.set(dir, found.get(dir)?.directoryId ?? newDirectoryId(input, directoryIds));
   }
-  const isNew = !found.has(input.metadataLogDir);
-  if (isNew) await format(input, directoryIds.get(input.metadataLogDir)!);
+  if (isNew) await format(input, directoryIds.get(metadataLogDir)!);
   for (const dir of input.dirs) {
     if (found.get(dir)?.directoryId !== undefined) continue;
     const directoryId = directoryIds.get(dir)!;
@@ -63,6 +60,83 @@ export async function identifyNode(input: FormatInput): Promise<NodeIdentity> {
     input.ports.logger.info(`Formatted ${dir}/${META_PROPERTIES}`, { clusterId, directoryId });
   }
   return { clusterId, directoryIds, isNew };
+}
+
+/** What each dir says of itself, all in agreement. */
+function readIdentities({ ports, dirs, nodeId, ...input }: FormatInput): Map<string, MetaProperties> {
+  const found = new Map<string, MetaProperties>();
+  let { clusterId } = input;
+  let clusterIdFrom: string | undefined;
+  for (const dir of dirs) {
+    const properties = readMetaProperties(ports.storage, dir);
+    if (properties === undefined) continue;
+    const path = `${dir}/${META_PROPERTIES}`;
+    checkMetaProperties(properties, { clusterId, clusterIdFrom, nodeId }, dir);
+    for (const [other, { directoryId }] of found) {
+      if (directoryId === undefined || directoryId !== properties.directoryId) continue;
+      throw new MetaPropertiesError(
+        `${path} and ${other}/${META_PROPERTIES} have the same directory.id ${directoryId}: one dir is a copy of the ` +
+          'other. Either take one of them out of log.dirs, or remove the line from the one whose data may go',
+      );
+    }
+    if (clusterId === undefined) clusterIdFrom = path;
+    clusterId ??= properties.clusterId;
+    found.set(dir, properties);
+  }
+  return found;
+}
+
+function hasMetadataLog(storage: Storage, dir: string): boolean {
+  return (
+    storage.isDirectory(`${dir}/${METADATA_LOG_DIR}`) ||
+    storage.sizeOf(`${dir}/${BOOTSTRAP_CHECKPOINT}`) !== undefined
+  );
+}
+
+/**
+ * A new metadata log knows no topics, so all partitions that are there would be put aside. That is what happens when a
+ * log dir is added in front of the others, or when the one with the metadata log is lost.
+ */
+function refuseToStrandData(input: FormatInput, found: ReadonlyMap<string, MetaProperties>): void {
+  const { metadataLogDir, dirs } = input;
+  const { storage } = input.ports;
+  const elsewhere = dirs.find(
+    (dir) => dir !== metadataLogDir && found.has(dir) && hasMetadataLog(storage, dir),
+  );
+  if (elsewhere !== undefined) {
+    throw new MetaPropertiesError(
+      `the metadata log is to be in ${metadataLogDir}, but it lies in ${elsewhere}; a new one would know none of the ` +
+        `topics. Either set metadata.log.dir=${elsewhere} (or name it first in log.dirs), or start with empty dirs`,
+    );
+  }
+  if (!found.has(metadataLogDir) && hasMetadataRecords(storage, metadataLogDir)) {
+    throw new MetaPropertiesError(
+      `${metadataLogDir}/${METADATA_LOG_DIR} has records, but ${metadataLogDir}/${META_PROPERTIES} is missing. Either ` +
+        'put that file back, or start with an empty dir',
+    );
+  }
+  for (const dir of dirs) {
+    const partition = partitionsIn(storage, dir)[0];
+    if (partition === undefined) continue;
+    throw new MetaPropertiesError(
+      `${dir} holds partitions, such as ${partition}, but ${metadataLogDir} has no metadata log that knows them. ` +
+        `Either bring ${METADATA_LOG_DIR} back (metadata.log.dir says where it lies), or start with empty dirs`,
+    );
+  }
+}
+
+function hasMetadataRecords(storage: Storage, dir: string): boolean {
+  const log = `${dir}/${METADATA_LOG_DIR}`;
+  if (!storage.isDirectory(log)) return false;
+  return storage.list(log).some(({ name }) => name.endsWith(LOG_SUFFIX) && storage.sizeOf(`${log}/${name}`));
+}
+
+function partitionsIn(storage: Storage, dir: string): readonly string[] {
+  const isPartition = (name: string) => name !== METADATA_LOG_DIR && parseFolder(name)?.kind === 'partition';
+  return storage
+    .list(dir)
+    .filter(({ name, isDirectory }) => isDirectory && isPartition(name))
+    .map(({ name }) => name);
 }
 
 /** Small numbers stand for "none", "lost" and the like, and a leading dash disturbs tools. */

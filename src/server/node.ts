@@ -242,7 +242,15 @@ export class BrokerNode {
       dirs: config.logDirs,
       configFor: (topic) => logConfigOf(this.#config, this.image.configOf(ConfigResourceType.TOPIC, topic)),
       ports: { ...ports, logger: this.#logger.child('LogManager') },
-      intervals: { retentionCheckMs: config.get('log.retention.check.interval.ms') },
+      intervals: {
+        retentionCheckMs: config.get('log.retention.check.interval.ms'),
+        recoveryPointCheckpointMs: config.get('log.flush.offset.checkpoint.interval.ms'),
+        logStartCheckpointMs: config.get('log.flush.start.offset.checkpoint.interval.ms'),
+        highWatermarkCheckpointMs: config.get('replica.high.watermark.checkpoint.interval.ms'),
+        producerExpiryCheckMs: config.get('producer.id.expiration.check.interval.ms'),
+        initialDelayMs: config.get('log.initial.task.delay.ms'),
+      },
+      producerIdExpirationMs: () => this.#config.get('producer.id.expiration.ms'),
     });
     this.#logs = logs;
     logs.onDirFailure = (dir, error) => {

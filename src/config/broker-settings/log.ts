@@ -13,6 +13,7 @@ export const logSettings = {
   'compression.gzip.level': int(-1, {
     check: gzipLevel,
     dynamic: 'cluster-wide',
+    effective: true,
     doc: 'Level for compression.type gzip; -1 leaves it to the library.',
   }),
   'compression.lz4.level': int(9, {
@@ -23,11 +24,13 @@ export const logSettings = {
   'compression.type': string('producer', {
     check: oneOf('uncompressed', 'zstd', 'lz4', 'snappy', 'gzip', 'producer'),
     dynamic: 'cluster-wide',
+    effective: true,
     doc: 'Codec of the batches on disk: producer keeps what was sent, anything else has batches recompressed.',
   }),
   'compression.zstd.level': int(3, {
     check: range(-131072, 22),
     dynamic: 'cluster-wide',
+    effective: true,
     doc: 'Level for compression.type zstd.',
   }),
   'cordoned.log.dirs': list('', {
@@ -149,6 +152,7 @@ export const logSettings = {
   'log.initial.task.delay.ms': long(30000, {
     check: range(0),
     internal: true,
+    effective: true,
     doc: 'How long after the start retention, flushes and checkpoints run first.',
   }),
   'log.message.timestamp.after.max.ms': long(3600000, {

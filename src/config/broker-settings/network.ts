@@ -74,7 +74,6 @@ export const networkSettings = {
     doc: 'Threads that read and write sockets in Kafka. One event loop does it here.',
   }),
   'queued.max.request.bytes': long(-1, {
-    effective: true,
     doc: 'Bytes of requests that wait at a time before no more is read; -1: no limit of its own.',
   }),
   'queued.max.requests': int(500, {

@@ -27,6 +27,7 @@ export const nodeSettings = {
     doc: 'Names of providers that references in values may use.',
   }),
   'controlled.shutdown.enable': boolean(true, {
+    effective: true,
     doc: 'Whether a stopping broker hands its leaderships over first.',
   }),
   'controller.listener.names': list(null, {
@@ -88,6 +89,7 @@ export const nodeSettings = {
     doc: 'The voters of the metadata quorum as id@host:port. This version serves exactly one, itself.',
   }),
   'initial.broker.registration.timeout.ms': int(60000, {
+    effective: true,
     doc: 'How long a starting broker tries to register with the controllers before it gives up.',
   }),
   'internal.metadata.delete.delay.millis': long(60000, {
@@ -100,6 +102,7 @@ export const nodeSettings = {
   }),
   'internal.metadata.max.batch.size.in.bytes': int(8388608, {
     internal: true,
+    effective: true,
     doc: 'Largest batch in the metadata log.',
   }),
   'metadata.log.dir': string(null, {
@@ -126,6 +129,7 @@ export const nodeSettings = {
   }),
   'metadata.max.idle.interval.ms': int(500, {
     check: range(0),
+    effective: true,
     doc: 'How often an idle controller writes a no-op record; 0: never.',
   }),
   'metadata.max.retention.bytes': long(104857600, {

@@ -14,6 +14,7 @@ export const transactionsSettings = {
   'producer.id.expiration.check.interval.ms': int(600000, {
     check: range(1),
     internal: true,
+    effective: true,
     doc: 'How often idle producer ids are looked at for removal.',
   }),
   'producer.id.expiration.ms': int(86400000, {
