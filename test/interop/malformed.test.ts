@@ -36,7 +36,9 @@ describe.skipIf(missing !== undefined)(
       check('idempotence.json', { scenarios: await playScenarios(apache.port) });
     });
 
-    test('to requests in one write are in the golden file', async () => {
+    // Apache Kafka publishes a new topic to its own brokers a moment after CreateTopics was answered; the golden file has
+    // the exchange in which the next request came after that.
+    test('to requests in one write are in the golden file', { retry: 30 }, async () => {
       check('pipelined.json', { exchanges: await playExchanges(apache.port) });
     });
   },

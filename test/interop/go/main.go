@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sort"
 	"strconv"
 	"time"
@@ -181,7 +182,13 @@ func admin(prefix string, brokers []string, config *sarama.Config, topic string)
 	defer admin.Close()
 	value := "60000"
 	step(prefix+" admin alter", text(admin.AlterConfig(sarama.TopicResource, topic, map[string]*string{"retention.ms": &value}, false)))
-	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{"retention.ms", "segment.bytes"}})
+	resource := sarama.ConfigResource{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{"retention.ms", "segment.bytes"}}
+	entries, err := admin.DescribeConfig(resource)
+	// Apache Kafka answers AlterConfigs before its brokers know of the change.
+	for tries := 0; tries < 100 && !slices.ContainsFunc(entries, func(e sarama.ConfigEntry) bool { return e.Value == value }); tries++ {
+		time.Sleep(50 * time.Millisecond)
+		entries, err = admin.DescribeConfig(resource)
+	}
 	described := []any{text(err)}
 	sort.Slice(entries, func(a, b int) bool { return entries[a].Name < entries[b].Name })
 	for _, e := range entries {
