@@ -48,8 +48,9 @@ export interface StartEnvironment {
 const signalNumbers: Readonly<Record<string, number>> = { SIGINT: 2, SIGTERM: 15 };
 
 /**
- * Runs one node until a signal stops it; resolves to the exit code. The first signal drains (also while the node
- * still starts), the second one ends the process at once.
+ * Runs one node until a signal stops it; resolves to the exit code. The first signal drains; while the node still
+ * starts, it comes into effect right after that, for only a started node leaves its dirs clean. The second signal ends
+ * the process at once.
  */
 export async function runNode(
   config: BrokerConfig,
@@ -57,7 +58,10 @@ export async function runNode(
   env: StartEnvironment,
 ): Promise<number> {
   const { logger } = env;
-  const stopped = stopRequest(env);
+  let signal: string | undefined;
+  const stopped = stopRequest(env, (name) => {
+    signal = name;
+  });
   for (const { level, message } of config.notices) logger[level](message);
   const other = options.memory ? undefined : runningNode(runFilePath(config, false));
   if (other !== undefined && other.pid !== env.pid) {
@@ -76,7 +80,7 @@ export async function runNode(
   const boundPort = node.listeners.find(({ advertised }) => advertised !== undefined)?.bound.port;
   const runFile = runFilePath(config, options.memory, boundPort);
   writeRunFile(runFile, bootstrapServersOf(node.listeners));
-  sayReady(node, options, env);
+  if (signal === undefined) sayReady(node, options, env);
   const cause = await Promise.race([stopped, node.failed ?? stopped]);
   if (cause instanceof Error) reportFailure(cause, options, logger);
   else logger.info(`${cause}: shutting down`);
@@ -84,12 +88,13 @@ export async function runNode(
   return cause instanceof Error ? 1 : code;
 }
 
-function stopRequest(env: StartEnvironment): Promise<string> {
+function stopRequest(env: StartEnvironment, asked: (signal: string) => void): Promise<string> {
   return new Promise((resolve) => {
-    let asked = false;
+    let isSecond = false;
     env.onSignal((signal) => {
-      if (asked) env.exit(128 + (signalNumbers[signal] ?? 1));
-      asked = true;
+      if (isSecond) env.exit(128 + (signalNumbers[signal] ?? 1));
+      isSecond = true;
+      asked(signal);
       resolve(signal);
     });
   });

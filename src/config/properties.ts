@@ -66,17 +66,20 @@ export class Properties {
 /** Lines without comments and blanks at their start, continued ones joined. */
 function* logicalLines(text: string): Generator<{ content: string; line: number }> {
   const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/);
+  // What follows the last line end is no line of its own.
+  if (lines.at(-1) === '') lines.pop();
   for (let at = 0; at < lines.length; at++) {
     const start = at;
     let content = withoutIndent(lines[at] ?? '');
     if (content === '' || content.startsWith('#') || content.startsWith('!')) continue;
     while (endsInOddBackslashes(content)) {
       content = content.slice(0, -1);
-      if (at + 1 >= lines.length) break;
+      // A backslash alone leaves the next line a first one, which may be a comment; at the end it is an empty key.
+      if (at + 1 >= lines.length || content === '') break;
       at++;
       content += withoutIndent(lines[at] ?? '');
     }
-    if (content !== '') yield { content, line: start + 1 };
+    if (content !== '' || at + 1 >= lines.length) yield { content, line: start + 1 };
   }
 }
 

@@ -148,7 +148,7 @@ describe('a stop', () => {
         finish = resolve;
       });
     let stops = 0;
-    const { ended, signal, exits } = await world([], {}, startNode);
+    const { ended, signal, exits, text } = await world([], {}, startNode);
     signal('SIGTERM');
     const stop = async () => {
       stops++;
@@ -157,6 +157,7 @@ describe('a stop', () => {
     expect(await ended).toBe(0);
     expect(stops).toBe(1);
     expect(exits).toEqual([]);
+    expect(text()).not.toContain('ready');
   });
 
   test('a second signal ends the process at once', async () => {
