@@ -22,6 +22,8 @@ export class LogDir {
   /** By folder name. */
   readonly logs = new Map<string, PartitionLog>();
   failure: Error | undefined;
+  /** Closed without the marker, whatever its logs do. */
+  unclean = false;
   readonly #storage: Storage;
   readonly #logger: Logger;
   readonly #written = new Map<string, string>();
@@ -84,6 +86,7 @@ export class LogDir {
     this.writeHighWatermarks();
     await Promise.all(this.#running.values());
     await this.#storage.syncDir(this.path);
+    if (this.unclean) return;
     const marker = `{"version":0,"brokerEpoch":${brokerEpoch}}`;
     await replaceSmallFile(this.#storage, `${this.path}/${names.CLEAN_SHUTDOWN_FILE}`, marker);
     await this.#storage.syncDir(this.path);

@@ -23,6 +23,8 @@ export interface LogIntervals {
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
+/** Each needs a few open files and a thread of the pool. */
+const SYNCING_AT_ONCE = 16;
 
 export const defaultLogIntervals: LogIntervals = {
   retentionCheckMs: 5 * 60 * 1000,
@@ -177,6 +179,25 @@ export class LogManager {
     for (const log of this.#logs.values()) if (log.topic === topic) log.updateConfig(config);
   }
 
+  /** To be awaited before anybody reads or appends; see `PartitionLog.syncRecovered`. A dir that fails goes offline. */
+  async syncRecovered(): Promise<void> {
+    const waiting = this.#logs.values();
+    const next = async (): Promise<void> => {
+      for (const log of waiting) {
+        await log.syncRecovered().catch((error: unknown) => {
+          // Where the dir went offline that was logged.
+          if (!log.isOffline) throw error;
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: SYNCING_AT_ONCE }, next));
+  }
+
+  /** The dir's marker of a clean stop is not to be written: something else in it was lost. */
+  markUnclean(path: string): void {
+    for (const dir of this.#dirs) if (dir.path === path) dir.unclean = true;
+  }
+
   /** Starts retention, checkpoints and the expiry of producer ids. */
   startBackground(): void {
     const every = this.#intervals;
@@ -208,12 +229,6 @@ export class LogManager {
       }
     }
     return deleted;
-  }
-
-  /** Writes recovery points and log starts of all dirs. */
-  checkpoint(): void {
-    this.#eachDir((dir) => dir.writeRecoveryPoints());
-    this.#eachDir((dir) => dir.writeLogStarts());
   }
 
   /**

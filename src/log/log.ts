@@ -404,6 +404,16 @@ export class PartitionLog {
     this.#ensureOnline();
   }
 
+  /**
+   * After an unclean stop: syncs what the files hold above the recovery point, where the config has records synced before
+   * anybody sees them. A process that was killed leaves records which only the page cache may have. Rejects like `flush`.
+   */
+  async syncRecovered(): Promise<void> {
+    const { flushMessages, flushMs } = this.#config;
+    const count = this.#writtenEnd - this.recoveryPoint;
+    if (count > 0 && (flushMs <= 0 || count >= flushMessages)) await this.flush();
+  }
+
   /** Writes and syncs everything, closes the files. Rejects with ProtocolError where that failed; the folder is unclean then. */
   async close(): Promise<void> {
     if (this.#closed) return;

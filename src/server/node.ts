@@ -184,6 +184,8 @@ export class BrokerNode {
     await this.#startController(endpoints, metadataWasClean);
     this.#checkStarting();
     const services = this.#startBroker();
+    await this.#logs?.syncRecovered();
+    this.#checkStarting();
     await this.#openServer(services, previousBrokerEpoch ?? -1);
   }
 
@@ -394,6 +396,8 @@ export class BrokerNode {
     this.#controllerTick = undefined;
     await this.#quietly(this.#raft?.stop());
     await this.#quietly(this.#snapshots?.idle());
+    // Without it the dir must not be marked as clean: what it lost would be believed at the next start.
+    if (this.#metadataLog?.isOffline === true) this.#logs?.markUnclean(this.#config.metadataLogDir);
     await this.#quietly(this.#metadataLog?.close());
     await this.#logs?.close(this.#lifecycle?.brokerEpoch ?? -1);
     for (const lock of this.#locks) lock.release();

@@ -29,6 +29,8 @@ export interface DiskFaults {
   writeShort: number;
   /** Probability that a write fails; half of them have written a part. */
   writeFails: number;
+  /** Only writes to such paths come short or fail. */
+  writePaths: RegExp;
   readFails: number;
   /** Probability that fdatasync fails; what it should have brought never reaches the disk. */
   syncFails: number;
@@ -39,11 +41,14 @@ export interface DiskFaults {
   removeUs: readonly [number, number];
 }
 
+const everyPath = /(?:)/;
+
 /** A disk that does what it should. */
 export function noFaults(): DiskFaults {
   return {
     writeShort: 0,
     writeFails: 0,
+    writePaths: everyPath,
     readFails: 0,
     syncFails: 0,
     failureCode: 'EIO',
@@ -65,8 +70,6 @@ export interface DiskUser {
 }
 
 const DEFAULT_CAPACITY_BYTES = 1024 * 1024 * 1024;
-const everyPath = /(?:)/;
-
 /**
  * The disk of one machine. Readers see every write at once; a power loss leaves only what was synced, and of the rest
  * whatever {@link CrashMode} leaves. A name (created, renamed, removed) is safe after `syncDir` of its directory;
@@ -407,10 +410,11 @@ class SimFile implements StoredFile {
     this.#disk.begin(this.#user, 'write', this.path);
     const { random, faults } = this.#disk;
     const wanted = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-    const fails = random.chance(faults.writeFails);
+    const mayFail = faults.writePaths.test(this.path);
+    const fails = mayFail && random.chance(faults.writeFails);
     let count = wanted;
     if (fails) count = random.chance(0.5) ? 0 : random.below(wanted + 1);
-    else if (wanted > 1 && random.chance(faults.writeShort)) count = random.between(1, wanted - 1);
+    else if (mayFail && wanted > 1 && random.chance(faults.writeShort)) count = random.between(1, wanted - 1);
     const growth = Math.max(0, at + count - this.#content.size);
     const full = this.#disk.room(growth) < growth;
     if (full) count = Math.max(0, count - (growth - this.#disk.room(growth)));

@@ -42,6 +42,8 @@ export class PartitionModel {
   readonly acknowledged = new Set<number>();
   /** Ids of all records ever sent to it. */
   readonly sent = new Set<string>();
+  /** Ids whose write failed: nobody may see them, until a power loss may have undone the undoing. */
+  readonly refused = new Set<string>();
 
   constructor(name: string) {
     this.name = name;
@@ -71,6 +73,7 @@ export class PartitionModel {
         () => `${this.name}: offset ${offset} follows ${(expected ?? 0) - 1} in a read from ${from}`,
       );
       promised(this.sent.has(id), () => `${this.name}: ${id} is at ${offset}, which nobody sent there`);
+      promised(!this.refused.has(id), () => `${this.name}: ${id} is at ${offset}, though its write failed`);
       if (remember) this.learn(offset, id, 'a read');
       expected = offset + 1;
     }

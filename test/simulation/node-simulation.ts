@@ -52,6 +52,8 @@ const PACES = [
 const CLIENTS = 3;
 const TOPICS = 5;
 const START_LIMIT_MS = 60_000;
+/** Every so-maniest seed has a disk that fails or is slow. */
+const DISK_FAULTS_EVERY = 5;
 
 /**
  * The first simulation: one node, several clients that create, write, read and delete, a network that loses
@@ -80,6 +82,12 @@ class NodeSimulation {
   readonly #shared: Shared = newShared(TOPICS);
   readonly #canary: Canary;
   #failure: Error | undefined;
+  /** The process that gave up because of its disk. */
+  #dying: Machine['process'];
+  /** The topics' states when it did. */
+  #statesThen: ReadonlyMap<string, string> = new Map();
+  /** All is well from here on. */
+  #healed = false;
   /** The image when the node was last seen, and the topics nothing was under way for. */
   #before: { topics: ReadonlyMap<string, string>; stable: ReadonlySet<string> } | undefined;
 
@@ -147,7 +155,7 @@ class NodeSimulation {
         },
       }),
       onFatal: (error) => {
-        if (this.#machine.process?.ports.clock === ports.clock) this.#fail(error);
+        if (this.#machine.process?.ports.clock === ports.clock) this.#fatal(error);
       },
     });
     await node.start();
@@ -169,6 +177,59 @@ class NodeSimulation {
       [80, 3000],
       [500, 30_000],
     ] as const);
+    this.#chooseDiskFaults();
+  }
+
+  #chooseDiskFaults(): void {
+    const { random, seed } = this.#world;
+    if (seed % DISK_FAULTS_EVERY !== 3) return;
+    const kind = random.pick(['slow', 'write', 'sync'] as const);
+    this.#shared.diskFaults = kind;
+    const { faults } = this.#machine.disk;
+    faults.writeShort = random.pick([0, 0.01]);
+    if (faults.writeShort > 0 && kind === 'slow') this.#shared.diskFaults = 'write';
+    faults.failureCode = random.pick(['EIO', 'ENOSPC'] as const);
+    if (kind === 'slow') faults.syncUs = [20_000, 400_000];
+    // A partition whose folder can't be made is not tried again before a restart, so only records fail.
+    faults.writePaths = /\/topic-\d+-\d+\/\d+\.log$/;
+    if (kind === 'write') faults.writeFails = 0.02;
+    if (kind === 'sync') faults.syncFails = 0.003;
+  }
+
+  /**
+   * A node gives up when its disk fails. The machine is booted anew then, not only the process: what a failed fdatasync
+   * left in the page cache looks like written. The disk is well for a while, so that it can start.
+   */
+  #fatal(error: unknown): void {
+    // A start that is cut short by it fails, too.
+    if (this.#dying !== undefined && this.#machine.process === this.#dying) return;
+    const { faults } = this.#machine.disk;
+    const text = String(error);
+    const byDisk =
+      faults.writeFails + faults.syncFails + faults.writeShort > 0 &&
+      /EIO|ENOSPC|bytes (were )?written/.test(text);
+    if (!byDisk) {
+      this.#fail(error);
+      return;
+    }
+    const { process } = this.#machine;
+    const { running } = this.#node;
+    // Its leaderships go while it stops.
+    if (running !== undefined) this.#remember(running.image);
+    this.#dying = process;
+    this.#statesThen = new Map(
+      this.#shared.topics.map(({ name, state, generation }) => [name, `${state}/${generation}`]),
+    );
+    this.#shared.dying = true;
+    const ill = { ...faults };
+    Object.assign(faults, { writeFails: 0, syncFails: 0, writeShort: 0 });
+    this.#shared.counts['disk failure'] = (this.#shared.counts['disk failure'] ?? 0) + 1;
+    this.#world.after(this.#world.random.between(0, 200), () => {
+      if (this.#machine.process === process) this.#down('power');
+    });
+    this.#world.after(this.#world.random.between(3000, 6000), () => {
+      if (!this.#healed) Object.assign(faults, ill);
+    });
   }
 
   async #client(name: string): Promise<void> {
@@ -208,17 +269,30 @@ class NodeSimulation {
   /** The node goes down, and comes again after a while; sometimes it goes down while it starts, too. */
   #down(how: 'kill' | 'power'): void {
     if (this.#machine.process === undefined) return;
+    if (this.#machine.process === this.#dying) {
+      // After a failed fdatasync the machine is booted anew, see `#fatal`. Clients went on meanwhile.
+      how = 'power';
+      const stable = new Set(this.#before?.stable);
+      for (const { name, state, generation } of this.#shared.topics) {
+        if (this.#statesThen.get(name) !== `${state}/${generation}`) stable.delete(name);
+      }
+      if (this.#before !== undefined) this.#before = { ...this.#before, stable };
+    }
     const { random } = this.#world;
     const running = this.#node.running;
-    if (running !== undefined) this.#remember(running.image);
+    if (running !== undefined && this.#machine.process !== this.#dying) this.#remember(running.image);
     if (how === 'power') {
       this.#shared.powerLosses++;
       for (const topic of this.#shared.topics) {
-        if (!topic.flushed) for (const partition of topic.partitions) partition.forget();
+        for (const partition of topic.partitions) {
+          partition.refused.clear();
+          if (!topic.flushed) partition.forget();
+        }
       }
     }
+    this.#shared.dying = false;
     this.#node.crash(how, random.chance(0.8) ? 'tear' : 'forget');
-    this.#node.startLater(random.between(10, 2000), (error) => this.#fail(error));
+    this.#node.startLater(random.between(10, 2000), (error) => this.#fatal(error));
     if (random.chance(0.2)) {
       this.#machine.disk.crashInstead(random.below(100), () => this.#down('power'));
     }
@@ -246,7 +320,10 @@ class NodeSimulation {
   async #verify(): Promise<number> {
     const world = this.#world;
     world.network.faults = { latencyUs: [30, 400], slowPacket: 0, lostConnection: 0, split: 0.3 };
-    this.#machine.disk.crashInstead(Number.POSITIVE_INFINITY, () => {});
+    const { disk } = this.#machine;
+    disk.crashInstead(Number.POSITIVE_INFINITY, () => {});
+    this.#healed = true;
+    Object.assign(disk.faults, { writeFails: 0, syncFails: 0, writeShort: 0 });
     await world.until(() => this.#node.running !== undefined || this.#failure !== undefined, START_LIMIT_MS);
     if (this.#failure !== undefined) throw this.#failure;
     const image = (this.#node.running as BrokerNode).image;

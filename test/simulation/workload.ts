@@ -29,8 +29,10 @@ export interface Shared {
   powerLosses: number;
   /** Requests that were answered, by kind. */
   readonly counts: Record<string, number>;
-  /** Short writes may fail a produce request. */
-  diskFaults: boolean;
+  /** What the disk does wrong: a request may fail for it, and nothing more. */
+  diskFaults: 'none' | 'slow' | 'write' | 'sync';
+  /** The node gives up because of its disk. */
+  dying: boolean;
   nextId: number;
 }
 
@@ -39,7 +41,8 @@ export function newShared(topics: number): Shared {
     topics: Array.from({ length: topics }, (_, i) => new TopicModel(`topic-${i}`)),
     powerLosses: 0,
     counts: {},
-    diskFaults: false,
+    diskFaults: 'none',
+    dying: false,
     nextId: 0,
   };
 }
@@ -152,6 +155,10 @@ export class Workload {
     if (tooLarge && answer.errorCode === Errors.RECORD_LIST_TOO_LARGE) return;
     if (answer.errorCode !== Errors.NONE) {
       this.#mayFail('produce', aim, answer.errorCode);
+      const { diskFaults, powerLosses } = this.#shared;
+      if (diskFaults === 'write' && aim.holds && aim.powerLosses === powerLosses) {
+        for (const id of ids) topic.partitions[partition]?.refused.add(id);
+      }
       return;
     }
     promised(!(tooLarge && aim.holds), () => `${topic.name} took a batch larger than a segment`);
@@ -266,6 +273,7 @@ export class Workload {
     try {
       const response = await this.#client.ask(apis.createTopics, 7, request);
       const answer = response.topics[0];
+      if (this.#diskFailed(answer?.errorCode)) throw new OutcomeUnknown('the disk failed');
       if (answer?.errorCode !== Errors.NONE) {
         throw new Violation(`creating ${topic.name} failed: ${describe(answer?.errorCode)}`);
       }
@@ -286,6 +294,7 @@ export class Workload {
     try {
       const response = await this.#client.ask(apis.deleteTopics, 6, request);
       const code = response.responses[0]?.errorCode;
+      if (this.#diskFailed(code)) throw new OutcomeUnknown('the disk failed');
       if (code !== Errors.NONE) throw new Violation(`deleting ${topic.name} failed: ${describe(code)}`);
       topic.state = 'absent';
       this.#count('delete');
@@ -348,8 +357,18 @@ export class Workload {
   #mayFail(what: string, aim: Aim, code: number): void {
     if (!aim.holds) return;
     // A write that failed fails its request, and nothing more.
-    if (this.#shared.diskFaults && code === Errors.KAFKA_STORAGE_ERROR) return;
+    // So does a node that stops because of it, which hands its leaderships over first.
+    const ofFailure =
+      code === Errors.KAFKA_STORAGE_ERROR || (code === Errors.NOT_LEADER_OR_FOLLOWER && this.#shared.dying);
+    if (ofFailure && this.#shared.diskFaults !== 'none') return;
     throw new Violation(`${what} on ${aim.topic.name} failed: ${describe(code)}`);
+  }
+
+  /** Whether a failing disk may be why a request was refused; without the metadata log there is no controller. */
+  #diskFailed(code: number | undefined): boolean {
+    const { diskFaults } = this.#shared;
+    if (diskFaults !== 'write' && diskFaults !== 'sync') return false;
+    return code === Errors.KAFKA_STORAGE_ERROR || code === Errors.NOT_CONTROLLER;
   }
 
   #newId(topic: TopicModel, partition: number): string {

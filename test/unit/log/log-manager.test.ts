@@ -55,6 +55,34 @@ test('without the marker the logs are recovered from their checkpointed recovery
   expect(await valuesFrom(again, 0)).toEqual(['a']);
 });
 
+test('what a killed process left unsynced is synced before it is shown under flush.messages=1', async () => {
+  const world = new World();
+  const log = open(world, { flushMessages: 1 }).getOrCreate('t', 0, topicId);
+  world.storage.holdSyncs = true;
+  const waits = append(log, batch(['a']));
+  world.time.tick();
+  expect([log.logEndOffset, waits.state]).toEqual([0, 'waits']);
+  // The process is killed here: what it wrote stays in the page cache.
+  world.storage.holdSyncs = false;
+  const again = open(world, { flushMessages: 1 });
+  await again.syncRecovered();
+  expect(again.get('t', 0)!.recoveryPoint).toBe(1);
+  world.storage.crash();
+  expect(await valuesFrom(open(world).get('t', 0)!, 0)).toEqual(['a']);
+});
+
+test('a failed sync of what a killed process left takes the dir offline', async () => {
+  const world = new World();
+  append(open(world).getOrCreate('t', 0, topicId), batch(['a']));
+  world.time.tick();
+  const again = open(world, { flushMessages: 1 });
+  const failed: string[] = [];
+  again.onDirFailure = (dir) => failed.push(dir);
+  world.storage.failing = { operation: 'sync', match: '.log' };
+  await again.syncRecovered();
+  expect([failed, again.get('t', 0)!.isOffline]).toEqual([['/data'], true]);
+});
+
 test('a deleted partition frees its name at once and its files later', async () => {
   const world = new World();
   const manager = open(world, { fileDeleteDelayMs: 1000 });
