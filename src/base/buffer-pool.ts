@@ -10,7 +10,10 @@ const MAX_RETAINED_BYTES = 32 * 1024 * 1024;
 const POISON = 0xdb;
 
 export interface BufferPoolOptions {
-  /** Bytes of unused buffers that are kept at most; those given back beyond it are dropped. Default 32 MiB. */
+  /**
+   * Bytes of unused buffers that are kept at most. Beyond it those of the size go that nobody has taken for longest: what
+   * one kind of load left behind must not keep the buffers of the next one out. Default 32 MiB.
+   */
   readonly maxRetainedBytes?: number;
   /** For tests: overwrites what is given back, and throws where something is given twice or was never taken. */
   readonly poison?: boolean;
@@ -35,6 +38,9 @@ function classBytes(index: number): number {
 /** A {@link FramePool} of plain buffers, each with memory of its own. */
 export class BufferPool implements FramePool {
   readonly #free: Buffer[][] = [];
+  /** For each class the number of its last take, counted over all classes. */
+  readonly #lastTake: number[] = [];
+  #takes = 0;
   readonly #maxRetainedBytes: number;
   readonly #out: WeakSet<Buffer> | undefined;
   #retainedBytes = 0;
@@ -43,7 +49,10 @@ export class BufferPool implements FramePool {
   constructor(options: BufferPoolOptions = {}) {
     this.#maxRetainedBytes = options.maxRetainedBytes ?? MAX_RETAINED_BYTES;
     this.#out = options.poison === true ? new WeakSet() : undefined;
-    for (let index = classOf(LARGEST_CLASS_BYTES); index >= 0; index--) this.#free.push([]);
+    for (let index = classOf(LARGEST_CLASS_BYTES); index >= 0; index--) {
+      this.#free.push([]);
+      this.#lastTake.push(0);
+    }
   }
 
   take(size: number): Buffer {
@@ -60,14 +69,20 @@ export class BufferPool implements FramePool {
       buffer.fill(POISON);
     }
     this.#takenBytes -= size;
-    if (size > LARGEST_CLASS_BYTES || this.#retainedBytes + size > this.#maxRetainedBytes) return;
+    if (size > LARGEST_CLASS_BYTES || size > this.#maxRetainedBytes) return;
     const index = classOf(size);
     assert(
       classBytes(index) === size && buffer.buffer.byteLength === size,
       'what was given back is not a buffer of the pool',
     );
+    while (this.#retainedBytes + size > this.#maxRetainedBytes) {
+      const victim = this.#stalest();
+      if (victim === index) return;
+      this.#free[victim]!.pop();
+      this.#retainedBytes -= classBytes(victim);
+    }
     this.#retainedBytes += size;
-    this.#free[index]?.push(buffer);
+    this.#free[index]!.push(buffer);
   }
 
   takenBytes(): number {
@@ -90,8 +105,20 @@ export class BufferPool implements FramePool {
     }
   }
 
+  /** The class with unused buffers that was taken from longest ago; there is one where anything is retained. */
+  #stalest(): number {
+    let stalest = -1;
+    for (let index = 0; index < this.#free.length; index++) {
+      if (this.#free[index]!.length === 0) continue;
+      if (stalest === -1 || this.#lastTake[index]! < this.#lastTake[stalest]!) stalest = index;
+    }
+    return stalest;
+  }
+
   #ofClass(index: number): Buffer {
     const size = classBytes(index);
+    this.#takes += 1;
+    this.#lastTake[index] = this.#takes;
     const buffer = this.#free[index]?.pop();
     if (buffer === undefined) return Buffer.allocUnsafeSlow(size);
     this.#retainedBytes -= size;

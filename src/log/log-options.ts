@@ -1,5 +1,6 @@
 import { BufferPool } from '../base/buffer-pool.ts';
 import type { FramePool, Random, Storage } from '../base/ports.ts';
+import { PlainScratch } from '../protocol/compression/scratch.ts';
 import { OpenFiles } from './open-files.ts';
 import { TailCache } from './tail-cache.ts';
 
@@ -9,6 +10,8 @@ export interface SharedLogState {
   readonly tails: TailCache;
   /** Buffers for reads and tails. */
   readonly pool: FramePool;
+  /** Where compressed batches are unfolded to be checked. */
+  readonly scratch: PlainScratch;
   readonly traffic: Traffic;
   readonly options: LogOptions;
   /** Draws segment.jitter.ms; without it there is no jitter. */
@@ -63,6 +66,7 @@ export function sharedLogState(input: SharedLogInput): SharedLogState {
     files: new OpenFiles(input.storage, options.openFilesMax),
     tails: new TailCache(options.tailCacheBytes, pool),
     pool,
+    scratch: new PlainScratch(),
     traffic: { bytes: 0 },
     options,
     random: input.random,

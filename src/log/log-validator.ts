@@ -4,6 +4,7 @@ import {
   isCompressionCodec,
   OutputTooLargeError,
 } from '../protocol/compression/codec.ts';
+import type { PlainScratch } from '../protocol/compression/scratch.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
 import { BatchBuilder } from '../protocol/record-batch/builder.ts';
 import * as header from '../protocol/record-batch/header.ts';
@@ -52,6 +53,12 @@ export interface ValidationOptions {
   readonly walkCompressed: boolean;
   /** Most bytes that one compressed batch may unfold to. */
   readonly plainBytesMax: number;
+}
+
+export interface ValidationTools {
+  readonly options: ValidationOptions;
+  /** Where compressed batches are unfolded. */
+  readonly scratch: PlainScratch;
 }
 
 /**
@@ -154,7 +161,7 @@ export function validateForLeader(
   batch: Buffer,
   origin: AppendOrigin,
   settings: ValidationSettings,
-  options: ValidationOptions,
+  { options, scratch }: ValidationTools,
   nowMs: number,
 ): Buffer {
   if (origin === 'client') checkHeader(batch);
@@ -163,7 +170,7 @@ export function validateForLeader(
   const isControl = header.isControl(batch, 0);
   const recompress = wanted !== codec && !(isControl && codec === 'none');
   if (codec !== 'none' && !options.walkCompressed && !recompress) return unwalked(batch, settings, nowMs);
-  const walk = walkPayload(batch, codec === 'none', options.plainBytesMax);
+  const walk = walkPayload(batch, codec === 'none', options.plainBytesMax, scratch);
   checkRecords(batch, walk, settings, options, nowMs);
   if (recompress || walk.firstOffsetGap >= 0) return rebuild(batch, wanted, settings, options, nowMs);
   if (settings.messageTimestampType === 'LogAppendTime') {
@@ -201,22 +208,27 @@ function targetCodec(
   return isCompressionCodec(configured) ? configured : source;
 }
 
-function walkPayload(batch: Buffer, isPlain: boolean, plainBytesMax: number): RecordWalk {
+function walkPayload(
+  batch: Buffer,
+  isPlain: boolean,
+  plainBytesMax: number,
+  scratch: PlainScratch,
+): RecordWalk {
   const count = header.recordCount(batch, 0);
   let walk: RecordWalk;
   if (isPlain) {
     walk = walkRecords(batch, header.RECORDS_AT, batch.length, count);
   } else {
-    const payload = unfold(batch, plainBytesMax);
+    const payload = unfold(batch, plainBytesMax, scratch);
     walk = walkRecords(payload, 0, payload.length, count);
   }
   if (walk.failure !== undefined) throw invalid(walkFailureText(walk.failure, walk.records));
   return walk;
 }
 
-function unfold(batch: Buffer, plainBytesMax: number): Uint8Array {
+function unfold(batch: Buffer, plainBytesMax: number, scratch: PlainScratch): Uint8Array {
   try {
-    return plainPayload(batch, 0, plainBytesMax);
+    return plainPayload(batch, 0, plainBytesMax, scratch);
   } catch (error) {
     if (error instanceof OutputTooLargeError)
       throw new ProtocolError(Errors.MESSAGE_TOO_LARGE, error.message);

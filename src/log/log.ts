@@ -233,7 +233,7 @@ export class PartitionLog {
     if (origin === 'raft') return this.#appendGiven(batch, options.done);
     if (header.sizeInBytes(batch, 0) !== batch.length)
       throw new ProtocolError(Errors.INVALID_RECORD, 'more than one batch');
-    batch = validateForLeader(batch, origin, this.#config, this.#shared.options, nowMs);
+    batch = validateForLeader(batch, origin, this.#config, this.#shared, nowMs);
     if (batch.length > this.#config.segmentBytes) {
       const text = `the batch has ${batch.length} bytes, more than a segment of ${this.#config.segmentBytes}`;
       throw new ProtocolError(Errors.RECORD_LIST_TOO_LARGE, text);

@@ -2,7 +2,7 @@ import { assert } from '../base/assert.ts';
 import type { FramePool, Link, Logger, Turn } from '../base/ports.ts';
 import type { ApiRow } from './api-row.ts';
 import type { Call, CallOwner, ListenerKind } from './call.ts';
-import { type Frame, FrameError, FrameSplitter } from './frame-splitter.ts';
+import { type Frame, FrameError, type FrameSlabs, FrameSplitter } from './frame-splitter.ts';
 import { JOINED_ANSWER_BYTES_MAX, QUEUED_ANSWER_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX } from './limits.ts';
 
 /** What a connection needs of the dispatcher. */
@@ -22,6 +22,7 @@ export interface ConnectionOptions {
   readonly listenerKind: ListenerKind;
   readonly frameBytesMax: number;
   readonly pool: FramePool;
+  readonly slabs: FrameSlabs;
   readonly turn: Turn;
   readonly dispatcher: CallDispatcher;
   readonly logger: Logger;
@@ -48,7 +49,8 @@ export class Connection implements CallOwner {
   #head: Call | undefined;
   #tail: Call | undefined;
   #inFlight = 0;
-  readonly #perApi = new Map<number, number>();
+  /** Of the APIs whose concurrency is bounded; most connections never call one. */
+  #perApi: Map<number, number> | undefined;
   /** Appends that are not as durable yet as was asked for. */
   #appending = 0;
   /** The request that must be ordered before another starts. */
@@ -82,6 +84,7 @@ export class Connection implements CallOwner {
     this.#splitter = new FrameSplitter({
       frameBytesMax: options.frameBytesMax,
       pool: options.pool,
+      slabs: options.slabs,
       onFrame: (frame) => this.#onFrame(frame),
     });
     const link = options.link;
@@ -164,7 +167,7 @@ export class Connection implements CallOwner {
     const row = this.#options.dispatcher.rowOf(this.listenerKind, apiKey);
     if (row === undefined) return true;
     if (this.#appending > 0 && !row.appends) return false;
-    return row.concurrency === undefined || (this.#perApi.get(apiKey) ?? 0) < row.concurrency;
+    return row.concurrency === undefined || (this.#perApi?.get(apiKey) ?? 0) < row.concurrency;
   }
 
   #start(frame: Frame): void {
@@ -190,6 +193,7 @@ export class Connection implements CallOwner {
   #count(row: ApiRow, change: 1 | -1): void {
     if (row.appends) this.#appending += change;
     if (row.concurrency === undefined) return;
+    this.#perApi ??= new Map();
     this.#perApi.set(row.apiKey, (this.#perApi.get(row.apiKey) ?? 0) + change);
   }
 

@@ -4,7 +4,7 @@ import { Errors, ProtocolError } from '../protocol/errors.ts';
 import { decodeResponseHeader, encodeRequestHeader } from '../protocol/headers.ts';
 import type { MessageSchema } from '../protocol/schema.ts';
 import { Writer } from '../protocol/writer.ts';
-import { FrameSplitter } from './frame-splitter.ts';
+import { FrameSlabs, FrameSplitter } from './frame-splitter.ts';
 
 const ANSWER_BYTES_MAX = 0x7fff_ffff;
 
@@ -32,15 +32,18 @@ export interface Exchange<Request, Response> {
 export class ControllerChannel {
   readonly #link: Link;
   readonly #splitter: FrameSplitter;
+  readonly #slabs: FrameSlabs;
   readonly #waiting: Waiting[] = [];
   #correlationId = 0;
   #closed = false;
 
   constructor(link: Link, pool: FramePool) {
     this.#link = link;
+    this.#slabs = new FrameSlabs(pool);
     this.#splitter = new FrameSplitter({
       frameBytesMax: ANSWER_BYTES_MAX,
       pool,
+      slabs: this.#slabs,
       onFrame: (frame) => {
         this.#take(frame.bytes);
         frame.release();
@@ -104,6 +107,7 @@ export class ControllerChannel {
   #fail(reason: Error | undefined): void {
     this.#closed = true;
     this.#splitter.close();
+    this.#slabs.close();
     const text = reason?.message ?? 'the link to the controller was closed';
     for (const waiting of this.#waiting.splice(0)) {
       waiting.fail(new ProtocolError(Errors.NOT_CONTROLLER, text));

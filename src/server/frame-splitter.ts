@@ -46,6 +46,33 @@ class Slab {
   }
 }
 
+/**
+ * The slab that is being filled, one for all connections of a server: an idle one holds no memory for frames to come.
+ */
+export class FrameSlabs {
+  readonly #pool: FramePool;
+  #slab: Slab | undefined;
+
+  constructor(pool: FramePool) {
+    this.#pool = pool;
+  }
+
+  /** A slab with so many bytes free; hold it before the next call. */
+  withRoom(bytes: number): Slab {
+    const slab = this.#slab;
+    if (slab !== undefined && slab.buffer.length - slab.used >= bytes) return slab;
+    slab?.retire();
+    this.#slab = new Slab(this.#pool);
+    return this.#slab;
+  }
+
+  /** Gives the memory back once the last frame in it is released. */
+  close(): void {
+    this.#slab?.retire();
+    this.#slab = undefined;
+  }
+}
+
 /** One request without its length field. Its bytes are valid until `release`. */
 export class Frame {
   readonly bytes: Buffer;
@@ -74,6 +101,8 @@ export interface FrameSplitterOptions {
   /** `socket.request.max.bytes`. */
   readonly frameBytesMax: number;
   readonly pool: FramePool;
+  /** Memory for small frames, closed by its owner. */
+  readonly slabs: FrameSlabs;
   readonly onFrame: (frame: Frame) => void;
 }
 
@@ -86,8 +115,9 @@ export class FrameSplitter {
   readonly #frameBytesMax: number;
   readonly #pool: FramePool;
   readonly #onFrame: (frame: Frame) => void;
-  #slab: Slab | undefined;
-  readonly #length = Buffer.alloc(LENGTH_BYTES);
+  readonly #slabs: FrameSlabs;
+  /** The part of a length field that has come. */
+  #length = 0;
   #lengthFilled = 0;
   /** Size of the frame that is being collected, 0 between frames. */
   #size = 0;
@@ -99,6 +129,7 @@ export class FrameSplitter {
   constructor(options: FrameSplitterOptions) {
     this.#frameBytesMax = options.frameBytesMax;
     this.#pool = options.pool;
+    this.#slabs = options.slabs;
     this.#onFrame = options.onFrame;
   }
 
@@ -142,8 +173,6 @@ export class FrameSplitter {
     else if (this.#partial !== undefined) this.#pool.give(this.#partial);
     this.#partial = undefined;
     this.#partialSlab = undefined;
-    this.#slab?.retire();
-    this.#slab = undefined;
   }
 
   #check(size: number): void {
@@ -167,7 +196,7 @@ export class FrameSplitter {
       end = next;
     }
     if (end === from) return from;
-    const slab = this.#slabFor(end - from);
+    const slab = this.#slabs.withRoom(end - from);
     const base = slab.used;
     slab.buffer.set(chunk.subarray(from, end), base);
     slab.used += end - from;
@@ -184,22 +213,14 @@ export class FrameSplitter {
     return end;
   }
 
-  #slabFor(bytes: number): Slab {
-    let slab = this.#slab;
-    if (slab !== undefined && slab.buffer.length - slab.used >= bytes) return slab;
-    slab?.retire();
-    slab = new Slab(this.#pool);
-    this.#slab = slab;
-    return slab;
-  }
-
   #fillLength(chunk: Uint8Array, at: number): number {
     const count = Math.min(LENGTH_BYTES - this.#lengthFilled, chunk.length - at);
-    this.#length.set(chunk.subarray(at, at + count), this.#lengthFilled);
+    for (let i = at; i < at + count; i++) this.#length = (this.#length << 8) | chunk[i]!;
     this.#lengthFilled += count;
     if (this.#lengthFilled === LENGTH_BYTES) {
-      const size = this.#length.readInt32BE(0);
+      const size = this.#length;
       this.#check(size);
+      this.#length = 0;
       this.#lengthFilled = 0;
       this.#size = size;
       this.#filled = 0;
@@ -210,7 +231,7 @@ export class FrameSplitter {
 
   #reserve(size: number): void {
     if (size <= SMALL_FRAME_BYTES_MAX) {
-      const slab = this.#slabFor(size);
+      const slab = this.#slabs.withRoom(size);
       slab.hold();
       this.#partial = slab.buffer.subarray(slab.used, slab.used + size);
       this.#partialSlab = slab;

@@ -1,6 +1,7 @@
 import type { Endpoint, FramePool, Link, Listener, Logger, Network, Ports, Timer } from '../base/ports.ts';
 import type { ListenerKind } from './call.ts';
 import { type CallDispatcher, Connection } from './connection.ts';
+import { FrameSlabs } from './frame-splitter.ts';
 import { DRAIN_MS_MAX, IDLE_SWEEP_MS_MAX } from './limits.ts';
 
 /** How often a draining server looks whether its connections are gone. */
@@ -35,6 +36,7 @@ interface Guest {
  */
 export class SocketServer {
   readonly #options: SocketServerOptions;
+  readonly #slabs: FrameSlabs;
   readonly #listeners: Listener[] = [];
   readonly #connections = new Map<Connection, number>();
   #waiting: Guest[] = [];
@@ -45,6 +47,7 @@ export class SocketServer {
 
   constructor(options: SocketServerOptions) {
     this.#options = options;
+    this.#slabs = new FrameSlabs(options.pool);
   }
 
   get connectionCount(): number {
@@ -92,6 +95,7 @@ export class SocketServer {
       listenerKind: kind,
       frameBytesMax: this.#options.frameBytesMax,
       pool: this.#options.pool,
+      slabs: this.#slabs,
       turn: this.#options.ports.turn,
       dispatcher: this.#options.dispatcher,
       logger: this.#options.logger,
@@ -111,6 +115,7 @@ export class SocketServer {
     await this.#drained();
     for (const connection of [...this.#connections.keys()]) connection.destroy('the broker stops');
     await Promise.all(closing);
+    this.#slabs.close();
   }
 
   #accept(guest: Guest): void {

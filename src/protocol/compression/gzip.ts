@@ -23,8 +23,9 @@ function isTooLarge(error: unknown): boolean {
 
 export function decompressGzip(bytes: Uint8Array, maxOutputBytes: number): Buffer {
   if (bytes.length < MIN_MEMBER_BYTES) throw new CorruptCompressionError('gzip', 'the stream is cut short');
-  // One chunk for the whole output saves the join; a claim that lies costs one chunk of at most 1 MiB.
-  const chunkSize = Math.min(MAX_CHUNK, maxOutputBytes, claimedLength(bytes));
+  // One chunk for the whole output saves the join, and one that is not quite filled a second chunk; a claim that lies costs
+  // one chunk of at most 1 MiB.
+  const chunkSize = Math.min(MAX_CHUNK, maxOutputBytes, claimedLength(bytes) + 1);
   let plain: Buffer;
   try {
     plain = gunzipSync(bytes, {

@@ -2,6 +2,7 @@
 import { type CompressionCodec, OutputTooLargeError } from './codec.ts';
 import { compressGzip, decompressGzip } from './gzip.ts';
 import { compressLz4, decompressLz4 } from './lz4-frame.ts';
+import type { PlainScratch } from './scratch.ts';
 import { compressSnappy, decompressSnappy } from './snappy-framed.ts';
 import { compressZstd, decompressZstd, prepareZstd } from './zstd.ts';
 
@@ -13,6 +14,7 @@ export {
   isCompressionCodec,
   OutputTooLargeError,
 } from './codec.ts';
+export { PlainScratch } from './scratch.ts';
 
 /** Kafka's default levels. */
 const DEFAULT_GZIP_LEVEL = -1;
@@ -46,11 +48,17 @@ export function compress(codec: CompressionCodec, bytes: Uint8Array, level?: num
 }
 
 /**
- * The plain form of a payload in a buffer of its own. Throws {@link CorruptCompressionError} where the bytes are
+ * The plain form of a payload, in a buffer of its own or, with `scratch`, in memory that is valid until that is used again.
+ * Throws {@link CorruptCompressionError} where the bytes are
  * malformed, {@link OutputTooLargeError} where the plain form would exceed `maxOutputBytes`; never allocates much more
  * than that bound, whatever the bytes claim.
  */
-export function decompress(codec: CompressionCodec, bytes: Uint8Array, maxOutputBytes: number): Buffer {
+export function decompress(
+  codec: CompressionCodec,
+  bytes: Uint8Array,
+  maxOutputBytes: number,
+  scratch?: PlainScratch,
+): Buffer {
   switch (codec) {
     case 'none':
       if (bytes.length > maxOutputBytes) throw new OutputTooLargeError(codec, maxOutputBytes);
@@ -60,7 +68,7 @@ export function decompress(codec: CompressionCodec, bytes: Uint8Array, maxOutput
     case 'snappy':
       return decompressSnappy(bytes, maxOutputBytes);
     case 'lz4':
-      return decompressLz4(bytes, maxOutputBytes);
+      return decompressLz4(bytes, maxOutputBytes, scratch);
     case 'zstd':
       return decompressZstd(bytes, maxOutputBytes);
   }

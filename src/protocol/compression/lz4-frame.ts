@@ -2,6 +2,7 @@
 import { CorruptCompressionError, OutputTooLargeError } from './codec.ts';
 import { newPositionTable } from './copy.ts';
 import { decodeLz4Block, encodeLz4Block, lz4BlockBound, MAX_ENCODED_BLOCK } from './lz4-block.ts';
+import type { PlainScratch } from './scratch.ts';
 import { xxHash32 } from './xxhash32.ts';
 
 const MAGIC = 0x184d2204;
@@ -113,8 +114,11 @@ function plainBound(frame: Buffer, header: FrameHeader): number {
   return bound;
 }
 
-/** Decodes one frame, which must fill `bytes`; verifies every checksum and the content size. */
-export function decompressLz4(bytes: Uint8Array, maxOutputBytes: number): Buffer {
+/**
+ * Decodes one frame, which must fill `bytes`; verifies every checksum and the content size. With `scratch` the result lies
+ * there.
+ */
+export function decompressLz4(bytes: Uint8Array, maxOutputBytes: number, scratch?: PlainScratch): Buffer {
   const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const header = readHeader(frame);
   const bound = plainBound(frame, header);
@@ -123,7 +127,8 @@ export function decompressLz4(bytes: Uint8Array, maxOutputBytes: number): Buffer
     if (contentSize > maxOutputBytes) throw new OutputTooLargeError('lz4', maxOutputBytes);
     if (contentSize > bound) throw corrupt('the content size is more than the blocks can hold');
   }
-  const plain = Buffer.allocUnsafe(Math.min(bound, contentSize ?? maxOutputBytes, maxOutputBytes));
+  const most = Math.min(bound, contentSize ?? maxOutputBytes, maxOutputBytes);
+  const plain = scratch === undefined ? Buffer.allocUnsafe(most) : scratch.take(most).subarray(0, most);
   let out = 0;
   let at = header.blocksAt;
   for (;;) {

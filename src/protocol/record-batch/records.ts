@@ -2,7 +2,7 @@
  * Records as objects, for tests, tools, replay of metadata and coordinator state. The produce and fetch paths do not
  * come here.
  */
-import { decompress } from '../compression/index.ts';
+import { decompress, type PlainScratch } from '../compression/index.ts';
 import * as header from './header.ts';
 import { bigVarlongValue, type WalkFailure, walkFailureText, walkRecords } from './walk.ts';
 
@@ -98,15 +98,23 @@ function readRecord(
   return { offset, timestamp: appended ?? BigInt.asIntN(64, baseTimestamp + delta), key, value, headers };
 }
 
-/** The plain payload of a batch: a view where it is not compressed, a new buffer otherwise. Throws as {@link records}. */
-export function plainPayload(batch: Uint8Array, at: number, maxPlainBytes: number): Uint8Array {
+/**
+ * The plain payload of a batch: a view where it is not compressed; otherwise a new buffer, or memory of `scratch`. Throws as
+ * {@link records}.
+ */
+export function plainPayload(
+  batch: Uint8Array,
+  at: number,
+  maxPlainBytes: number,
+  scratch?: PlainScratch,
+): Uint8Array {
   const end = at + header.sizeInBytes(batch, at);
   const payload = batch.subarray(at + header.RECORDS_AT, end);
   const codec = header.compressionOf(batch, at);
   if (codec === undefined) {
     throw new InvalidRecordError('codec', `unknown compression id ${header.compressionId(batch, at)}`);
   }
-  return codec === 'none' ? payload : decompress(codec, payload, maxPlainBytes);
+  return codec === 'none' ? payload : decompress(codec, payload, maxPlainBytes, scratch);
 }
 
 /**

@@ -8,6 +8,8 @@ import type { Call, ListenerKind } from '../call.ts';
 /** KIP-511: what a client may call itself. */
 const SOFTWARE_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 
+type ApiKeys = ApiVersionsResponse['apiKeys'];
+
 export interface ApiVersionsServices {
   readonly nodeId: number;
   readonly clusterId: string;
@@ -25,6 +27,20 @@ export interface ApiVersionsServices {
  * bootstrap again.
  */
 export function apiVersionsRow(services: ApiVersionsServices): ApiRow {
+  // Every connection begins with this request, and the rows never change.
+  const known = new Map<ListenerKind, ApiKeys>();
+  const keysOf = ({ peer }: Call<ApiVersionsResponse>): ApiKeys => {
+    let keys = known.get(peer.listenerKind);
+    if (keys === undefined) {
+      keys = services.rowsOf(peer.listenerKind).map(({ apiKey, versionMin, versionMax }) => ({
+        apiKey,
+        minVersion: versionMin,
+        maxVersion: versionMax,
+      }));
+      known.set(peer.listenerKind, keys);
+    }
+    return keys;
+  };
   return serial<ApiVersionsRequest, ApiVersionsResponse>({
     request: ApiVersionsRequest,
     response: ApiVersionsResponse,
@@ -32,7 +48,7 @@ export function apiVersionsRow(services: ApiVersionsServices): ApiRow {
     handle(call, request) {
       // Of a version that is not known the body is not read.
       if (call.request === undefined) {
-        return { ...empty(Errors.UNSUPPORTED_VERSION), apiKeys: keysOf(services, call) };
+        return { ...empty(Errors.UNSUPPORTED_VERSION), apiKeys: keysOf(call) };
       }
       const error = check(services, call, request);
       if (error !== Errors.NONE) return empty(error);
@@ -42,7 +58,7 @@ export function apiVersionsRow(services: ApiVersionsServices): ApiRow {
       }
       return {
         ...empty(Errors.NONE),
-        apiKeys: keysOf(services, call),
+        apiKeys: keysOf(call),
         ...apiVersionsFeatures(
           services.supportedFeatures,
           services.image().features,
@@ -75,17 +91,6 @@ function check(
     return Errors.REBOOTSTRAP_REQUIRED;
   }
   return Errors.NONE;
-}
-
-function keysOf(
-  services: ApiVersionsServices,
-  call: Call<ApiVersionsResponse>,
-): ApiVersionsResponse['apiKeys'] {
-  return services.rowsOf(call.peer.listenerKind).map(({ apiKey, versionMin, versionMax }) => ({
-    apiKey,
-    minVersion: versionMin,
-    maxVersion: versionMax,
-  }));
 }
 
 function empty(errorCode: ErrorCode): ApiVersionsResponse {

@@ -33,6 +33,17 @@ test('what is retained is bounded, and can be dropped', () => {
   expect(pool.retainedBytes()).toBe(0);
 });
 
+test('what one load left behind makes room for the buffers of the next', () => {
+  const pool = new BufferPool({ maxRetainedBytes: 1_000_000 });
+  const small = Array.from({ length: 40 }, () => pool.take(65_536));
+  for (const buffer of small) pool.give(buffer);
+  const large = pool.take(524_288);
+  pool.give(large);
+  expect(pool.retainedBytes()).toBeLessThanOrEqual(1_000_000);
+  expect(pool.take(524_288)).toBe(large);
+  expect(small).toContain(pool.take(65_536));
+});
+
 test('poisoned: what was given back is overwritten, and giving twice or a view is found', () => {
   const pool = new BufferPool({ poison: true });
   const buffer = pool.take(2000);

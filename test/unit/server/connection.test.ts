@@ -13,6 +13,7 @@ import { type ApiRow, serial, staged } from '../../../src/server/api-row.ts';
 import type { Call } from '../../../src/server/call.ts';
 import { Connection } from '../../../src/server/connection.ts';
 import { Dispatcher } from '../../../src/server/dispatch.ts';
+import { FrameSlabs } from '../../../src/server/frame-splitter.ts';
 import { QUEUED_ANSWER_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX } from '../../../src/server/limits.ts';
 import {
   correlationIdsIn,
@@ -65,6 +66,7 @@ function world(options: { concurrency?: number; serialHandle?: () => Promise<Ini
   ];
   const logger = new RecordingLogger();
   const pool = poisonedPool();
+  const slabs = new FrameSlabs(pool);
   const turn = new ManualTurn();
   const link = new FakeLink();
   const bugs: string[] = [];
@@ -77,12 +79,13 @@ function world(options: { concurrency?: number; serialHandle?: () => Promise<Ini
     listenerKind: 'broker',
     frameBytesMax: 1_000_000,
     pool,
+    slabs,
     turn,
     dispatcher,
     logger,
     onClosed: (one) => closed.push(one),
   });
-  return { connection, link, turn, pool, logger, bugs, serialCalls, stagedCalls, closed };
+  return { connection, link, turn, pool, slabs, logger, bugs, serialCalls, stagedCalls, closed };
 }
 
 const serialFrame = (id: number) =>
@@ -204,7 +207,7 @@ describe('Connection', () => {
   });
 
   it('keeps the bytes of a request until it is settled', () => {
-    const { link, turn, pool, stagedCalls, closed } = world();
+    const { link, turn, pool, slabs, stagedCalls, closed } = world();
     const frame = stagedFrame(77);
     link.receive(frame);
     expect(stagedCalls[0]!.frameBytes.equals(frame.subarray(4))).toBe(true);
@@ -212,12 +215,13 @@ describe('Connection', () => {
     turn.drain();
     link.take();
     link.lose();
+    slabs.close();
     expect(pool.takenBytes()).toBe(0);
     expect(closed).toHaveLength(1);
   });
 
   it('gives everything back when the connection is lost in the middle', () => {
-    const { link, pool, stagedCalls } = world();
+    const { link, pool, slabs, stagedCalls } = world();
     link.receive(Buffer.concat([stagedFrame(1), stagedFrame(2), stagedFrame(3).subarray(0, 9)]));
     let released = false;
     stagedCalls[1]!.answer(stagedAnswer, () => {
@@ -231,6 +235,7 @@ describe('Connection', () => {
     expect(released).toBe(true);
     expect(gone).toBe(true);
     stagedCalls[0]!.answer(stagedAnswer);
+    slabs.close();
     expect(pool.takenBytes()).toBe(0);
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { BufferPool } from '../../../src/base/buffer-pool.ts';
-import { type Frame, FrameError, FrameSplitter } from '../../../src/server/frame-splitter.ts';
+import { type Frame, FrameError, FrameSlabs, FrameSplitter } from '../../../src/server/frame-splitter.ts';
 import { FRAME_FIRST_STEP_BYTES } from '../../../src/server/limits.ts';
 import { poisonedPool } from './fakes.ts';
 
@@ -18,8 +18,9 @@ function body(size: number, seed: number): Buffer {
 
 function collector(pool = poisonedPool(), frameBytesMax = 100 * 1024 * 1024) {
   const frames: Frame[] = [];
-  const splitter = new FrameSplitter({ frameBytesMax, pool, onFrame: (frame) => frames.push(frame) });
-  return { frames, splitter, pool };
+  const slabs = new FrameSlabs(pool);
+  const splitter = new FrameSplitter({ frameBytesMax, pool, slabs, onFrame: (frame) => frames.push(frame) });
+  return { frames, splitter, slabs, pool };
 }
 
 describe('FrameSplitter', () => {
@@ -55,16 +56,37 @@ describe('FrameSplitter', () => {
   });
 
   it('gives all memory back once every frame is released and the connection is closed', () => {
-    const { frames, splitter, pool } = collector();
+    const { frames, splitter, slabs, pool } = collector();
     for (let i = 0; i < 3_000; i++) splitter.push(framed(body(100 + (i % 50), i)));
     splitter.push(framed(body(200_000, 7)));
     splitter.push(framed(body(50_000, 8)).subarray(0, 20_000));
     splitter.close();
+    slabs.close();
     for (const frame of frames) {
       frame.release();
       frame.release();
     }
     expect(pool.takenBytes()).toBe(0);
+  });
+
+  it('shares the memory for small frames with other connections, idle ones hold none', () => {
+    const { frames, splitter, slabs, pool } = collector();
+    const one = body(50, 1);
+    splitter.push(framed(one));
+    const alone = pool.takenBytes();
+    for (let i = 0; i < 100; i++) {
+      const other = new FrameSplitter({
+        frameBytesMax: 1000,
+        pool,
+        slabs,
+        onFrame: (frame) => frames.push(frame),
+      });
+      other.push(framed(body(50, i)).subarray(0, 30));
+      other.close();
+    }
+    expect(pool.takenBytes()).toBe(alone);
+    expect(frames).toHaveLength(1);
+    expect(frames[0]!.bytes.equals(one)).toBe(true);
   });
 
   it('reserves memory as bytes arrive and not as they are announced', () => {
