@@ -1,25 +1,23 @@
 import { assert } from '../base/assert.ts';
-import { StorageError, type Timer } from '../base/ports.ts';
 import { type Uuid, ZERO_UUID } from '../base/uuid.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
 import * as header from '../protocol/record-batch/header.ts';
 import { appendInfo, spanOf } from './batch-span.ts';
-import { CommitQueue } from './commit-queue.ts';
 import type { LeaderEpochCache } from './epoch-cache.ts';
 import { finishFolder, parentOf, SegmentGraveyard, syncFolder, writeTopicId } from './folder-work.ts';
-import { GroupCommit } from './group-commit.ts';
 import type { LoadedLog } from './loaded-log.ts';
 import type { SharedLogState } from './log-options.ts';
 import { checkBatches, validateForLeader } from './log-validator.ts';
+import { LogWriter } from './log-writer.ts';
 import { findOffset } from './lookup.ts';
 import type { ProducerState } from './producer-state.ts';
 import { applyBatch, checkProducer, replayProducers } from './producer-updates.ts';
-import { LogReader, warmUp } from './reader.ts';
+import { LogReader } from './reader.ts';
 import { countExpired, type RetentionReason, reasonsFor } from './retention.ts';
 import { drawJitter, Segment, type SegmentContext } from './segment.ts';
 import type { Segments } from './segments.ts';
-import { asProtocolError, guarded, rethrow, storageError } from './storage-errors.ts';
+import { guarded, rethrow, storageError } from './storage-errors.ts';
 import { LogTail } from './tail-cache.ts';
 import type {
   AbortedTxn,
@@ -61,29 +59,15 @@ export class PartitionLog {
   readonly #epochs: LeaderEpochCache;
   readonly #tail: LogTail;
   readonly #reader: LogReader;
+  readonly #writer: LogWriter;
   #logStart: number;
   #highWatermark: number;
-  #assignedEnd: number;
-  #writtenEnd: number;
-  #logEnd: number;
   #latestEpoch: number;
-  // Appends whose bytes are staged, and those that wait for a sync.
-  #stagedBytes = 0;
-  #staged = new CommitQueue();
-  readonly #unpublished = new CommitQueue();
-  #writeScheduled = false;
-  readonly #commit: GroupCommit;
-  #flushTimer: Timer | undefined;
   // The folder's name or partition.metadata may not survive a power loss yet.
   #isNew: boolean;
   readonly #graveyard: SegmentGraveyard;
   #offline: Error | undefined;
   #closed = false;
-  readonly #writeTurn = () => {
-    this.#writeScheduled = false;
-    this.#writeStaged();
-  };
-
   constructor(loaded: LoadedLog) {
     this.topic = loaded.topic;
     this.partition = loaded.partition;
@@ -101,19 +85,22 @@ export class PartitionLog {
     this.#reader = new LogReader(this.#segments, this.#tail, loaded.shared);
     this.#logStart = loaded.logStartOffset;
     this.#highWatermark = loaded.logStartOffset;
-    this.#assignedEnd = loaded.logEndOffset;
-    this.#writtenEnd = loaded.logEndOffset;
-    this.#logEnd = loaded.logEndOffset;
-    this.#commit = new GroupCommit({
-      syncedEnd: loaded.recoveryPoint,
-      writtenEnd: loaded.logEndOffset,
-      currentEnd: () => this.#writtenEnd,
-      sync: () => this.#syncFiles(),
-      onSynced: () => this.#publish(),
-      onFailed: (error) => this.#goOffline(asProtocolError(error)),
-    });
     this.#latestEpoch = this.#epochs.latest?.epoch ?? -1;
     this.#isNew = loaded.isNew;
+    this.#writer = new LogWriter({
+      ports: loaded.ports,
+      shared: loaded.shared,
+      segments: this.#segments,
+      producers: this.#producers,
+      tail: this.#tail,
+      logEndOffset: loaded.logEndOffset,
+      recoveryPoint: loaded.recoveryPoint,
+      config: () => this.#config,
+      sync: () => this.#syncFiles(),
+      onAppended: () => this.onAppended(this),
+      onUndone: (writtenEnd) => this.#cutEpochs(writtenEnd),
+      onFailed: (error) => this.#goOffline(error),
+    });
   }
 
   /** The zero uuid where partition.metadata was lost; see `adoptTopicId`. */
@@ -144,12 +131,12 @@ export class PartitionLog {
 
   /** The offset after the last record that readers may see, given that the high watermark allows. */
   get logEndOffset(): number {
-    return this.#logEnd;
+    return this.#writer.logEnd;
   }
 
   /** The offset that the next append gets. */
   get assignedEndOffset(): number {
-    return this.#assignedEnd;
+    return this.#writer.assignedEnd;
   }
 
   get highWatermark(): number {
@@ -166,7 +153,7 @@ export class PartitionLog {
 
   /** All below survives a power loss. */
   get recoveryPoint(): number {
-    return this.#commit.syncedEnd;
+    return this.#writer.recoveryPoint;
   }
 
   get sizeInBytes(): number {
@@ -205,7 +192,7 @@ export class PartitionLog {
 
   /** Moves the high watermark to `offset`, kept between log start and log end. True if it changed. */
   updateHighWatermark(offset: number): boolean {
-    const next = Math.max(this.#logStart, Math.min(offset, this.#logEnd));
+    const next = Math.max(this.#logStart, Math.min(offset, this.#writer.logEnd));
     if (next === this.#highWatermark) return false;
     this.#highWatermark = next;
     this.#producers.onHighWatermark(next);
@@ -244,7 +231,7 @@ export class PartitionLog {
     if (hasProducer) {
       const duplicate = checkProducer(this.#producers, batch, origin, options.transactionVersion ?? 0);
       if (duplicate !== undefined) {
-        this.#whenPublished(duplicate.lastOffset + 1, options.done);
+        this.#writer.whenPublished(duplicate.lastOffset + 1, options.done);
         const { firstOffset, lastOffset, timestamp } = duplicate;
         // As Apache has it: a repeat reports the first one's timestamp as append time, whatever the type.
         return appendInfo(firstOffset, lastOffset, timestamp, this.#logStart, true);
@@ -253,19 +240,18 @@ export class PartitionLog {
     const delta = header.lastOffsetDelta(batch, 0);
     this.#maybeRoll(
       batch.length,
-      this.#assignedEnd,
-      this.#assignedEnd + delta,
+      this.#writer.assignedEnd,
+      this.#writer.assignedEnd + delta,
       header.roundedMaxTimestamp(batch, 0),
       nowMs,
     );
-    const firstOffset = this.#assignedEnd;
+    const firstOffset = this.#writer.assignedEnd;
     if (leaderEpoch !== this.#latestEpoch) this.assignEpoch(leaderEpoch, firstOffset);
     header.setBaseOffset(batch, 0, firstOffset);
     header.setPartitionLeaderEpoch(batch, 0, leaderEpoch);
     if (hasProducer) applyBatch(this.#producers, batch, 0, true);
     const info = appendInfo(firstOffset, firstOffset + delta, logAppendTimeMs, this.#logStart, false);
-    this.#assignedEnd = firstOffset + delta + 1;
-    this.#take(batch, options.done);
+    this.#writer.take(batch, firstOffset + delta + 1, options.done);
     return info;
   }
 
@@ -287,11 +273,11 @@ export class PartitionLog {
    */
   read(startOffset: number, maxBytes: number, options: ReadOptions): LogRead | PendingRead {
     this.#ensureOnline();
-    if (startOffset < this.#logStart || startOffset > this.#logEnd) {
-      const text = `offset ${startOffset} is not between log start ${this.#logStart} and log end ${this.#logEnd}`;
+    if (startOffset < this.#logStart || startOffset > this.#writer.logEnd) {
+      const text = `offset ${startOffset} is not between log start ${this.#logStart} and log end ${this.#writer.logEnd}`;
       throw new ProtocolError(Errors.OFFSET_OUT_OF_RANGE, text);
     }
-    const bounded = options.upTo <= this.#logEnd ? options : { ...options, upTo: this.#logEnd };
+    const bounded = options.upTo <= this.#writer.logEnd ? options : { ...options, upTo: this.#writer.logEnd };
     const read = guarded(() =>
       this.#reader.read(startOffset, maxBytes, bounded, () => this.read(startOffset, maxBytes, options)),
     );
@@ -305,11 +291,13 @@ export class PartitionLog {
    */
   offsetForTimestamp(timestamp: bigint): TimestampAndOffset | undefined {
     this.#ensureOnline();
-    return guarded(() => findOffset(this.#segments, this.#epochs, timestamp, this.#logStart, this.#logEnd));
+    return guarded(() =>
+      findOffset(this.#segments, this.#epochs, timestamp, this.#logStart, this.#writer.logEnd),
+    );
   }
 
   endOffsetForEpoch(epoch: number): EpochEndOffset | undefined {
-    return this.#epochs.endOffsetFor(epoch, this.#logEnd);
+    return this.#epochs.endOffsetFor(epoch, this.#writer.logEnd);
   }
 
   activeProducers(): ActiveProducer[] {
@@ -357,9 +345,9 @@ export class PartitionLog {
   truncateTo(offset: number): boolean {
     assert(offset >= 0, 'logs begin at 0');
     this.#ensureOnline();
-    this.#writeStaged();
-    if (offset >= this.#writtenEnd) {
-      this.#cutEpochs(this.#writtenEnd);
+    this.#writer.writeStaged();
+    if (offset >= this.#writer.writtenEnd) {
+      this.#cutEpochs(this.#writer.writtenEnd);
       return false;
     }
     if (offset < this.#segments.first.baseOffset) {
@@ -378,7 +366,7 @@ export class PartitionLog {
   /** Drops all batches and begins anew at `offset`. */
   truncateFully(offset: number): void {
     this.#ensureOnline();
-    this.#writeStaged();
+    this.#writer.writeStaged();
     guarded(() => {
       this.#dropSegments(this.#segments.removeAll());
       this.#addSegment(offset);
@@ -392,15 +380,14 @@ export class PartitionLog {
   /** Begins a new segment now, unless the active one is empty. */
   roll(): void {
     this.#ensureOnline();
-    if (!this.#writeStaged() || this.#segments.active.sizeInBytes === 0) return;
-    guarded(() => this.#rollAt(this.#assignedEnd));
+    if (!this.#writer.writeStaged() || this.#segments.active.sizeInBytes === 0) return;
+    guarded(() => this.#rollAt(this.#writer.assignedEnd));
   }
 
   /** Resolves when everything appended before survives a power loss; the recovery point is at the log end then. */
   async flush(): Promise<void> {
     this.#ensureOnline();
-    this.#writeStaged();
-    await this.#commit.flush();
+    await this.#writer.flush();
     this.#ensureOnline();
   }
 
@@ -410,7 +397,7 @@ export class PartitionLog {
    */
   async syncRecovered(): Promise<void> {
     const { flushMessages, flushMs } = this.#config;
-    const count = this.#writtenEnd - this.recoveryPoint;
+    const count = this.#writer.writtenEnd - this.recoveryPoint;
     if (count > 0 && (flushMs <= 0 || count >= flushMessages)) await this.flush();
   }
 
@@ -419,7 +406,7 @@ export class PartitionLog {
     if (this.#closed) return;
     if (this.#offline === undefined) {
       await this.flush();
-      if (this.#isNew) await this.#commit.syncOnce();
+      if (this.#isNew) await this.#writer.syncOnce();
       this.#ensureOnline();
       await finishFolder(this.#ports.storage, this.#dir, this.#segments, this.#epochs).catch(rethrow);
     }
@@ -429,12 +416,8 @@ export class PartitionLog {
   /** The disk below has failed elsewhere: every append that waits fails, and everything from now on. */
   takeOffline(error: Error): void {
     if (this.#offline !== undefined || this.#closed) return;
-    this.#commit.stop();
-    this.#tail.rollBack();
     this.#offline = error;
-    this.#stagedBytes = 0;
-    this.#staged.failAbove(-1, error);
-    this.#unpublished.failAbove(-1, error);
+    this.#writer.stop(error);
   }
 
   /** Lets go of everything without writing: the folder is about to be deleted, or its dir has failed. */
@@ -450,41 +433,18 @@ export class PartitionLog {
   }
 
   #shutFiles(): void {
-    this.#commit.stop();
+    this.#writer.close();
     this.#closed = true;
     this.#reader.invalidate();
     this.#graveyard.close();
-    this.#flushTimer?.cancel();
     for (const segment of this.#segments.all) segment.close();
     this.#tail.clear();
   }
 
-  /** Stages a batch whose offsets are assigned, or writes it at once. Throws if the write at once failed. */
-  #take(batch: Buffer, done: (error: Error | undefined) => void): void {
-    const { options } = this.#shared;
-    if (batch.length >= options.writeAtOnceBytes) {
-      const error = this.#write(batch);
-      if (error !== undefined) throw error;
-      this.#unpublished.push(this.#assignedEnd, done);
-      this.#afterWrite();
-      return;
-    }
-    this.#tail.stage(batch, this.#segments.active.sizeInBytes + this.#stagedBytes);
-    this.#stagedBytes += batch.length;
-    this.#staged.push(this.#assignedEnd, done);
-    if (this.#stagedBytes >= options.stagedBytesMax) {
-      this.#writeStaged();
-    } else if (!this.#writeScheduled) {
-      this.#writeScheduled = true;
-      this.#ports.turn.later(this.#writeTurn);
-    }
-  }
-
   #appendGiven(batches: Buffer, done: (error: Error | undefined) => void): AppendInfo {
-    const { firstOffset, lastOffset, timestamp } = spanOf(batches, this.#assignedEnd);
+    const { firstOffset, lastOffset, timestamp } = spanOf(batches, this.#writer.assignedEnd);
     this.#maybeRoll(batches.length, firstOffset, lastOffset, timestamp, this.#ports.clock.wallMs());
-    if (this.#stagedBytes > 0 && !this.#writeStaged())
-      throw storageError('the bytes staged before were not written');
+    if (!this.#writer.writeStaged()) throw storageError('the bytes staged before were not written');
     for (let at = 0; at < batches.length; at += header.sizeInBytes(batches, at)) {
       const epoch = header.partitionLeaderEpoch(batches, at);
       if (epoch > this.#latestEpoch) this.assignEpoch(epoch, header.baseOffset(batches, at));
@@ -493,101 +453,8 @@ export class PartitionLog {
       if (header.hasProducerId(batches, at)) applyBatch(this.#producers, batches, at, true);
     }
     const info = appendInfo(firstOffset, lastOffset, NO_APPEND_TIME, this.#logStart, false);
-    this.#assignedEnd = lastOffset + 1;
-    const error = this.#write(batches);
-    if (error !== undefined) throw error;
-    this.#unpublished.push(this.#assignedEnd, done);
-    this.#afterWrite();
+    this.#writer.writeNow(batches, lastOffset + 1, done);
     return info;
-  }
-
-  /** Writes what is staged. False if that failed: then the log is as it was before those appends. */
-  #writeStaged(): boolean {
-    if (this.#stagedBytes === 0) return true;
-    if (this.#write(undefined) !== undefined) return false;
-    this.#afterWrite();
-    return true;
-  }
-
-  /** One write of what is staged and of `direct` behind it. Returns the error after having undone everything. */
-  #write(direct: Buffer | undefined): ProtocolError | undefined {
-    const active = this.#segments.active;
-    const chunks = this.#stagedBytes > 0 ? this.#tail.unwritten() : [];
-    const size = this.#stagedBytes + (direct?.length ?? 0);
-    const position = active.sizeInBytes;
-    if (direct !== undefined) chunks.push(direct);
-    try {
-      const written = active.log.use().write(chunks, position);
-      if (written !== size)
-        throw new StorageError('EOTHER', active.log.path, `only ${written} of ${size} bytes were written`);
-    } catch (error) {
-      return this.#undoStaged(asProtocolError(error));
-    }
-    for (const chunk of chunks) active.onWritten(chunk, 0, chunk.length);
-    if (active.sizeInBytes !== position + size)
-      throw new Error('a chunk held more or less than whole batches');
-    this.#tail.markWritten();
-    this.#stagedBytes = 0;
-    this.#writtenEnd = this.#assignedEnd;
-    this.#producers.settle();
-    this.#shared.traffic.bytes += size;
-    warmUp(active, position, position + size, this.#shared);
-    const staged = this.#staged;
-    if (staged.length > 0) {
-      this.#staged = new CommitQueue();
-      staged.moveTo(this.#unpublished);
-    }
-    return undefined;
-  }
-
-  /** The file and all that ran ahead of it go back to the last good write; every append staged since fails. */
-  #undoStaged(error: ProtocolError): ProtocolError {
-    const active = this.#segments.active;
-    this.#ports.logger.error(`append to ${active.log.path} failed`, { error: error.message });
-    this.#tail.rollBack();
-    this.#producers.rollBack();
-    this.#cutEpochs(this.#writtenEnd);
-    this.#assignedEnd = this.#writtenEnd;
-    this.#stagedBytes = 0;
-    const staged = this.#staged;
-    this.#staged = new CommitQueue();
-    try {
-      if (active.log.use().size() > active.sizeInBytes) active.log.use().truncate(active.sizeInBytes);
-    } catch (cause) {
-      // Bytes of nobody may stand behind the last batch: nothing can be appended behind them.
-      this.#goOffline(asProtocolError(cause));
-    }
-    staged.failAbove(-1, error);
-    return error;
-  }
-
-  #afterWrite(): void {
-    const { flushMessages, flushMs } = this.#config;
-    if (flushMs <= 0 || this.#commit.uncoveredCount >= flushMessages) {
-      this.#commit.demand();
-    } else if (flushMs < Number.MAX_SAFE_INTEGER) {
-      this.#flushTimer ??= this.#ports.timers.after(flushMs, () => {
-        this.#flushTimer = undefined;
-        if (this.#offline === undefined && !this.#closed) this.#commit.start();
-      });
-    }
-    this.#publish();
-  }
-
-  /** Moves the log end as far as writes and demanded syncs allow, then wakes whoever waits. */
-  #publish(): void {
-    const end = this.#commit.visibleEnd;
-    if (end > this.#logEnd) {
-      this.#logEnd = end;
-      this.onAppended(this);
-    }
-    this.#unpublished.release(this.#logEnd);
-  }
-
-  #whenPublished(endOffset: number, done: (error: Error | undefined) => void): void {
-    if (endOffset > this.#writtenEnd) this.#staged.push(endOffset, done);
-    else if (endOffset > this.#logEnd) this.#unpublished.push(endOffset, done);
-    else done(undefined);
   }
 
   #syncFiles(): Promise<void> {
@@ -608,8 +475,8 @@ export class PartitionLog {
     if (
       !active.mustRoll(
         bytes,
-        this.#stagedBytes,
-        this.#staged.length,
+        this.#writer.stagedBytes,
+        this.#writer.stagedCount,
         lastOffset,
         timestamp,
         nowMs,
@@ -617,7 +484,7 @@ export class PartitionLog {
       )
     )
       return;
-    if (!this.#writeStaged()) throw storageError('the bytes staged before were not written');
+    if (!this.#writer.writeStaged()) throw storageError('the bytes staged before were not written');
     guarded(() => this.#rollAt(firstOffset));
   }
 
@@ -633,7 +500,7 @@ export class PartitionLog {
       this.#segments.remove(old);
     }
     // Apache flushes the old segment in the background too, and moves the recovery point when that is done.
-    this.#commit.start();
+    this.#writer.startSync();
   }
 
   #addSegment(baseOffset: number): void {
@@ -648,8 +515,8 @@ export class PartitionLog {
 
   #deleteFirst(count: number, reason: RetentionReason): void {
     if (count === this.#segments.count) {
-      if (!this.#writeStaged()) return;
-      this.#rollAt(this.#assignedEnd);
+      if (!this.#writer.writeStaged()) return;
+      this.#rollAt(this.#writer.assignedEnd);
     }
     const next = this.#segments.at(count);
     if (next === undefined) return;
@@ -684,15 +551,11 @@ export class PartitionLog {
     this.#reader.invalidate();
     this.#tail.clear();
     this.#cutEpochs(offset);
-    this.#assignedEnd = offset;
-    this.#writtenEnd = offset;
-    this.#logEnd = Math.min(this.#logEnd, offset);
-    if (this.#logEnd < this.#logStart) this.#logEnd = this.#logStart;
-    this.#commit.cutAt(offset);
-    this.#highWatermark = Math.max(this.#logStart, Math.min(this.#highWatermark, this.#logEnd));
+    this.#writer.cutAt(offset, this.#logStart);
+    this.#highWatermark = Math.max(this.#logStart, Math.min(this.#highWatermark, this.#writer.logEnd));
     guarded(() => replayProducers(this.#producers, this.#segments, this.#logStart));
     this.#producers.onHighWatermark(this.#highWatermark);
-    this.#unpublished.failAbove(
+    this.#writer.failAbove(
       offset,
       new ProtocolError(Errors.NOT_LEADER_OR_FOLLOWER, `the log was cut at ${offset}`),
     );

@@ -1,0 +1,268 @@
+import { StorageError, type Timer } from '../base/ports.ts';
+import type { LogConfig } from '../config/log-config.ts';
+import type { ProtocolError } from '../protocol/errors.ts';
+import { CommitQueue } from './commit-queue.ts';
+import { GroupCommit } from './group-commit.ts';
+import type { SharedLogState } from './log-options.ts';
+import type { ProducerState } from './producer-state.ts';
+import { warmUp } from './reader.ts';
+import type { Segments } from './segments.ts';
+import { asProtocolError } from './storage-errors.ts';
+import type { LogTail } from './tail-cache.ts';
+import type { LogPorts } from './types.ts';
+
+type Done = (error: Error | undefined) => void;
+
+export interface LogWriterInput {
+  readonly ports: LogPorts;
+  readonly shared: SharedLogState;
+  readonly segments: Segments;
+  readonly producers: ProducerState;
+  readonly tail: LogTail;
+  /** Of the log as it was opened. */
+  readonly logEndOffset: number;
+  readonly recoveryPoint: number;
+  readonly config: () => LogConfig;
+  /** fdatasync of all that the folder holds. */
+  readonly sync: () => Promise<void>;
+  /** The log end has moved; called before the callbacks of the appends run. */
+  readonly onAppended: () => void;
+  /** What was assigned from this offset on was not written, and is taken back. */
+  readonly onUndone: (writtenEnd: number) => void;
+  /** Neither a failed sync nor bytes of nobody behind the last batch can be made good. */
+  readonly onFailed: (error: ProtocolError) => void;
+}
+
+/**
+ * Takes a log's batches from assigned to visible: stages small ones until the turn ends, writes, has them synced where
+ * flush.messages or flush.ms ask for it, then moves the log end and runs the callbacks. A failed write is undone.
+ */
+export class LogWriter {
+  readonly #input: LogWriterInput;
+  readonly #segments: Segments;
+  readonly #tail: LogTail;
+  readonly #shared: SharedLogState;
+  readonly #commit: GroupCommit;
+  #assignedEnd: number;
+  #writtenEnd: number;
+  #logEnd: number;
+  // Appends whose bytes are staged, and those that wait for a sync.
+  #stagedBytes = 0;
+  #staged = new CommitQueue();
+  readonly #unpublished = new CommitQueue();
+  #writeScheduled = false;
+  #flushTimer: Timer | undefined;
+  #stopped = false;
+  readonly #writeTurn = () => {
+    this.#writeScheduled = false;
+    this.writeStaged();
+  };
+
+  constructor(input: LogWriterInput) {
+    this.#input = input;
+    this.#segments = input.segments;
+    this.#tail = input.tail;
+    this.#shared = input.shared;
+    this.#assignedEnd = input.logEndOffset;
+    this.#writtenEnd = input.logEndOffset;
+    this.#logEnd = input.logEndOffset;
+    this.#commit = new GroupCommit({
+      syncedEnd: input.recoveryPoint,
+      writtenEnd: input.logEndOffset,
+      currentEnd: () => this.#writtenEnd,
+      sync: input.sync,
+      onSynced: () => this.#publish(),
+      onFailed: (error) => input.onFailed(asProtocolError(error)),
+    });
+  }
+
+  /** The offset that the next append gets. */
+  get assignedEnd(): number {
+    return this.#assignedEnd;
+  }
+
+  get writtenEnd(): number {
+    return this.#writtenEnd;
+  }
+
+  /** The offset after the last record that readers may see. */
+  get logEnd(): number {
+    return this.#logEnd;
+  }
+
+  /** All below survives a power loss. */
+  get recoveryPoint(): number {
+    return this.#commit.syncedEnd;
+  }
+
+  get stagedBytes(): number {
+    return this.#stagedBytes;
+  }
+
+  get stagedCount(): number {
+    return this.#staged.length;
+  }
+
+  /** Takes a batch up to `endOffset`: stages it, or writes it at once. Throws if the write at once failed. */
+  take(batch: Buffer, endOffset: number, done: Done): void {
+    const { options } = this.#shared;
+    if (batch.length >= options.writeAtOnceBytes) {
+      this.writeNow(batch, endOffset, done);
+      return;
+    }
+    this.#assignedEnd = endOffset;
+    this.#tail.stage(batch, this.#segments.active.sizeInBytes + this.#stagedBytes);
+    this.#stagedBytes += batch.length;
+    this.#staged.push(endOffset, done);
+    if (this.#stagedBytes >= options.stagedBytesMax) {
+      this.writeStaged();
+    } else if (!this.#writeScheduled) {
+      this.#writeScheduled = true;
+      this.#input.ports.turn.later(this.#writeTurn);
+    }
+  }
+
+  /** Writes batches up to `endOffset`, behind what is staged. Throws ProtocolError where that failed. */
+  writeNow(batches: Buffer, endOffset: number, done: Done): void {
+    this.#assignedEnd = endOffset;
+    const error = this.#write(batches);
+    if (error !== undefined) throw error;
+    this.#unpublished.push(endOffset, done);
+    this.#afterWrite();
+  }
+
+  /** Writes what is staged. False if that failed: then the log is as it was before those appends. */
+  writeStaged(): boolean {
+    if (this.#stagedBytes === 0) return true;
+    if (this.#write(undefined) !== undefined) return false;
+    this.#afterWrite();
+    return true;
+  }
+
+  /** Runs `done` once readers see all before `endOffset`. */
+  whenPublished(endOffset: number, done: Done): void {
+    if (endOffset > this.#writtenEnd) this.#staged.push(endOffset, done);
+    else if (endOffset > this.#logEnd) this.#unpublished.push(endOffset, done);
+    else done(undefined);
+  }
+
+  /** Starts a sync that nobody waits for. */
+  startSync(): void {
+    this.#commit.start();
+  }
+
+  /** Resolves when everything written before is synced, or failed. */
+  async flush(): Promise<void> {
+    this.writeStaged();
+    await this.#commit.flush();
+  }
+
+  /** Resolves after one more sync, whether anything was written or not. */
+  syncOnce(): Promise<void> {
+    return this.#commit.syncOnce();
+  }
+
+  /** The batches from `offset` on were cut, nothing is staged, and the log starts at `logStart`. */
+  cutAt(offset: number, logStart: number): void {
+    this.#assignedEnd = offset;
+    this.#writtenEnd = offset;
+    this.#logEnd = Math.max(Math.min(this.#logEnd, offset), logStart);
+    this.#commit.cutAt(offset);
+  }
+
+  /** Fails the appends above `offset` that wait for a sync. */
+  failAbove(offset: number, error: Error): void {
+    this.#unpublished.failAbove(offset, error);
+  }
+
+  /** Fails every append that waits; nothing is written or synced any more. */
+  stop(error: Error): void {
+    this.close();
+    this.#tail.rollBack();
+    this.#stagedBytes = 0;
+    this.#staged.failAbove(-1, error);
+    this.#unpublished.failAbove(-1, error);
+  }
+
+  /** Nothing is synced any more. */
+  close(): void {
+    this.#stopped = true;
+    this.#commit.stop();
+    this.#flushTimer?.cancel();
+  }
+
+  /** One write of what is staged and of `direct` behind it. Returns the error after having undone everything. */
+  #write(direct: Buffer | undefined): ProtocolError | undefined {
+    const active = this.#segments.active;
+    const chunks = this.#stagedBytes > 0 ? this.#tail.unwritten() : [];
+    const size = this.#stagedBytes + (direct?.length ?? 0);
+    const position = active.sizeInBytes;
+    if (direct !== undefined) chunks.push(direct);
+    try {
+      const written = active.log.use().write(chunks, position);
+      if (written !== size)
+        throw new StorageError('EOTHER', active.log.path, `only ${written} of ${size} bytes were written`);
+    } catch (error) {
+      return this.#undo(asProtocolError(error));
+    }
+    for (const chunk of chunks) active.onWritten(chunk, 0, chunk.length);
+    if (active.sizeInBytes !== position + size)
+      throw new Error('a chunk held more or less than whole batches');
+    this.#tail.markWritten();
+    this.#stagedBytes = 0;
+    this.#writtenEnd = this.#assignedEnd;
+    this.#input.producers.settle();
+    this.#shared.traffic.bytes += size;
+    warmUp(active, position, position + size, this.#shared);
+    const staged = this.#staged;
+    if (staged.length > 0) {
+      this.#staged = new CommitQueue();
+      staged.moveTo(this.#unpublished);
+    }
+    return undefined;
+  }
+
+  /** The file and all that ran ahead of it go back to the last good write; every append staged since fails. */
+  #undo(error: ProtocolError): ProtocolError {
+    const active = this.#segments.active;
+    this.#input.ports.logger.error(`append to ${active.log.path} failed`, { error: error.message });
+    this.#tail.rollBack();
+    this.#input.producers.rollBack();
+    this.#input.onUndone(this.#writtenEnd);
+    this.#assignedEnd = this.#writtenEnd;
+    this.#stagedBytes = 0;
+    const staged = this.#staged;
+    this.#staged = new CommitQueue();
+    try {
+      if (active.log.use().size() > active.sizeInBytes) active.log.use().truncate(active.sizeInBytes);
+    } catch (cause) {
+      // Bytes of nobody may stand behind the last batch: nothing can be appended behind them.
+      this.#input.onFailed(asProtocolError(cause));
+    }
+    staged.failAbove(-1, error);
+    return error;
+  }
+
+  #afterWrite(): void {
+    const { flushMessages, flushMs } = this.#input.config();
+    if (flushMs <= 0 || this.#commit.uncoveredCount >= flushMessages) {
+      this.#commit.demand();
+    } else if (flushMs < Number.MAX_SAFE_INTEGER) {
+      this.#flushTimer ??= this.#input.ports.timers.after(flushMs, () => {
+        this.#flushTimer = undefined;
+        if (!this.#stopped) this.#commit.start();
+      });
+    }
+    this.#publish();
+  }
+
+  /** Moves the log end as far as writes and demanded syncs allow, then wakes whoever waits. */
+  #publish(): void {
+    const end = this.#commit.visibleEnd;
+    if (end > this.#logEnd) {
+      this.#logEnd = end;
+      this.#input.onAppended();
+    }
+    this.#unpublished.release(this.#logEnd);
+  }
+}
