@@ -11,6 +11,13 @@ import {
 import { StorageError, type StoredFile } from '../base/ports.ts';
 import { storageError } from './storage-error.ts';
 
+/**
+ * The most that one call writes. For larger ones Linux takes large folios for the page cache, which need memory that lay free
+ * in one piece: in a virtual machine mostly memory that the host has taken back meanwhile, at three to six times the cost
+ * of the write (`bench/micro/write-pieces.ts`). Calls of this size cost no more than one of a megabyte.
+ */
+const PIECE_BYTES = 64 * 1024;
+
 /** Lets at most `limit` pieces of work run at once; the others wait in order. */
 export class Gate {
   readonly #limit: number;
@@ -106,13 +113,41 @@ export class DiskFile implements StoredFile {
   write(chunks: readonly Uint8Array[], at: number): number {
     this.#assertOpen();
     try {
-      const [only] = chunks;
-      if (only === undefined) return 0;
-      if (chunks.length === 1) return writeSync(this.#fd, only, 0, only.length, at);
-      return writevSync(this.#fd, chunks, at);
+      let done = 0;
+      for (let first = 0; first < chunks.length; ) {
+        let end = first;
+        let size = 0;
+        while (end < chunks.length && (end === first || size + chunks[end]!.length <= PIECE_BYTES)) {
+          size += chunks[end]!.length;
+          end += 1;
+        }
+        const count =
+          end - first === 1
+            ? this.#writePieces(chunks[first]!, at + done)
+            : writevSync(
+                this.#fd,
+                first === 0 && end === chunks.length ? chunks : chunks.slice(first, end),
+                at + done,
+              );
+        done += count;
+        if (count < size) break;
+        first = end;
+      }
+      return done;
     } catch (error) {
       throw storageError(error, this.path);
     }
+  }
+
+  #writePieces(chunk: Uint8Array, at: number): number {
+    let done = 0;
+    while (done < chunk.length) {
+      const wanted = Math.min(PIECE_BYTES, chunk.length - done);
+      const count = writeSync(this.#fd, chunk, done, wanted, at + done);
+      done += count;
+      if (count < wanted) break;
+    }
+    return done;
   }
 
   /**

@@ -54,10 +54,12 @@ export function storageContract(make: () => StorageUnderTest): void {
   test('large and scattered writes keep every byte', () => {
     const { storage, dir } = make();
     const file = storage.open(`${dir}/large`, 'create');
-    const model = Buffer.alloc(700_000);
+    const model = Buffer.alloc(1_700_000);
     for (let i = 0; i < 60; i++) {
-      const at = (i * 7919 * 31) % 600_000;
-      const chunks = [1, 2, 3].map((k) => Buffer.alloc((i * 997 * k) % 30_000, 33 + ((i + k) % 90)));
+      const at = (i * 7919 * 31) % 1_000_000;
+      // Up to some 30 kB, every tenth time up to 200 kB.
+      const most = i % 10 === 0 ? 200_000 : 30_000;
+      const chunks = [1, 2, 3].map((k) => Buffer.alloc(((i + 1) * 9973 * k) % most, 33 + ((i + k) % 90)));
       const joined = Buffer.concat(chunks);
       expect(file.write(chunks, at)).toBe(joined.length);
       joined.copy(model, at);
