@@ -166,6 +166,8 @@ export interface MessageDefinition {
   readonly versions: readonly [first: number, last: number];
   /** The first version with compact lengths and tagged fields (KIP-482); none when left out. */
   readonly flexible?: number;
+  /** The last version is not released yet. */
+  readonly latestVersionUnstable?: boolean;
 }
 
 export interface MessageSchema<T> {
@@ -177,6 +179,8 @@ export interface MessageSchema<T> {
   readonly lastVersion: number;
   /** Infinity where no version is flexible. */
   readonly flexibleFrom: number;
+  /** The last version is not released yet: served only where `unstable.api.versions.enable` is set. */
+  readonly latestVersionUnstable: boolean;
   readonly fields: readonly NamedField[];
   /** By version; filled by `codec.ts` at first use. */
   readonly codecs: unknown[];
@@ -198,6 +202,7 @@ export function message<S extends Fields>(
     firstVersion: definition.versions[0],
     lastVersion: definition.versions[1],
     flexibleFrom: definition.flexible ?? Number.POSITIVE_INFINITY,
+    latestVersionUnstable: definition.latestVersionUnstable ?? false,
     fields: namedFields(fields),
     codecs: [],
   };

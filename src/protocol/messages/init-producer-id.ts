@@ -5,7 +5,7 @@ import { bool, type Infer, int16, int32, int64, message, string } from '../schem
  * released yet (KIP-939).
  */
 export const InitProducerIdRequest = message(
-  { name: 'InitProducerIdRequest', apiKey: 22, versions: [0, 6], flexible: 2 },
+  { name: 'InitProducerIdRequest', apiKey: 22, versions: [0, 6], flexible: 2, latestVersionUnstable: true },
   {
     // Null for an idempotent producer without transactions.
     transactionalId: string.nullable(),

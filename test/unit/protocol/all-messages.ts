@@ -2,7 +2,14 @@ import { readdirSync } from 'node:fs';
 import type { AnyMessage } from '../../../src/protocol/schema.ts';
 
 const SOURCE = new URL('../../../src/protocol/', import.meta.url);
-const FOLDERS = ['messages', 'metadata-records', 'raft-messages'];
+const FOLDERS = [
+  'messages',
+  'metadata-records',
+  'raft-messages',
+  'group-records',
+  'transaction-records',
+  'share-records',
+];
 
 /** Every message schema in the tree, found by its files, so that a new one is tested without being listed. */
 export async function allMessages(): Promise<readonly AnyMessage[]> {

@@ -14,8 +14,9 @@ describe(`as Apache Kafka ${golden.from.join(' and ')} wrote it`, () => {
     for (const schema of schemas) {
       for (const version of versionsOf(schema)) {
         const where = `${schema.name} v${version}`;
-        if (golden.absent.includes(where)) continue;
-        const [numbered, sparse] = (golden.bytes[schema.name]?.[version] ?? '').split(' ');
+        const hexes = golden.bytes[schema.name]?.[version];
+        if (hexes === undefined) continue;
+        const [numbered, sparse] = hexes.split(' ');
         for (const [value, hex] of [
           [numberedMessage(schema, version), numbered],
           [sparseMessage(schema, version), sparse],
