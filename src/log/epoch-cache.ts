@@ -1,5 +1,6 @@
 import type { Logger, Storage } from '../base/ports.ts';
 import { LEADER_EPOCH_CHECKPOINT } from './file-names.ts';
+import type { PartitionFolder } from './partition-folder.ts';
 import {
   CheckpointError,
   formatCheckpoint,
@@ -18,19 +19,19 @@ export interface EpochEntry {
 
 /**
  * Which leader epoch began at which offset, mirrored in `leader-epoch-checkpoint` (KIP-101). Epochs and start offsets both
- * ascend. A new epoch is in the file before the batch that brought it; entries that were cut may linger there until the
- * next write, and are cut again when the log is opened.
+ * ascend. A new epoch is in the file before the batch that brought it, for the file comes with the folder; entries that
+ * were cut may linger there until the next write, and are cut again when the log is opened.
  */
 export class LeaderEpochCache {
+  readonly folder: PartitionFolder;
   readonly #storage: Storage;
-  readonly #dir: () => string;
   readonly #entries: EpochEntry[] = [];
   #unsynced = false;
   #unwritten = false;
 
-  constructor(storage: Storage, dir: () => string) {
+  constructor(storage: Storage, folder: PartitionFolder) {
     this.#storage = storage;
-    this.#dir = dir;
+    this.folder = folder;
   }
 
   get entries(): readonly EpochEntry[] {
@@ -126,6 +127,10 @@ export class LeaderEpochCache {
   }
 
   write(): void {
+    if (!this.folder.isMade) {
+      this.#unwritten = true;
+      return;
+    }
     const lines = this.#entries.map(({ epoch, startOffset }) => `${epoch} ${startOffset}`);
     writeSmallFile(this.#storage, this.#path(), formatCheckpoint(lines));
     this.#unsynced = true;
@@ -145,6 +150,6 @@ export class LeaderEpochCache {
   }
 
   #path(): string {
-    return `${this.#dir()}/${LEADER_EPOCH_CHECKPOINT}`;
+    return `${this.folder.dir}/${LEADER_EPOCH_CHECKPOINT}`;
   }
 }

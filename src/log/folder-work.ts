@@ -51,8 +51,12 @@ export async function syncFolder(
   epochs: LeaderEpochCache,
   isNew: boolean,
 ): Promise<void> {
+  const { folder } = epochs;
+  if (!folder.isMade) return;
   const running: Promise<unknown>[] = [epochs.sync()];
-  let newNames = isNew;
+  const isNewFolder = isNew || folder.namesUnsynced;
+  folder.namesUnsynced = false;
+  let newNames = isNewFolder;
   for (const segment of segments.all) {
     if (!segment.unsynced && !segment.nameUnsynced) continue;
     newNames ||= segment.nameUnsynced;
@@ -61,7 +65,7 @@ export async function syncFolder(
     running.push(syncSegment(segment, segment !== segments.active));
   }
   const metadata = `${dir}/${PARTITION_METADATA}`;
-  if (isNew && storage.sizeOf(metadata) !== undefined) running.push(syncSmallFile(storage, metadata));
+  if (isNewFolder && storage.sizeOf(metadata) !== undefined) running.push(syncSmallFile(storage, metadata));
   if (newNames) {
     running.push(storage.syncDir(dir));
     running.push(storage.syncDir(parentOf(dir)));
@@ -87,6 +91,7 @@ export async function finishFolder(
   segments: Segments,
   epochs: LeaderEpochCache,
 ): Promise<void> {
+  if (!epochs.folder.isMade) return;
   epochs.writeIfChanged();
   await epochs.sync();
   for (const segment of segments.all) {

@@ -10,6 +10,7 @@ import { writeTopicId } from './folder-work.ts';
 import type { LoadedLog } from './loaded-log.ts';
 import { PartitionLog } from './log.ts';
 import type { SharedLogState } from './log-options.ts';
+import { PartitionFolder } from './partition-folder.ts';
 import { ProducerState } from './producer-state.ts';
 import { replayProducers } from './producer-updates.ts';
 import { drawJitter, Segment, type SegmentContext } from './segment.ts';
@@ -19,7 +20,7 @@ import { guarded } from './storage-errors.ts';
 import type { LogPorts } from './types.ts';
 
 export interface OpenLogInput {
-  /** The partition's folder; made where it does not exist. */
+  /** The partition's folder; where it does not exist it is made with the first write. */
   readonly dir: string;
   readonly topic: string;
   readonly partition: number;
@@ -36,7 +37,7 @@ export interface OpenLogInput {
 }
 
 /**
- * Opens a partition's folder, makes a new one, or recovers one after a crash: leftovers are finished or removed, torn tails
+ * Opens a partition's folder, begins a new one, or recovers one after a crash: leftovers are finished or removed, torn tails
  * cut, missing indexes rebuilt, epochs and producers brought in line. Throws ProtocolError: INCONSISTENT_TOPIC_ID, or
  * KAFKA_STORAGE_ERROR.
  */
@@ -47,19 +48,17 @@ export function openLog(input: OpenLogInput): PartitionLog {
 function load(input: OpenLogInput): LoadedLog {
   const { dir, ports, config, shared } = input;
   const { storage } = ports;
-  const isNew = !storage.isDirectory(dir);
-  if (isNew) storage.makeDir(dir);
+  if (!storage.isDirectory(dir)) return begin(input);
   const { topicId, written } = settleTopicId(input);
-  const context: SegmentContext = { storage, files: shared.files, settings: config };
-  const epochs = new LeaderEpochCache(storage, () => dir);
+  const folder = new PartitionFolder(storage, dir);
+  const context: SegmentContext = { storage, files: shared.files, folder, settings: config };
+  const epochs = new LeaderEpochCache(storage, folder);
   const segments = new Segments();
   const checkpointStart = input.logStartOffset ?? 0;
-  if (!isNew) {
-    finishLeftovers(input);
-    epochs.load(ports.logger);
-    loadSegments(input, context, segments);
-    if (!input.cleanShutdown) recover(input, segments, epochs);
-  }
+  finishLeftovers(input);
+  epochs.load(ports.logger);
+  loadSegments(input, context, segments);
+  if (!input.cleanShutdown) recover(input, segments, epochs);
   let logEndOffset = segments.count === 0 ? -1 : segments.active.readNextOffset();
   if (logEndOffset < checkpointStart) {
     if (segments.count > 0) {
@@ -79,8 +78,7 @@ function load(input: OpenLogInput): LoadedLog {
   if (checkpointStart > 0) epochs.truncateFromStart(checkpointStart);
   const producers = new ProducerState();
   replayProducers(producers, segments, logStartOffset);
-  const recoveryPoint =
-    input.cleanShutdown && !isNew ? logEndOffset : Math.min(input.recoveryPoint, logEndOffset);
+  const recoveryPoint = input.cleanShutdown ? logEndOffset : Math.min(input.recoveryPoint, logEndOffset);
   return {
     topic: input.topic,
     partition: input.partition,
@@ -97,7 +95,39 @@ function load(input: OpenLogInput): LoadedLog {
     logEndOffset,
     recoveryPoint,
     // After a crash nothing on disk is known to survive a power loss: the first sync takes names and ids along.
-    isNew: isNew || written || !input.cleanShutdown,
+    isNew: written || !input.cleanShutdown,
+  };
+}
+
+/** An empty log without a folder. */
+function begin(input: OpenLogInput): LoadedLog {
+  const { topic, partition, topicId, dir, config, ports, shared } = input;
+  const { storage } = ports;
+  const folder = new PartitionFolder(storage, dir, () => {
+    if (topicId !== undefined) writeTopicId(storage, dir, topicId);
+    epochs.writeIfChanged();
+  });
+  const epochs = new LeaderEpochCache(storage, folder);
+  const context: SegmentContext = { storage, files: shared.files, folder, settings: config };
+  const segments = new Segments();
+  const start = input.logStartOffset ?? 0;
+  segments.add(newSegment(input, context, start, undefined));
+  return {
+    topic,
+    partition,
+    topicId: topicId ?? ZERO_UUID,
+    dir,
+    config,
+    ports,
+    shared,
+    context,
+    segments,
+    producers: new ProducerState(),
+    epochs,
+    logStartOffset: start,
+    logEndOffset: start,
+    recoveryPoint: start,
+    isNew: true,
   };
 }
 

@@ -107,6 +107,8 @@ export class LogDir {
   #write(name: string, offsetOf: (log: PartitionLog) => number | undefined): void {
     const lines: string[] = [];
     for (const log of this.logs.values()) {
+      // Without a folder there is nothing to say of it.
+      if (!log.leaderEpochCache.folder.isMade) continue;
       const offset = offsetOf(log);
       if (offset !== undefined) lines.push(`${log.topic} ${log.partition} ${offset}`);
     }

@@ -25,6 +25,7 @@ export interface LogIntervals {
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** Each needs a few open files and a thread of the pool. */
 const SYNCING_AT_ONCE = 16;
+const REMOVING_AT_ONCE = 2;
 
 export const defaultLogIntervals: LogIntervals = {
   retentionCheckMs: 5 * 60 * 1000,
@@ -61,7 +62,11 @@ export class LogManager {
   readonly #logs = new Map<string, PartitionLog>();
   readonly #intervals: LogIntervals;
   readonly #timers = new Set<Timer>();
+  /** Folders that wait for their removal: a thousand at once would leave no thread of the pool for fdatasync. */
+  readonly #doomed: string[] = [];
   readonly #removals = new Set<Promise<void>>();
+  /** What appends to a deleted partition fail with: one for all, since an error costs a stack. */
+  readonly #deleted = new ProtocolError(Errors.UNKNOWN_TOPIC_OR_PARTITION, 'the partition was deleted');
   #closed = false;
 
   private constructor(input: LogManagerInput) {
@@ -120,7 +125,7 @@ export class LogManager {
   }
 
   /**
-   * The partition's log, made in the dir with the fewest partitions where there is none. Throws ProtocolError:
+   * The partition's log, begun in the dir with the fewest partitions where there is none. Throws ProtocolError:
    * INCONSISTENT_TOPIC_ID where the folder belongs to a topic with another id, KAFKA_STORAGE_ERROR.
    */
   getOrCreate(topic: string, partition: number, topicId: Uuid, config?: LogConfig): PartitionLog {
@@ -165,9 +170,10 @@ export class LogManager {
     const dir = this.#dirs.find((one) => one.path === this.dirOf(log));
     this.#logs.delete(name);
     dir?.logs.delete(name);
-    log.abandon(new ProtocolError(Errors.UNKNOWN_TOPIC_OR_PARTITION, `${name} was deleted`));
+    log.abandon(this.#deleted);
     if (dir === undefined || dir.failure !== undefined) return true;
     const { storage, random } = this.#input.ports;
+    if (!log.leaderEpochCache.folder.mayExist) return true;
     const target = `${dir.path}/${names.deleteFolder(topic, partition, random)}`;
     guarded(() => storage.rename(log.dir, target));
     log.movedTo(target);
@@ -340,11 +346,25 @@ export class LogManager {
   }
 
   #remove(path: string): void {
-    const removal = this.#input.ports.storage.remove(path).catch((error: unknown) => {
-      this.#input.ports.logger.warn(`could not remove ${path}`, { error: String(error) });
-    });
+    this.#doomed.push(path);
+    this.#removeNext();
+  }
+
+  /** What is left when the manager is closed goes after the next start. */
+  #removeNext(): void {
+    if (this.#removals.size >= REMOVING_AT_ONCE || this.#closed) return;
+    const path = this.#doomed.shift();
+    if (path === undefined) return;
+    const removal = this.#input.ports.storage
+      .remove(path)
+      .catch((error: unknown) => {
+        this.#input.ports.logger.warn(`could not remove ${path}`, { error: String(error) });
+      })
+      .finally(() => {
+        this.#removals.delete(removal);
+        this.#removeNext();
+      });
     this.#removals.add(removal);
-    removal.finally(() => this.#removals.delete(removal));
   }
 
   #after(delayMs: number, run: () => void): void {

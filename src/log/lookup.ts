@@ -66,6 +66,7 @@ export function findMaxTimestamp(segments: Segments): TimestampAndOffset | undef
   for (const segment of segments.all) {
     if (segment.maxTimestamp > newest.maxTimestamp) newest = segment;
   }
+  if (newest.sizeInBytes === 0) return undefined;
   const timestamp = newest.maxTimestamp;
   const scanner = newest.scan(newest.offsets.positionFor(newest.offsetOfMaxTimestamp), {
     chunkBytes: 16 * 1024,

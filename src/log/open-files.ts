@@ -33,9 +33,12 @@ export class OpenFiles {
     return this.#open.size;
   }
 
-  /** `mode` is that of the first opening; a file that was created is opened for writing later on. */
-  file(path: string, mode: OpenMode): LazyFile {
-    return new Entry(this, path, mode);
+  /**
+   * `mode` is that of the first opening, before which `beforeFirst` runs; a file that was created is opened for writing
+   * later on.
+   */
+  file(path: string, mode: OpenMode, beforeFirst?: () => void): LazyFile {
+    return new Entry(this, path, mode, beforeFirst);
   }
 
   /** Only for the entries. */
@@ -68,21 +71,25 @@ class Entry implements LazyFile {
   path: string;
   readonly #files: OpenFiles;
   #mode: OpenMode;
+  #beforeFirst: (() => void) | undefined;
   #file: StoredFile | undefined;
   #pins = 0;
   #closing = false;
 
-  constructor(files: OpenFiles, path: string, mode: OpenMode) {
+  constructor(files: OpenFiles, path: string, mode: OpenMode, beforeFirst: (() => void) | undefined) {
     this.#files = files;
     this.path = path;
     this.#mode = mode;
+    this.#beforeFirst = beforeFirst;
   }
 
   use(): StoredFile {
+    this.#beforeFirst?.();
     const file = this.#files.touch(this, this.#file, this.path, this.#mode);
     if (this.#file === undefined) {
       this.#file = file;
       if (this.#mode !== 'read') this.#mode = 'write';
+      this.#beforeFirst = undefined;
     }
     this.#closing = false;
     return file;

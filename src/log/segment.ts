@@ -14,6 +14,7 @@ import {
 } from './file-names.ts';
 import { OffsetIndex, RELATIVE_OFFSET_MAX } from './offset-index.ts';
 import type { LazyFile, OpenFiles } from './open-files.ts';
+import type { PartitionFolder } from './partition-folder.ts';
 import { readSmallFile, replaceSmallFile } from './small-files.ts';
 import { TimeIndex } from './time-index.ts';
 
@@ -28,6 +29,7 @@ export interface SegmentSettings {
 export interface SegmentContext {
   readonly storage: Storage;
   readonly files: OpenFiles;
+  readonly folder: PartitionFolder;
   settings: SegmentSettings;
 }
 
@@ -76,7 +78,11 @@ export class Segment {
     this.#context = context;
     this.baseOffset = baseOffset;
     this.#stem = `${dir}/${offsetName(baseOffset)}`;
-    this.log = context.files.file(this.#stem + LOG_SUFFIX, o.sizeInBytes === undefined ? 'create' : 'write');
+    const path = this.#stem + LOG_SUFFIX;
+    this.log =
+      o.sizeInBytes === undefined
+        ? context.files.file(path, 'create', () => context.folder.make())
+        : context.files.file(path, 'write');
     this.#size = o.sizeInBytes ?? 0;
     this.#createdMs = o.nowMs;
     this.#rollJitterMs = o.rollJitterMs;

@@ -343,6 +343,12 @@ export class World {
     });
   }
 
+  /** Makes the log's folder, which otherwise comes with the first write. */
+  make(log: PartitionLog): PartitionLog {
+    log.leaderEpochCache.folder.make();
+    return log;
+  }
+
   /** The bytes of a file of /data/t-0. */
   file(name: string): Buffer {
     const bytes = this.storage.files.get(`/data/t-0/${name}`)?.bytes;

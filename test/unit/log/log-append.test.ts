@@ -14,7 +14,7 @@ const codeOf = (run: () => unknown) => {
 
 test('appends of one tick get offsets at once and are written with one write at its end', async () => {
   const world = new World();
-  const log = world.open();
+  const log = world.make(world.open());
   const moved: number[] = [];
   log.onAppended = (one) => moved.push(one.logEndOffset);
   const first = append(log, batch(['a', 'b']));
@@ -226,9 +226,47 @@ test('relative offsets that would not fit the index begin a new segment', () => 
   expect(log.logEndOffset).toBe(6 + 2 ** 31);
 });
 
-test('a new leader epoch is in the checkpoint before its batch', () => {
+test('a log has no folder before its first write, which makes all of it', async () => {
   const world = new World();
   const log = world.open();
+  log.assignEpoch(3, 0);
+  expect(valuesIn(await fetch(log, 0))).toEqual([]);
+  expect([log.offsetForTimestamp(-3n), log.offsetForTimestamp(0n)]).toEqual([undefined, undefined]);
+  await log.flush();
+  expect(world.storage.isDirectory('/data/t-0')).toBe(false);
+  append(log, batch(['a']), 3);
+  world.time.tick();
+  expect(world.names()).toEqual([
+    '00000000000000000000.log',
+    'leader-epoch-checkpoint',
+    'partition.metadata',
+  ]);
+  expect(world.file('leader-epoch-checkpoint').toString()).toBe('0\n1\n3 0\n');
+  await log.flush();
+  world.storage.crash();
+  expect(await valuesFrom(world.open(), 0)).toEqual(['a']);
+});
+
+test('a log that was never written is closed without a folder', async () => {
+  const world = new World();
+  const log = world.open();
+  log.assignEpoch(3, 0);
+  await log.close();
+  expect(world.storage.isDirectory('/data/t-0')).toBe(false);
+});
+
+test('a folder that can not be made takes the log offline', () => {
+  const world = new World();
+  const log = world.open();
+  world.storage.failing = { operation: 'write', match: 'partition.metadata' };
+  const refused = append(log, batch(['a']));
+  world.time.tick();
+  expect([refused.state, log.isOffline]).toEqual(['failed', true]);
+});
+
+test('a new leader epoch is in the checkpoint before its batch', () => {
+  const world = new World();
+  const log = world.make(world.open());
   append(log, batch(['a', 'b']), 4);
   append(log, batch(['c']), 7);
   expect(world.file('leader-epoch-checkpoint').toString()).toBe('0\n2\n4 0\n7 2\n');

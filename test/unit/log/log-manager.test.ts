@@ -87,6 +87,7 @@ test('a deleted partition frees its name at once and its files later', async () 
   const world = new World();
   const manager = open(world, { fileDeleteDelayMs: 1000 });
   const old = manager.getOrCreate('t', 0, topicId);
+  world.make(old);
   const waits = append(old, batch(['a']));
   expect(manager.delete('t', 0)).toBe(true);
   expect([waits.state, manager.get('t', 0), manager.delete('t', 0)]).toEqual(['failed', undefined, false]);
@@ -96,16 +97,59 @@ test('a deleted partition frees its name at once and its files later', async () 
     .filter((name) => name.startsWith('t-0'));
   expect(folder).toEqual([expect.stringMatching(/^t-0\.[0-9a-f]{32}-delete$/)]);
   const fresh = manager.getOrCreate('t', 0, 'AnotherTopicIdAnotherA' as Uuid);
+  world.make(fresh);
   expect([fresh.logEndOffset, fresh.topicId]).toEqual([0, 'AnotherTopicIdAnotherA']);
   await world.time.pass(1000);
   expect(world.storage.list('/data').some((entry) => entry.name.endsWith('-delete'))).toBe(false);
   expect(world.storage.list('/data').some((entry) => entry.name === 't-0')).toBe(true);
 });
 
+test('folders are removed two at a time, and what is left when the manager closes goes after the next start', async () => {
+  const world = new World();
+  const manager = open(world, { fileDeleteDelayMs: 1000 });
+  for (let partition = 0; partition < 5; partition++) {
+    world.make(manager.getOrCreate('t', partition, topicId));
+    manager.delete('t', partition);
+  }
+  const removing: (() => void)[] = [];
+  const { remove } = world.storage;
+  world.storage.remove = async (path) => {
+    await new Promise<void>((resolve) => removing.push(resolve));
+    await remove.call(world.storage, path);
+  };
+  await world.time.pass(1000);
+  expect(removing).toHaveLength(2);
+  removing[0]!();
+  await settle();
+  expect(removing).toHaveLength(3);
+  const closed = manager.close();
+  for (const resume of removing) resume();
+  await closed;
+  world.storage.remove = remove;
+  const folders = () => world.storage.list('/data').filter((entry) => entry.isDirectory);
+  expect(folders()).toHaveLength(2);
+  open(world, { fileDeleteDelayMs: 1000 });
+  await world.time.pass(1000);
+  expect(folders()).toEqual([]);
+});
+
+test('partitions that were never written take no room in the checkpoints, and none on the disk', async () => {
+  const world = new World();
+  const manager = open(world);
+  const log = manager.getOrCreate('written', 0, topicId);
+  manager.getOrCreate('empty', 0, 'AnotherTopicIdAnotherA' as Uuid);
+  append(log, batch(['a']));
+  world.time.tick();
+  await manager.close();
+  expect(text(world, '/data/recovery-point-offset-checkpoint')).toBe('0\n1\nwritten 0 1\n');
+  expect(world.storage.isDirectory('/data/empty-0')).toBe(false);
+  expect([...open(world).all()].map((one) => one.topic)).toEqual(['written']);
+});
+
 test('folders that were being deleted are removed after a restart', async () => {
   const world = new World();
   const manager = open(world);
-  manager.getOrCreate('t', 0, topicId);
+  world.make(manager.getOrCreate('t', 0, topicId));
   manager.delete('t', 0);
   await manager.close();
   const again = open(world);
@@ -117,7 +161,7 @@ test('folders that were being deleted are removed after a restart', async () => 
 test('a lost partition.metadata is written anew with the id that the metadata knows', async () => {
   const world = new World();
   const manager = open(world);
-  manager.getOrCreate('t', 0, topicId);
+  world.make(manager.getOrCreate('t', 0, topicId));
   await manager.close();
   world.storage.files.get('/data/t-0/partition.metadata')!.bytes = Buffer.alloc(0);
   const again = open(world);
