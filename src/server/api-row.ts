@@ -1,6 +1,6 @@
 import { decode } from '../protocol/codec.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
-import { encodeResponseFrame, type RequestHeader } from '../protocol/headers.ts';
+import { encodeResponseFrame, encodeResponseHeader, type RequestHeader } from '../protocol/headers.ts';
 import type { MessageSchema } from '../protocol/schema.ts';
 import type { Writer } from '../protocol/writer.ts';
 import type { Call, ListenerKind } from './call.ts';
@@ -11,6 +11,15 @@ export interface ApiShape<Request, Response> {
   readonly response: MessageSchema<Response>;
   /** Undefined where no answer can carry the error: the connection is closed. */
   failure(request: Request, code: ErrorCode, message: string | null, version: number): Response | undefined;
+}
+
+/** A response whose bytes somebody else encoded, in the version that was asked for, without its header. */
+export class EncodedResponse {
+  readonly body: Uint8Array;
+
+  constructor(body: Uint8Array) {
+    this.body = body;
+  }
 }
 
 interface RowBase<Request, Response> extends ApiShape<Request, Response> {
@@ -29,7 +38,10 @@ interface RowBase<Request, Response> extends ApiShape<Request, Response> {
 
 /** Answered before the next request of its connection starts, as Apache Kafka does with all. */
 export interface SerialRow<Request, Response> extends RowBase<Request, Response> {
-  handle(call: Call<Response>, request: Request): Response | Promise<Response>;
+  handle(
+    call: Call<Response>,
+    request: Request,
+  ): Response | EncodedResponse | Promise<Response | EncodedResponse>;
 }
 
 /** The next request starts when the handler said so by `call.ordered()`; it answers through `call`. */
@@ -82,6 +94,13 @@ function apiRow<Request, Response>(
     handle: (call, decoded) => handle(call as Call<Response>, decoded as Request),
     failure: (decoded, code, message, version) => row.failure(decoded as Request, code, message, version),
     writeAnswer: (writer, { apiVersion, correlationId }, answer) => {
+      if (answer instanceof EncodedResponse) {
+        writer.beginFrame();
+        encodeResponseHeader(writer, response.apiKey, apiVersion, correlationId);
+        writer.raw(answer.body);
+        writer.endFrame();
+        return;
+      }
       // The answer to an ApiVersions request of an unknown version is one of version 0 (KIP-511).
       const version = apiVersion > response.lastVersion ? 0 : apiVersion;
       encodeResponseFrame(writer, response, version, correlationId, answer as Response);

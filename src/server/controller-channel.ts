@@ -59,29 +59,44 @@ export class ControllerChannel {
     version: number,
     request: Request,
   ): Promise<Response> {
+    const { apiKey } = exchange.request;
     return new Promise((resolve, reject) => {
-      if (this.#closed) {
-        reject(new ProtocolError(Errors.NOT_CONTROLLER, 'the link to the controller is closed'));
-        return;
-      }
-      this.#correlationId = (this.#correlationId + 1) & 0x7fff_ffff;
-      const correlationId = this.#correlationId;
-      const { apiKey } = exchange.request;
-      this.#waiting.push({
-        correlationId,
-        apiKey,
-        version,
+      this.#ask(apiKey, version, (writer) => encode(exchange.request, version, request, writer), {
         take: (bytes, bodyAt) => resolve(decode(exchange.response, version, bytes, bodyAt)),
         fail: reject,
       });
-      const writer = new Writer();
-      writer.int32(0);
-      encodeRequestHeader(writer, { apiKey, apiVersion: version, correlationId, clientId: CLIENT_ID });
-      encode(exchange.request, version, request, writer);
-      const bytes = writer.bytes();
-      new DataView(bytes.buffer, bytes.byteOffset).setInt32(0, bytes.length - 4);
-      this.#link.send([bytes]);
     });
+  }
+
+  /** Passes an encoded request on and gives the answer's own bytes, neither with its header. Rejects as `send`. */
+  forward(apiKey: number, version: number, body: Uint8Array): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      this.#ask(apiKey, version, (writer) => writer.raw(body), {
+        take: (bytes, bodyAt) => resolve(bytes.subarray(bodyAt)),
+        fail: reject,
+      });
+    });
+  }
+
+  #ask(
+    apiKey: number,
+    version: number,
+    writeBody: (writer: Writer) => void,
+    waiting: Pick<Waiting, 'take' | 'fail'>,
+  ): void {
+    if (this.#closed) {
+      waiting.fail(new ProtocolError(Errors.NOT_CONTROLLER, 'the link to the controller is closed'));
+      return;
+    }
+    this.#correlationId = (this.#correlationId + 1) & 0x7fff_ffff;
+    const correlationId = this.#correlationId;
+    const writer = new Writer();
+    writer.beginFrame();
+    encodeRequestHeader(writer, { apiKey, apiVersion: version, correlationId, clientId: CLIENT_ID });
+    writeBody(writer);
+    writer.endFrame();
+    this.#waiting.push({ ...waiting, correlationId, apiKey, version });
+    this.#link.send([writer.bytes()]);
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import { type ApiRow, type ApiShape, serial } from '../api-row.ts';
+import { type ApiRow, type ApiShape, EncodedResponse, serial } from '../api-row.ts';
 import type { HandlerServices } from '../services.ts';
 import {
   createPartitionsApi,
@@ -9,11 +9,14 @@ import {
   updateFeaturesApi,
 } from './api-shapes.ts';
 
-/** Hands the request to the controller as it is and its answer back. */
+/** Hands the bytes of the request to the controller as they are, and those of its answer back. */
 function forwarded<Request, Response>(services: HandlerServices, shape: ApiShape<Request, Response>): ApiRow {
   return serial({
     ...shape,
-    handle: (call, request) => services.controller.send(shape, call.version, request),
+    handle: async (call) => {
+      const body = call.frameBytes.subarray(call.header.bodyAt);
+      return new EncodedResponse(await services.controller.forward(shape.request.apiKey, call.version, body));
+    },
   });
 }
 
