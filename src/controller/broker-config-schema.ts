@@ -6,10 +6,11 @@ import { logConfigOf } from '../config/log-config.ts';
 import { topicSetting } from '../config/topic-settings.ts';
 import { isListSetting, validateBrokerConfigs, validateTopicConfigs } from '../config/validation.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
-import type { ConfigSchema, ValidatedResource } from './ports.ts';
+import type { ConfigSchema, EffectiveConfig, ValidatedResource } from './ports.ts';
 
 /** The settings of `src/config` as the controller sees them; `config` gives the broker's settings as they are now. */
 export function brokerConfigSchema(config: () => BrokerConfig): ConfigSchema {
+  const plainTopic = new PlainTopicConfigs();
   return {
     validate(resource, _name, configs) {
       try {
@@ -31,18 +32,36 @@ export function brokerConfigSchema(config: () => BrokerConfig): ConfigSchema {
       return setting?.defaultText ?? undefined;
     },
     effectiveTopicConfigs: (overrides) =>
-      describeTopicConfig(overrides, config()).map(
-        ({ name, value, readOnly, configSource, isSensitive }) => ({
-          name,
-          value,
-          readOnly,
-          configSource,
-          isSensitive,
-        }),
-      ),
+      overrides.size === 0 ? plainTopic.of(config()) : effectiveConfigs(overrides, config()),
     uncleanLeaderElection: (overrides) => logConfigOf(config(), overrides).uncleanLeaderElectionEnable,
     minInsyncReplicas: (overrides) => logConfigOf(config(), overrides).minInsyncReplicas,
   };
+}
+
+/** The settings of a topic that sets none itself: the same rows for all of them, until the broker's settings change. */
+class PlainTopicConfigs {
+  #config: BrokerConfig | undefined;
+  #rows: readonly EffectiveConfig[] = [];
+
+  of(config: BrokerConfig): readonly EffectiveConfig[] {
+    if (this.#config !== config) {
+      this.#config = config;
+      this.#rows = effectiveConfigs(new Map(), config);
+    }
+    return this.#rows;
+  }
+}
+
+function effectiveConfigs(overrides: ReadonlyMap<string, string>, config: BrokerConfig): EffectiveConfig[] {
+  return describeTopicConfig(overrides, config).map(
+    ({ name, value, readOnly, configSource, isSensitive }) => ({
+      name,
+      value,
+      readOnly,
+      configSource,
+      isSensitive,
+    }),
+  );
 }
 
 const isBroker = (resource: ValidatedResource) => resource === 'broker' || resource === 'cluster';

@@ -145,10 +145,7 @@ export class ReplicationControl {
       numPartitions: assignments.length,
       replicationFactor: assignments[0]?.length ?? 0,
       // Older answers have no place for them.
-      configs:
-        context.apiVersion < 5
-          ? []
-          : this.#options.configs.effectiveTopicConfigs(configs).map((row) => ({ ...row })),
+      configs: context.apiVersion < 5 ? [] : this.#options.configs.effectiveTopicConfigs(configs),
     };
   }
 

@@ -2,6 +2,8 @@ import { randomFillSync } from 'node:crypto';
 import type { Random } from '../base/ports.ts';
 
 const POOL_BYTES = 4096;
+/** Uuids come from the pool; what is longer gets a call of its own. */
+const POOLED_FILL_BYTES = 64;
 
 /** Randomness of the operating system, drawn in blocks: a call of its own for each number costs microseconds. */
 export class SystemRandom implements Random {
@@ -19,16 +21,21 @@ export class SystemRandom implements Random {
   }
 
   fill(into: Uint8Array): void {
-    randomFillSync(into);
+    if (into.length > POOLED_FILL_BYTES) randomFillSync(into);
+    else this.#pool.copy(into, 0, this.#draw(into.length));
   }
 
   #word(): number {
-    if (this.#at + 4 > POOL_BYTES) {
+    return this.#pool.readUInt32LE(this.#draw(4));
+  }
+
+  /** Where so many bytes lie in the pool that nobody was given before. */
+  #draw(bytes: number): number {
+    if (this.#at + bytes > POOL_BYTES) {
       randomFillSync(this.#pool);
       this.#at = 0;
     }
-    const word = this.#pool.readUInt32LE(this.#at);
-    this.#at += 4;
-    return word;
+    this.#at += bytes;
+    return this.#at - bytes;
   }
 }

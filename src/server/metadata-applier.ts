@@ -1,8 +1,8 @@
 import type { Uuid } from '../base/uuid.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
-import { logConfigOf } from '../config/log-config.ts';
+import { type LogConfig, logConfigOf } from '../config/log-config.ts';
 import type { MetadataDelta } from '../metadata/delta.ts';
-import { ConfigResourceType, type MetadataImage } from '../metadata/image.ts';
+import { ConfigResourceType, type MetadataImage, type TopicImage } from '../metadata/image.ts';
 import type { PartitionRegistration } from '../metadata/registrations.ts';
 import type { ReplicaManager } from '../replication/replica-manager.ts';
 
@@ -18,6 +18,8 @@ export interface MetadataApplierOptions {
 /** Makes the replica manager hold what the metadata says: partitions of this node, with their settings. */
 export class MetadataApplier {
   readonly #options: MetadataApplierOptions;
+  /** What a topic does that sets nothing itself: one object for all of them. */
+  #plain: { readonly broker: BrokerConfig; readonly config: LogConfig } | undefined;
 
   constructor(options: MetadataApplierOptions) {
     this.#options = options;
@@ -26,11 +28,7 @@ export class MetadataApplier {
   /** All that the image says, at start and after a snapshot was loaded. */
   applyAll(image: MetadataImage): void {
     this.#options.onBrokerConfigs(image);
-    for (const topic of image.topicsByName.values()) {
-      topic.partitions.forEach((partition, index) => {
-        this.#place(image, topic.name, topic.id, index, partition);
-      });
-    }
+    for (const topic of image.topicsByName.values()) this.#placeAll(image, topic, topic.partitions.entries());
   }
 
   apply(delta: MetadataDelta, image: MetadataImage): void {
@@ -45,15 +43,22 @@ export class MetadataApplier {
       for (const index of topic.partitions.keys()) this.#remove(topic.name, topic.id, index);
     }
     for (const { topic, partitions } of delta.topics.values()) {
-      for (const [index, { now }] of partitions) this.#place(image, topic.name, topic.id, index, now);
+      const changed = Array.from(partitions, ([index, { now }]) => [index, now] as const);
+      this.#placeAll(image, topic, changed);
     }
   }
 
-  #place(image: MetadataImage, topic: string, id: Uuid, index: number, now: PartitionRegistration): void {
+  #placeAll(
+    image: MetadataImage,
+    { name, id }: TopicImage,
+    partitions: Iterable<readonly [number, PartitionRegistration]>,
+  ): void {
     const { nodeId, replicas } = this.#options;
-    if (now.replicas.includes(nodeId)) {
-      replicas.become(topic, index, id, now, this.#logConfig(image, topic));
-    } else this.#remove(topic, id, index);
+    const config = this.#logConfig(image, name);
+    for (const [index, now] of partitions) {
+      if (now.replicas.includes(nodeId)) replicas.become(name, index, id, now, config);
+      else this.#remove(name, id, index);
+    }
   }
 
   #remove(topic: string, id: Uuid, index: number): void {
@@ -84,7 +89,11 @@ export class MetadataApplier {
     }
   }
 
-  #logConfig(image: MetadataImage, topic: string) {
-    return logConfigOf(this.#options.config(), image.configOf(ConfigResourceType.TOPIC, topic));
+  #logConfig(image: MetadataImage, topic: string): LogConfig {
+    const broker = this.#options.config();
+    const overrides = image.configOf(ConfigResourceType.TOPIC, topic);
+    if (overrides.size > 0) return logConfigOf(broker, overrides);
+    if (this.#plain?.broker !== broker) this.#plain = { broker, config: logConfigOf(broker, overrides) };
+    return this.#plain.config;
   }
 }
