@@ -8,7 +8,7 @@ import type {
   IncrementalAlterConfigsResponse,
 } from '../protocol/messages/incremental-alter-configs.ts';
 import type { ConfigSchema, ValidatedResource } from './ports.ts';
-import { apiErrorOf, type ControllerResult } from './result.ts';
+import { apiErrorOf, type ControllerResult, checkRecordCount } from './result.ts';
 import type { ControllerState } from './state.ts';
 import { topicNameProblem } from './topic-names.ts';
 
@@ -86,6 +86,7 @@ export class ConfigurationControl {
         const { changes, implicit } = decide(resource);
         for (const one of this.#alter(resource, changes, implicit)) records.push(one);
       });
+      checkRecordCount(records.length);
       const { resourceType, resourceName } = resource;
       return { errorCode: error.code, errorMessage: error.message, resourceType, resourceName };
     });

@@ -16,7 +16,14 @@ import type {
 } from '../protocol/messages/list-partition-reassignments.ts';
 import { placeReplicas, type UsableBroker } from './placement.ts';
 import type { ConfigSchema, CreateTopicPolicy } from './ports.ts';
-import { type ApiError, apiErrorOf, type ControllerResult, type RequestContext } from './result.ts';
+import {
+  type ApiError,
+  apiErrorOf,
+  type ControllerResult,
+  checkRecordCount,
+  MAX_RECORDS_PER_USER_OP,
+  type RequestContext,
+} from './result.ts';
 import type { ControllerState } from './state.ts';
 import { CLUSTER_METADATA_TOPIC, topicNameProblem } from './topic-names.ts';
 
@@ -30,9 +37,6 @@ export interface ReplicationOptions {
   /** Caps the replication factor that is asked for of these topics at the number of brokers that are alive. */
   readonly capReplicationFactorOf?: (topic: string) => boolean;
 }
-
-/** One request makes no more partitions than this, and writes no more records. */
-const MAX_PARTITIONS_PER_REQUEST = 10_000;
 
 type CreatableTopic = CreateTopicsRequest['topics'][number];
 type CreatableResult = CreateTopicsResponse['topics'][number];
@@ -71,6 +75,7 @@ export class ReplicationControl {
         for (const each of one.records) records.push(each);
         result = one.result;
       });
+      checkRecordCount(records.length);
       topics.push(error.code === Errors.NONE ? result : withError(result, error));
     }
     for (const name of duplicates) {
@@ -93,7 +98,7 @@ export class ReplicationControl {
     for (const topic of topics) {
       const asked = topic.numPartitions === -1 ? this.#options.defaultNumPartitions() : topic.numPartitions;
       total += topic.assignments.length > 0 ? topic.assignments.length : Math.max(0, asked);
-      if (total > MAX_PARTITIONS_PER_REQUEST) {
+      if (total > MAX_RECORDS_PER_USER_OP) {
         fail(Errors.POLICY_VIOLATION, 'Excessively large number of partitions per request.');
       }
     }
@@ -365,6 +370,7 @@ export class ReplicationControl {
       records.push(record('RemoveTopicRecord', 0, { topicId: id }));
       add(name, id, { code: Errors.NONE, message: null });
     }
+    checkRecordCount(records.length);
     return { records, response: { throttleTimeMs: 0, responses } };
   }
 
@@ -378,7 +384,7 @@ export class ReplicationControl {
     for (const topic of request.topics) {
       if (duplicates.has(topic.name)) continue;
       const error = apiErrorOf(() => {
-        for (const one of this.#addPartitions(topic, MAX_PARTITIONS_PER_REQUEST - records.length))
+        for (const one of this.#addPartitions(topic, MAX_RECORDS_PER_USER_OP - records.length))
           records.push(one);
       });
       results.push({ name: topic.name, errorCode: error.code, errorMessage: error.message });

@@ -26,6 +26,15 @@ export interface ApiError {
 
 export const NO_ERROR: ApiError = { code: Errors.NONE, message: null };
 
+/** One request writes no more records than this, and makes no more partitions. */
+export const MAX_RECORDS_PER_USER_OP = 10_000;
+
+/** Throws POLICY_VIOLATION where a request would write too many records: they are one batch, all or none. */
+export function checkRecordCount(count: number): void {
+  if (count <= MAX_RECORDS_PER_USER_OP) return;
+  throw new ProtocolError(Errors.POLICY_VIOLATION, 'Unable to perform excessively large batch operation.');
+}
+
 /** Runs a step for one topic or resource: its ProtocolError becomes the entry's error, everything else goes up. */
 export function apiErrorOf(step: () => void): ApiError {
   try {

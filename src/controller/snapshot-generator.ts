@@ -48,7 +48,10 @@ export class SnapshotGenerator {
     this.#lastMs ??= now;
     const { maxBytesBetween, maxIntervalMs } = this.#options;
     const old = maxIntervalMs > 0 && now - this.#lastMs >= maxIntervalMs;
-    if (!more && this.#underWay === undefined && (this.#bytes >= maxBytesBetween || old)) this.#write(now);
+    if (more || this.#underWay !== undefined || (this.#bytes < maxBytesBetween && !old)) return;
+    // Within a metadata transaction, or a batch that begins one, the image stands for no offset of the log.
+    const lastOffset = batch.baseOffset + batch.entries.length - 1;
+    if (this.#options.image().offset === lastOffset) this.#write(now);
   }
 
   /** Resolves when no snapshot is being written. */

@@ -26,8 +26,11 @@ export const BOOTSTRAP_CHECKPOINT = 'bootstrap.checkpoint';
 const SUFFIX = '.checkpoint';
 const PATTERN = /^(\d{20})-(\d{10})\.checkpoint$/;
 const MAX_CHECKPOINT_BYTES = 2 ** 31 - 1;
-/** A batch is closed once it is this large. */
-const BATCH_BYTES = 256 * 1024;
+/** A batch is closed once it is this large or has this many records: what is done of a snapshot within one tick. */
+const BATCH_BYTES = 64 * 1024;
+const BATCH_RECORDS = 500;
+/** The first batch of a checkpoint, with the snapshot header, is far smaller. */
+const HEAD_BYTES = 4096;
 
 /** A checkpoint file is damaged or incomplete. */
 export class CheckpointError extends Error {
@@ -49,6 +52,30 @@ export function listCheckpoints(storage: Storage, dir: string): readonly Snapsho
     if (match !== null) found.push({ endOffset: Number(match[1]), epoch: Number(match[2]) });
   }
   return found.sort((a, b) => a.endOffset - b.endOffset || a.epoch - b.epoch);
+}
+
+/** What a crash left: a snapshot that was not finished, or one that another broker was about to remove. */
+export function isLeftover(name: string): boolean {
+  return /^\d{20}-\d{10}\.checkpoint\.(part|deleted)$/.test(name);
+}
+
+/** When the newest record that a checkpoint contains was appended, ms; undefined where the file does not tell. */
+export function readCheckpointTimestamp(storage: Storage, path: string): number | undefined {
+  const file = storage.open(path, 'read');
+  const bytes = Buffer.alloc(HEAD_BYTES);
+  try {
+    const head = bytes.subarray(0, file.read(bytes, 0));
+    for (const at of batchPositions(head)) {
+      if (!isControl(head, at)) break;
+      for (const record of records(head, { at })) {
+        const { lastContainedLogTimestampMs } = control.readControl(record);
+        if (lastContainedLogTimestampMs !== undefined) return lastContainedLogTimestampMs;
+      }
+    }
+    return undefined;
+  } finally {
+    file.close();
+  }
 }
 
 export interface Checkpoint<T> {
@@ -114,7 +141,7 @@ export function* checkpointBatches(
   for (const value of values) {
     builder.append({ timestamp: nowMs(), value });
     offset++;
-    if (builder.sizeInBytes < BATCH_BYTES) continue;
+    if (builder.sizeInBytes < BATCH_BYTES && builder.recordCount < BATCH_RECORDS) continue;
     yield builder.build();
     builder = new BatchBuilder({ baseOffset: offset, leaderEpoch });
   }

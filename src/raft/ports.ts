@@ -20,7 +20,7 @@ export interface ReplicatedLog {
   truncateTo(endOffset: number): void;
   /** Empties the log; the next batch has this offset. */
   resetTo(offset: number): void;
-  /** May remove whole segments below the offset. */
+  /** The log begins there, or at the begin of the segment that holds it; segments below go. */
   deleteBefore(offset: number): void;
 }
 

@@ -7,8 +7,6 @@ import { BatchBuilder, controlBatch } from '../protocol/record-batch/index.ts';
 import {
   BOOTSTRAP_CHECKPOINT,
   type Checkpoint,
-  CheckpointWriter,
-  checkpointBatches,
   checkpointName,
   listCheckpoints,
   readCheckpoint,
@@ -19,6 +17,7 @@ import { describeQuorum } from './describe-quorum.ts';
 import { type LogBatch, readLogBatches } from './log-reader.ts';
 import type { CommittedBatch, EntrySerde, RaftListener, ReplicatedLog, VoterEndpoint } from './ports.ts';
 import { NO_QUORUM_STATE, readQuorumState, writeQuorumState } from './quorum-state.ts';
+import { type MetadataRetention, Snapshots } from './snapshots.ts';
 
 export interface RaftNodeOptions<T> {
   readonly nodeId: number;
@@ -33,6 +32,8 @@ export interface RaftNodeOptions<T> {
   readonly endpoints: readonly VoterEndpoint[];
   /** The ids of `controller.quorum.voters`, for folders with kraft.version 0. */
   readonly staticVoters?: readonly number[];
+  /** Default: nothing goes. */
+  readonly retention?: MetadataRetention;
   readonly ports: Pick<Ports, 'storage' | 'clock' | 'timers' | 'turn' | 'logger'>;
   /** A disk that can't be trusted any more, or a bug: the node should stop. */
   readonly onFatal: (error: Error) => void;
@@ -59,8 +60,7 @@ interface OpenBatch<T> {
 
 const BATCH_BYTES = 8 * 1024 * 1024;
 const ELECTION_RETRY_MS = 1000;
-/** A snapshot gives the loop back after so many bytes. */
-const SNAPSHOT_SLICE_BATCHES = 1;
+const KEEP_ALL: MetadataRetention = { maxBytes: -1, maxMs: -1 };
 
 /**
  * KRaft for a quorum of one (KIP-595): the node elects itself whenever it starts, appends entries in batches of one
@@ -70,6 +70,7 @@ const SNAPSHOT_SLICE_BATCHES = 1;
 export class RaftNode<T> {
   readonly #options: RaftNodeOptions<T>;
   readonly #listeners: RaftListener<T>[] = [];
+  readonly #snapshots: Snapshots<T>;
   #state: State = 'new';
   #epoch = 0;
   #highWatermark = 0;
@@ -91,6 +92,8 @@ export class RaftNode<T> {
 
   constructor(options: RaftNodeOptions<T>) {
     this.#options = options;
+    const { dir, log, serde, ports, retention = KEEP_ALL } = options;
+    this.#snapshots = new Snapshots({ dir, log, serde, ports, retention });
   }
 
   /** Before `start`. Listeners are called in this order. */
@@ -137,9 +140,11 @@ export class RaftNode<T> {
     const { storage, logger } = this.#options.ports;
     storage.makeDir(this.#options.dir);
     await this.#options.log.flush();
+    this.#snapshots.removeLeftovers();
     await this.#load(this.#listeners);
     this.#checkVoters();
     await this.#elect();
+    this.#snapshots.startCleaning();
     logger.info('this node leads the metadata quorum', {
       epoch: this.#epoch,
       highWatermark: this.#highWatermark,
@@ -183,35 +188,15 @@ export class RaftNode<T> {
     await this.#load([listener]);
   }
 
-  /** Writes a snapshot of the state after `endOffset - 1`, a batch per tick. Resolves when it is durable. */
+  /** Writes a snapshot of the state before `id.endOffset` in slices; nothing to do where there is a newer one. */
   async writeSnapshot(id: SnapshotId, lastTimestampMs: number, entries: Iterable<T>): Promise<void> {
-    const { dir, ports, serde } = this.#options;
-    const writer = new CheckpointWriter(ports.storage, dir, checkpointName(id));
+    if (id.endOffset <= (this.#snapshot?.endOffset ?? 0)) return;
     const head = {
       epoch: id.epoch,
       lastContainedLogTimestampMs: lastTimestampMs,
       quorum: { kraftVersion: this.#kraftVersion, voters: this.#voters },
     };
-    const values = (function* () {
-      for (const entry of entries) yield serde.encode(entry);
-    })();
-    try {
-      let slice = 0;
-      for (const batch of checkpointBatches(head, values, () => ports.clock.wallMs())) {
-        writer.write(batch);
-        if (++slice % SNAPSHOT_SLICE_BATCHES === 0)
-          await new Promise<void>((resolve) => ports.turn.later(resolve));
-      }
-      await writer.finish();
-    } catch (error) {
-      writer.abandon();
-      throw error;
-    }
-    this.#snapshot = id;
-    for (const old of listCheckpoints(ports.storage, dir)) {
-      if (old.endOffset < id.endOffset) ports.storage.removeNow(`${dir}/${checkpointName(old)}`);
-    }
-    this.#options.log.deleteBefore(id.endOffset);
+    if (await this.#snapshots.write(id, head, entries)) this.#snapshot = id;
   }
 
   describeQuorum(request: DescribeQuorumRequest, nowMs: number): DescribeQuorumResponse {
@@ -228,6 +213,7 @@ export class RaftNode<T> {
     this.#state = 'stopped';
     this.#term++;
     this.#retry?.cancel();
+    this.#snapshots.stop();
   }
 
   async #load(listeners: readonly RaftListener<T>[]): Promise<void> {
@@ -454,6 +440,7 @@ export class RaftNode<T> {
     if (this.#state === 'stopped') return;
     this.#state = 'stopped';
     this.#term++;
+    this.#snapshots.stop();
     for (const resume of this.#idle.splice(0)) resume();
     for (const listener of this.#listeners) listener.onLeadershipLost?.(error);
     this.#options.onFatal(error);

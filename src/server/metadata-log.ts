@@ -59,6 +59,7 @@ export class PartitionMetadataLog implements ReplicatedLog {
   deleteBefore(offset: number): void {
     this.#log.updateHighWatermark(this.#log.logEndOffset);
     this.#log.deleteRecordsBefore(offset);
+    this.#log.deleteOldSegments();
   }
 }
 
@@ -79,15 +80,20 @@ export interface MetadataLogInput {
 
 /** Opens the folder of the metadata log. Only snapshots make it shorter, so it knows no retention. */
 export function openMetadataLog({ ports, dir, config, cleanShutdown }: MetadataLogInput): PartitionLog {
+  const segmentBytes = config.get('internal.metadata.log.segment.bytes');
   const overrides = new Map([
     ['cleanup.policy', 'delete'],
     ['retention.ms', '-1'],
     ['retention.bytes', '-1'],
     ['segment.bytes', String(config.get('metadata.log.segment.bytes'))],
+    ['segment.ms', String(config.get('metadata.log.segment.ms'))],
+    ['segment.jitter.ms', '0'],
+    ['file.delete.delay.ms', String(config.get('internal.metadata.delete.delay.millis'))],
     ['max.message.bytes', String(config.get('internal.metadata.max.batch.size.in.bytes'))],
     ['message.timestamp.type', 'CreateTime'],
     ['compression.type', 'producer'],
   ]);
+  if (segmentBytes !== null) overrides.set('internal.segment.bytes', String(segmentBytes));
   return openLog({
     dir,
     topic: '__cluster_metadata',

@@ -39,7 +39,7 @@ import { setStrayLogsAside } from './stray-logs.ts';
 import { TopicCreation } from './topic-creation.ts';
 
 const LOCK_FILE = '.lock';
-/** How often the controller looks for brokers that were not heard of, and writes its no-op record. */
+/** How often the controller looks for brokers that were not heard of, and writes its no-op record, at least. */
 const CONTROLLER_TICK_MS = 500;
 /** How long a stopping node waits for the controller to let it go. */
 const CONTROLLED_SHUTDOWN_MS = 2_000;
@@ -205,6 +205,10 @@ export class BrokerNode {
       log: new PartitionMetadataLog(this.#metadataLog),
       serde: recordSerde,
       endpoints,
+      retention: {
+        maxBytes: config.get('metadata.max.retention.bytes'),
+        maxMs: config.get('metadata.max.retention.ms'),
+      },
       ports: { ...this.#ports, logger: this.#logger.child('RaftNode') },
       onFatal: (error) => this.#fatal(error),
     });
@@ -229,7 +233,9 @@ export class BrokerNode {
   }
 
   #planControllerTick(): void {
-    this.#controllerTick = this.#ports.timers.after(CONTROLLER_TICK_MS, () => {
+    const idleMs = this.#config.get('metadata.max.idle.interval.ms');
+    const tickMs = idleMs > 0 ? Math.min(idleMs, CONTROLLER_TICK_MS) : CONTROLLER_TICK_MS;
+    this.#controllerTick = this.#ports.timers.after(tickMs, () => {
       this.#controller?.tick(this.#ports.clock.monotonicMs());
       this.#planControllerTick();
     });

@@ -94,10 +94,12 @@ export const nodeSettings = {
   }),
   'internal.metadata.delete.delay.millis': long(60000, {
     internal: true,
+    effective: true,
     doc: 'How long deleted files of the metadata log stay.',
   }),
   'internal.metadata.log.segment.bytes': int(null, {
     internal: true,
+    effective: true,
     doc: 'Segment size of the metadata log, for tests.',
   }),
   'internal.metadata.max.batch.size.in.bytes': int(8388608, {
@@ -125,6 +127,7 @@ export const nodeSettings = {
     doc: 'Segment size of the metadata log.',
   }),
   'metadata.log.segment.ms': long(604800000, {
+    effective: true,
     doc: 'Time after which a new segment of the metadata log begins.',
   }),
   'metadata.max.idle.interval.ms': int(500, {
@@ -133,9 +136,11 @@ export const nodeSettings = {
     doc: 'How often an idle controller writes a no-op record; 0: never.',
   }),
   'metadata.max.retention.bytes': long(104857600, {
+    effective: true,
     doc: 'Size beyond which old metadata segments and snapshots go.',
   }),
   'metadata.max.retention.ms': long(604800000, {
+    effective: true,
     doc: 'Time after which old metadata segments and snapshots go.',
   }),
   'node.id': int(null, {

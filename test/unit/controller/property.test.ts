@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { MetadataImage } from '../../../src/metadata/image.ts';
 import { contents, dataBatches, imageOf } from '../metadata/support.ts';
+import { DIR } from '../raft/support.ts';
 import { Cluster, seeded } from './support.ts';
 
 type Random = ReturnType<typeof seeded>;
@@ -98,5 +99,40 @@ test.each(Array.from({ length: 30 }, (_, seed) => seed))(
     await cluster.restart();
     expect(contents(cluster.controller.image)).toEqual(live);
     expect(contents(cluster.publisher.image)).toEqual(live);
+  },
+);
+
+test.each(Array.from({ length: 20 }, (_, seed) => seed))(
+  'seed %i: snapshots taken while all goes on, with crashes in their middle, and the log behind them give what the whole log gives',
+  async (seed) => {
+    const random = seeded(1000 + seed);
+    const cluster = await Cluster.start();
+    cluster.snapshots = { maxBytesBetween: 300 + random.below(1500), maxBytes: 2000 + random.below(4000) };
+    await cluster.restart();
+    let snapshots = 0;
+    for (let n = 0; n < 80; n++) {
+      await step(cluster, random);
+      if (random.below(6) > 0) continue;
+      // A burst that may begin a snapshot, which the kill then cuts short.
+      cluster.send(cluster.controller.createTopics, {
+        topics: Array.from({ length: 30 }, (_, i) => cluster.topic(`burst-${n}-${i}`)),
+        timeoutMs: 1000,
+        validateOnly: false,
+      });
+      for (let ticks = random.below(12); ticks > 0; ticks--) await cluster.world.tick();
+      cluster.world.kill();
+      await cluster.restart();
+      if (cluster.raft.latestSnapshot !== undefined) snapshots++;
+      await cluster.registerAndUnfence();
+      await cluster.world.advance(60_000);
+    }
+    await cluster.world.advance(2000);
+    expect(snapshots).toBeGreaterThan(0);
+    const live = contents(cluster.controller.image);
+    expect(contents(imageOf(dataBatches(Buffer.concat(cluster.log.everything))))).toEqual(live);
+    await cluster.restart();
+    expect(contents(cluster.publisher.image)).toEqual(live);
+    expect(cluster.log.startOffset).toBeGreaterThan(0);
+    expect(cluster.world.storage.list(DIR).filter(({ name }) => name.endsWith('.part'))).toEqual([]);
   },
 );

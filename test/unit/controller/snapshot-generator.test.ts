@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { SnapshotGenerator } from '../../../src/controller/snapshot-generator.ts';
 import { MetadataImage } from '../../../src/metadata/image.ts';
-import { record } from '../../../src/metadata/records.ts';
+import { MetadataLoader } from '../../../src/metadata/loader.ts';
+import { type MetadataRecord, record } from '../../../src/metadata/records.ts';
 import { quiet } from '../raft/support.ts';
 
 function setUp(maxBytesBetween: number, maxIntervalMs: number) {
@@ -24,12 +25,17 @@ function setUp(maxBytesBetween: number, maxIntervalMs: number) {
   });
   const commit = async (sizeInBytes: number, afterMs = 0, more = false) => {
     now += afterMs;
-    const entries = [record('NoOpRecord', 0, {})];
-    image.advance(offset, 1);
-    generator.onCommit({ baseOffset: offset++, epoch: 1, entries, sizeInBytes }, more);
+    await commitAll([record('NoOpRecord', 0, {})], sizeInBytes, more);
+  };
+  const loader = new MetadataLoader(image);
+  const commitAll = async (entries: MetadataRecord[], sizeInBytes: number, more = false) => {
+    loader.load(entries, offset, 1);
+    const baseOffset = offset;
+    offset += entries.length;
+    generator.onCommit({ baseOffset, epoch: 1, entries, sizeInBytes }, more);
     await generator.idle();
   };
-  return { commit, written };
+  return { commit, commitAll, written };
 }
 
 test('a snapshot follows so many bytes of records', async () => {
@@ -54,4 +60,14 @@ test('none is taken between the batches of one commit', async () => {
   expect(written).toEqual([]);
   await commit(1);
   expect(written).toEqual([2]);
+});
+
+test('none is taken within a metadata transaction', async () => {
+  const { commitAll, written } = setUp(10, 0);
+  const noOp = record('NoOpRecord', 0, {});
+  await commitAll([noOp, record('BeginTransactionRecord', 0, {})], 50);
+  await commitAll([noOp], 50);
+  expect(written).toEqual([]);
+  await commitAll([record('AbortTransactionRecord', 0, {}), noOp], 50);
+  expect(written).toEqual([5]);
 });

@@ -3,6 +3,7 @@ import { BrokerConfig } from '../../../src/config/broker-config.ts';
 import { brokerConfigSchema } from '../../../src/controller/broker-config-schema.ts';
 import { QuorumController, type QuorumControllerOptions } from '../../../src/controller/quorum-controller.ts';
 import type { Outcome, RequestContext } from '../../../src/controller/result.ts';
+import { SnapshotGenerator } from '../../../src/controller/snapshot-generator.ts';
 import { bootstrapRecords } from '../../../src/metadata/bootstrap.ts';
 import { NEW_CLUSTER_METADATA_VERSION, supportedFeatures } from '../../../src/metadata/features.ts';
 import { MetadataPublisher } from '../../../src/metadata/publisher.ts';
@@ -41,6 +42,8 @@ export class Cluster {
   raft!: RaftNode<MetadataRecord>;
   controller!: QuorumController;
   brokerEpoch = -1;
+  /** Bytes of records between snapshots, and what snapshots and log may take; none without it. */
+  snapshots: { readonly maxBytesBetween: number; readonly maxBytes: number } | undefined;
   readonly #more: Partial<QuorumControllerOptions>;
   readonly #random = seeded(7);
   #restarts = 0;
@@ -77,7 +80,11 @@ export class Cluster {
   async restart(): Promise<void> {
     const config = BrokerConfig.parse({});
     this.publisher = new MetadataPublisher();
-    this.raft = new RaftNode<MetadataRecord>(raftOptions(this.world, this.log, recordSerde));
+    const { snapshots } = this;
+    this.raft = new RaftNode<MetadataRecord>({
+      ...raftOptions(this.world, this.log, recordSerde),
+      retention: { maxBytes: snapshots?.maxBytes ?? -1, maxMs: -1 },
+    });
     this.controller = new QuorumController({
       log: this.raft,
       clusterId: CLUSTER_ID,
@@ -98,6 +105,18 @@ export class Cluster {
     });
     this.raft.register(this.publisher);
     this.raft.register(this.controller);
+    if (snapshots !== undefined) {
+      this.raft.register(
+        new SnapshotGenerator({
+          sink: this.raft,
+          image: () => this.publisher.image,
+          logger: quiet,
+          nowMs: () => this.world.nowMs,
+          maxBytesBetween: snapshots.maxBytesBetween,
+          maxIntervalMs: 0,
+        }),
+      );
+    }
     await this.world.until(this.raft.start());
     await this.world.settle();
   }

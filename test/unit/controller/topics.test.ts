@@ -157,6 +157,17 @@ describe('CreateTopics', () => {
     );
   });
 
+  test('more than 10,000 records in one request are refused, validated only or not', async () => {
+    const topics = Array.from({ length: 5001 }, (_, i) => cluster.topic(`t-${i}`));
+    const text = 'Unable to perform excessively large batch operation.';
+    await expect(cluster.create(topics)).rejects.toThrow(text);
+    await expect(cluster.create(topics, { validateOnly: true })).rejects.toThrow(text);
+    expect(cluster.controller.image.topicsByName.size).toBe(0);
+    const created = await cluster.create(topics.slice(1));
+    expect(created.topics.filter(({ errorCode }) => errorCode === 0)).toHaveLength(5000);
+    expect(cluster.publisher.image.topicsByName.size).toBe(5000);
+  });
+
   test('internal topics may be capped at the brokers that are there', async () => {
     cluster = await Cluster.start({ capReplicationFactorOf: (name) => name === '__consumer_offsets' });
     const response = await cluster.create([

@@ -129,6 +129,86 @@ test('a failed sync is never tried again', async () => {
   expect(node.isLeader).toBe(false);
 });
 
+const KEEP = { maxBytes: -1, maxMs: -1 };
+
+async function snapshotted(world: World, log: MemoryLog, retention = KEEP) {
+  const node = textNode(world, log, { retention });
+  await world.until(node.start());
+  for (const entry of ['a', 'b', 'c', 'd']) {
+    node.append([entry]);
+    await world.settle();
+  }
+  await world.until(node.writeSnapshot({ endOffset: 5, epoch: 1 }, world.nowMs, ['ab']));
+  await world.until(node.writeSnapshot({ endOffset: 6, epoch: 1 }, world.nowMs + 5000, ['abc']));
+  return node;
+}
+
+const checkpoints = (world: World) =>
+  world.storage
+    .list(DIR)
+    .map((one) => one.name)
+    .filter((name) => name.includes('checkpoint'));
+const [ZERO, FIVE, SIX] = [0, 5, 6].map(
+  (offset) => `0000000000000000000${offset}-000000000${offset === 0 ? 0 : 1}.checkpoint`,
+);
+
+test('old snapshots stay while there is room for them, and the log with them', async () => {
+  const world = await formatted();
+  const log = new MemoryLog();
+  const retention = { maxBytes: 1e6, maxMs: 7 * 86_400_000 };
+  await snapshotted(world, log, retention);
+  await world.advance(60_000);
+  expect([checkpoints(world), log.startOffset]).toEqual([[ZERO, FIVE, SIX], 0]);
+});
+
+test('beyond metadata.max.retention.bytes all but the newest snapshot goes, and the log before it', async () => {
+  const world = await formatted();
+  const log = new MemoryLog();
+  await snapshotted(world, log, { maxBytes: 100, maxMs: -1 });
+  await world.advance(60_000);
+  expect([checkpoints(world), log.startOffset]).toEqual([[SIX], 6]);
+});
+
+test('a snapshot goes once its newest record is older than metadata.max.retention.ms', async () => {
+  const world = await formatted();
+  const log = new MemoryLog();
+  await snapshotted(world, log, { maxBytes: -1, maxMs: 62_000 });
+  await world.advance(60_000);
+  expect([checkpoints(world), log.startOffset]).toEqual([[ZERO, FIVE, SIX], 0]);
+  // The newest stays, however old.
+  for (let minute = 0; minute < 5; minute++) await world.advance(60_000);
+  expect([checkpoints(world), log.startOffset]).toEqual([[SIX], 6]);
+});
+
+test('a snapshot is written in slices; one that a crash or a stop cut short is gone after the next start', async () => {
+  const world = await formatted();
+  const log = new MemoryLog();
+  const { node } = await started(world, log);
+  node.append(['a', 'b']);
+  await world.settle();
+  let encoded = 0;
+  const entries = (function* () {
+    for (; encoded < 5000; encoded++) yield 'entry';
+  })();
+  const written = node.writeSnapshot({ endOffset: 4, epoch: 1 }, 0, entries);
+  const steps: number[] = [];
+  for (let n = 0; n < 4; n++) {
+    steps.push(encoded);
+    await world.tick();
+  }
+  for (const [n, step] of steps.entries()) expect(step - (steps[n - 1] ?? 0)).toBeLessThanOrEqual(500);
+  expect(checkpoints(world)).toEqual([ZERO, '00000000000000000004-0000000001.checkpoint.part']);
+  world.kill();
+  const { node: second, recorder } = await started(world, log);
+  expect(checkpoints(world)).toEqual([ZERO]);
+  expect(recorder.events).toEqual(['bootstrap first', '3:a,b+', 'leader 2']);
+  const given = second.writeSnapshot({ endOffset: 4, epoch: 1 }, 0, ['a']);
+  await second.stop();
+  await world.until(given);
+  expect(checkpoints(world)).toEqual([ZERO]);
+  expect(written).toBeInstanceOf(Promise);
+});
+
 test('a snapshot stands for the log before it', async () => {
   const world = await formatted();
   const log = new MemoryLog();
@@ -138,11 +218,7 @@ test('a snapshot stands for the log before it', async () => {
     await world.settle();
   }
   await world.until(node.writeSnapshot({ endOffset: 5, epoch: 1 }, world.nowMs, ['ab']));
-  expect(log.startOffset).toBe(5);
-  expect(world.storage.list(DIR).map((one) => one.name)).toEqual([
-    '00000000000000000005-0000000001.checkpoint',
-    'quorum-state',
-  ]);
+  expect(world.storage.list(DIR).map((one) => one.name)).toEqual([ZERO, FIVE, 'quorum-state']);
   const { recorder } = await started(world, log);
   expect(recorder.events).toEqual(['snapshot ab to 4 epoch 1', 'bootstrap first', '5:c+', 'leader 2']);
 });

@@ -16,6 +16,8 @@ export const DIRECTORY_ID = '_zabEJP4Rny-F7aSO-8j8g' as Uuid;
 /** A log in memory whose syncs wait until they are let through. */
 export class MemoryLog implements ReplicatedLog {
   batches: Buffer[] = [];
+  /** Also what was removed below a snapshot. */
+  everything: Buffer[] = [];
   startOffset = 0;
   failNextAppend: Error | undefined;
   failNextFlush: Error | undefined;
@@ -46,6 +48,7 @@ export class MemoryLog implements ReplicatedLog {
     if (baseOffset(batch, 0) !== this.endOffset || partitionLeaderEpoch(batch, 0) !== epoch)
       throw new Error('misfit');
     this.batches.push(Buffer.from(batch));
+    this.everything.push(Buffer.from(batch));
     done();
   }
   async flush(): Promise<void> {
@@ -65,6 +68,7 @@ export class MemoryLog implements ReplicatedLog {
   }
   truncateTo(endOffset: number): void {
     this.batches = this.batches.filter((batch) => lastOffset(batch, 0) < endOffset);
+    this.everything = this.everything.filter((batch) => lastOffset(batch, 0) < endOffset);
   }
   resetTo(offset: number): void {
     this.batches = [];
@@ -123,6 +127,18 @@ export class World {
       if (now.length + last.length > 0) idle = 0;
       await Promise.resolve();
     }
+  }
+  /** One end of a tick, and what promises bring. */
+  async tick(): Promise<void> {
+    for (const run of this.#later.splice(0)) run();
+    for (const run of this.#atEnd.splice(0)) run();
+    for (let n = 0; n < 20; n++) await Promise.resolve();
+  }
+  /** The process is gone: nothing that it asked for happens any more. */
+  kill(): void {
+    this.#later = [];
+    this.#atEnd = [];
+    this.#timers = [];
   }
   async advance(ms: number): Promise<void> {
     this.nowMs += ms;
