@@ -1,12 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { type Broker, startBroker } from '../../src/index.ts';
 import { defaults } from '../../src/protocol/codec.ts';
 import { Errors } from '../../src/protocol/errors.ts';
 import { CreateTopicsRequest, CreateTopicsResponse } from '../../src/protocol/messages/create-topics.ts';
 import { DeleteTopicsRequest, DeleteTopicsResponse } from '../../src/protocol/messages/delete-topics.ts';
+import {
+  DescribeConfigsRequest,
+  DescribeConfigsResponse,
+} from '../../src/protocol/messages/describe-configs.ts';
 import { MetadataRequest, MetadataResponse } from '../../src/protocol/messages/metadata.ts';
 import { ProduceRequest, ProduceResponse } from '../../src/protocol/messages/produce.ts';
 import { BatchBuilder } from '../../src/protocol/record-batch/index.ts';
@@ -20,16 +24,30 @@ function batch(): Buffer {
   return builder.build();
 }
 
-const create = (client: WireClient) =>
+const create = (client: WireClient, configs: readonly { name: string; value: string }[] = []) =>
   client.request(
     CreateTopicsRequest,
     CreateTopicsResponse,
     7,
     defaults(CreateTopicsRequest, {
-      topics: [{ name: 't', numPartitions: PARTITIONS, replicationFactor: 1, assignments: [], configs: [] }],
+      topics: [{ name: 't', numPartitions: PARTITIONS, replicationFactor: 1, assignments: [], configs }],
       timeoutMs: 5000,
     }),
   );
+
+const SETTINGS = ['retention.ms', 'cleanup.policy'];
+
+const settings = async (client: WireClient) => {
+  const { results } = await client.request(
+    DescribeConfigsRequest,
+    DescribeConfigsResponse,
+    4,
+    defaults(DescribeConfigsRequest, {
+      resources: [{ resourceType: 2, resourceName: 't', configurationKeys: SETTINGS }],
+    }),
+  );
+  return Object.fromEntries(results[0]!.configs.map(({ name, value }) => [name, value]));
+};
 
 const remove = (client: WireClient) =>
   client.request(
@@ -67,6 +85,11 @@ const describeTopic = async (client: WireClient, allowAutoTopicCreation = false)
   );
   return topics![0]!;
 };
+
+/** Without the one that a new folder begins with. */
+const snapshotsIn = (dir: string) =>
+  readdirSync(join(dir, '__cluster_metadata-0')).filter((name) => /^0+[1-9]\d*-\d+\.checkpoint$/.test(name))
+    .length;
 
 let dataDir: string;
 let broker: Broker;
@@ -138,4 +161,30 @@ it('a deleted topic is created again at once under load, each time empty and wit
   expect((await describeTopic(again)).topicId).not.toBe(topicId);
   expect((await produce(again)).map(({ baseOffset }) => baseOffset)).toEqual([0, 0, 0, 0]);
   again.close();
+});
+
+it("a topic created again has none of its namesake's settings, also after a restart from the log and from a snapshot", async () => {
+  const changed = [
+    { name: 'retention.ms', value: '5000' },
+    { name: 'cleanup.policy', value: 'compact' },
+  ];
+  const theirs = { 'retention.ms': '5000', 'cleanup.policy': 'compact' };
+  const plain = { 'retention.ms': '604800000', 'cleanup.policy': 'delete' };
+  let client = await WireClient.open(broker.bootstrapServers);
+  expect((await create(client, changed)).topics[0]?.errorCode).toBe(Errors.NONE);
+  expect(await settings(client)).toEqual(theirs);
+  expect((await remove(client)).responses[0]?.errorCode).toBe(Errors.NONE);
+  expect((await create(client)).topics[0]?.errorCode).toBe(Errors.NONE);
+  expect(await settings(client)).toEqual(plain);
+  // The second start replays the log and takes a snapshot with its first records, the third one loads that.
+  for (let restart = 0; restart < 2; restart++) {
+    client.close();
+    await broker.stop();
+    const properties = { 'metadata.log.max.record.bytes.between.snapshots': 1 };
+    broker = await startBroker({ dataDir, properties });
+    client = await WireClient.open(broker.bootstrapServers);
+    expect(await settings(client)).toEqual(plain);
+    await vi.waitFor(() => expect(snapshotsIn(dataDir)).toBeGreaterThan(restart));
+  }
+  client.close();
 });

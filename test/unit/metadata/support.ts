@@ -11,8 +11,8 @@ import {
   records,
 } from '../../../src/protocol/record-batch/index.ts';
 
-export const fixture = (name: string) =>
-  readFileSync(join(import.meta.dirname, '../../fixtures/metadata/apache-4.3.1-single', name));
+export const fixture = (name: string, folder = 'apache-4.3.1-single') =>
+  readFileSync(join(import.meta.dirname, '../../fixtures/metadata', folder, name));
 
 /** The data records of a log's bytes, batch by batch. */
 export function dataBatches(
