@@ -3,6 +3,7 @@ import type { FramePool, Logger, Ports } from '../base/ports.ts';
 import { SystemClock } from './clock.ts';
 import { DiskStorage } from './files.ts';
 import { MemoryStorage } from './memory-storage.ts';
+import { openFilesMax } from './open-files-max.ts';
 import { SystemRandom } from './random.ts';
 import { TcpNetwork } from './tcp.ts';
 import { SystemTimers } from './timers.ts';
@@ -29,7 +30,10 @@ export function realPorts(options: RealPortsOptions): Ports & { readonly framePo
     turn,
     random,
     storage: memory === false ? new DiskStorage(random) : new MemoryStorage(inMemory),
-    network: new TcpNetwork({ turn, logger, ...(reading === undefined ? {} : { reading }) }),
+    network: new TcpNetwork({
+      ...{ turn, logger, clock, openFilesMax: openFilesMax() },
+      ...(reading === undefined ? {} : { reading }),
+    }),
     logger,
     framePool: new BufferPool(),
   };

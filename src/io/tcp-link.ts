@@ -4,6 +4,11 @@ import { networkError } from './network-error.ts';
 
 /** Larger reads are slower: sender and receiver stop overlapping. */
 const READ_MAX_BYTES = 64 * 1024;
+/**
+ * The first read after a short one: what a peer sends before anybody could look at it takes no more memory. Most
+ * requests fit; a read that fills it is followed by larger ones.
+ */
+export const READ_FIRST_BYTES = 16 * 1024;
 /** What is queued beyond it leaves at once, while it is in the caches of the processor. */
 const FLUSH_AT_BYTES = 64 * 1024;
 const HIGH_WATER_BYTES = 1024 * 1024;
@@ -14,6 +19,8 @@ const POISON = 0xdb;
 export interface LinkShare {
   /** Where reads land: they are synchronous, so that one buffer serves every connection. */
   readonly scratch: Buffer;
+  /** The start of it. */
+  readonly shortScratch: Buffer;
   /** Overwrites the scratch after each `onBytes`. */
   readonly poison: boolean;
   /** Calls `flush` of the link at the end of this tick. */
@@ -44,8 +51,12 @@ export class TcpLink implements Link {
   /** Given to the socket, the oldest first. */
   readonly #batches: Batch[] = [];
   #queuedBytes = 0;
+  /** All that was ever queued. */
+  #givenBytes = 0;
   #wantsDrain = false;
   #paused = false;
+  /** The last read was a large one. */
+  #readsLong = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #reason: Error | undefined;
   /** Of what was sent after the end. */
@@ -59,15 +70,20 @@ export class TcpLink implements Link {
   /** For the `onread` option of a socket: the buffer of the next read. Called from inside its constructor too. */
   readonly nextBuffer = (): Uint8Array => {
     const wanted = this.#state === 'closed' ? undefined : this.target?.();
-    if (wanted === undefined || wanted.length === 0) return this.#share.scratch;
+    if (wanted === undefined || wanted.length === 0) {
+      return this.#readsLong ? this.#share.scratch : this.#share.shortScratch;
+    }
     return wanted.length > READ_MAX_BYTES ? wanted.subarray(0, READ_MAX_BYTES) : wanted;
   };
 
   /** For the `onread` option of a socket: `count` bytes have landed in the buffer. */
   readonly bytesRead = (count: number, buffer: Uint8Array): boolean => {
     if (this.#state !== 'open') return true;
+    this.#readsLong = count >= READ_FIRST_BYTES;
     this.onBytes(count === buffer.length ? buffer : buffer.subarray(0, count));
-    if (this.#share.poison && buffer === this.#share.scratch) this.#share.scratch.fill(POISON, 0, count);
+    if (this.#share.poison && buffer.buffer === this.#share.scratch.buffer) {
+      this.#share.scratch.fill(POISON, 0, count);
+    }
     return true;
   };
 
@@ -102,6 +118,7 @@ export class TcpLink implements Link {
     if (sent !== undefined) this.#sent.push(sent);
     this.#chunkBytes += bytes;
     this.#queuedBytes += bytes;
+    this.#givenBytes += bytes;
     if (this.#chunkBytes >= FLUSH_AT_BYTES) this.flush();
     if (this.#queuedBytes > HIGH_WATER_BYTES) this.#wantsDrain = true;
     return !this.#wantsDrain;
@@ -118,7 +135,15 @@ export class TcpLink implements Link {
   }
 
   queuedBytes(): number {
-    return this.#queuedBytes;
+    if (this.#queuedBytes === 0) return 0;
+    // A write is done when its last byte is: what has left of the one under way, only the handle knows.
+    const handle: unknown = this.#socket === undefined ? undefined : Reflect.get(this.#socket, '_handle');
+    if (typeof handle !== 'object' || handle === null) return this.#queuedBytes;
+    const begun: unknown = Reflect.get(handle, 'bytesWritten');
+    const left: unknown = Reflect.get(handle, 'writeQueueSize');
+    if (typeof begun !== 'number' || typeof left !== 'number') return this.#queuedBytes;
+    // Not 0 before `sent` has run.
+    return Math.max(1, Math.min(this.#queuedBytes, this.#givenBytes - begun + left));
   }
 
   close(): void {

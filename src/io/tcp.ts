@@ -7,9 +7,9 @@ import {
   type SocketConstructorOpts,
 } from 'node:net';
 import { platform } from 'node:process';
-import type { Endpoint, Link, Listener, Logger, Network } from '../base/ports.ts';
+import type { Clock, Endpoint, Link, Listener, Logger, Network } from '../base/ports.ts';
 import { networkError } from './network-error.ts';
-import { type LinkShare, TcpLink } from './tcp-link.ts';
+import { type LinkShare, READ_FIRST_BYTES, TcpLink } from './tcp-link.ts';
 import type { LoopTurn } from './turn.ts';
 
 const SCRATCH_BYTES = 64 * 1024;
@@ -17,6 +17,10 @@ const SCRATCH_BYTES = 64 * 1024;
 const KEEP_ALIVE_AFTER_MS = 60_000;
 /** The kernel caps it with its own limit. */
 const BACKLOG = 4096;
+/** Open files that connections leave to the logs and the rest, as far as half of all goes. */
+const FILES_KEPT = 1024;
+/** A listener that can't accept says so once in so long. */
+const ACCEPT_WARNING_MS = 10_000;
 
 export interface TcpOptions {
   readonly turn: LoopTurn;
@@ -28,6 +32,9 @@ export interface TcpOptions {
   readonly reading?: 'onread' | 'data';
   /** For tests: overwrites what `onBytes` was given after each call. */
   readonly poison?: boolean;
+  /** Files and sockets that this process may have open. Default: what the system says, where it says it. */
+  readonly openFilesMax?: number | undefined;
+  readonly clock?: Clock;
 }
 
 /** What is needed of the handle behind an accepted socket; there in Node 20 to 26 though not documented. */
@@ -38,16 +45,25 @@ interface Handle {
 
 export class TcpNetwork implements Network, LinkShare {
   readonly scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  readonly shortScratch = this.scratch.subarray(0, READ_FIRST_BYTES);
   readonly poison: boolean;
   readonly #turn: LoopTurn;
   readonly #logger: Logger;
   readonly #onread: boolean;
+  readonly #acceptedMax: number;
+  readonly #clock: Clock | undefined;
+  #acceptedCount = 0;
+  #refused = 0;
+  #warnedAtMs = Number.NEGATIVE_INFINITY;
   #dirty: TcpLink[] = [];
 
   constructor(options: TcpOptions) {
     this.#turn = options.turn;
     this.#logger = options.logger;
     this.poison = options.poison ?? false;
+    this.#clock = options.clock;
+    const files = options.openFilesMax ?? Number.POSITIVE_INFINITY;
+    this.#acceptedMax = Math.max(files - FILES_KEPT, Math.floor(files / 2));
     this.#onread = (options.reading ?? (platform === 'win32' ? 'data' : 'onread')) === 'onread';
   }
 
@@ -61,6 +77,14 @@ export class TcpNetwork implements Network, LinkShare {
       keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,
     });
     server.on('connection', (socket) => {
+      if (this.#acceptedCount >= this.#acceptedMax) {
+        // Without open files the logs would fail next.
+        socket.destroy();
+        this.#cannotAccept(
+          `accept on ${where}: ${this.#acceptedMax} connections use the files that may be open`,
+        );
+        return;
+      }
       const link = this.#accepted(socket);
       if (link !== undefined) accept(link);
     });
@@ -70,7 +94,7 @@ export class TcpNetwork implements Network, LinkShare {
       const host = at.host === '' ? {} : { host: at.host };
       server.listen({ ...host, port: at.port, backlog: BACKLOG }, () => {
         server.off('error', refused);
-        server.on('error', (error) => this.#logger.warn(networkError(error, `accept on ${where}`).message));
+        server.on('error', (error) => this.#cannotAccept(networkError(error, `accept on ${where}`).message));
         resolve(new TcpListener(server, this.#turn));
       });
     });
@@ -114,6 +138,19 @@ export class TcpNetwork implements Network, LinkShare {
     for (const link of dirty) link.flush();
   };
 
+  readonly #left = (): void => {
+    this.#acceptedCount -= 1;
+  };
+
+  #cannotAccept(why: string): void {
+    this.#refused += 1;
+    const nowMs = this.#clock?.monotonicMs() ?? 0;
+    if (this.#clock !== undefined && nowMs - this.#warnedAtMs < ACCEPT_WARNING_MS) return;
+    this.#logger.warn(`${why}; ${this.#refused} refused since this was last said`);
+    this.#warnedAtMs = nowMs;
+    this.#refused = 0;
+  }
+
   /**
    * The link of an accepted socket. A server knows no `onread` option, so the handle is moved into a second socket made
    * with it. Undefined when the peer is gone already.
@@ -123,7 +160,7 @@ export class TcpNetwork implements Network, LinkShare {
     const handle: unknown = Reflect.get(accepted, '_handle');
     if (handle === null || handle === undefined) return undefined;
     if (!this.#onread || !takesUserBuffer(handle)) {
-      link.attach(accepted);
+      this.#attach(link, accepted);
       accepted.resume();
       return link;
     }
@@ -135,8 +172,14 @@ export class TcpNetwork implements Network, LinkShare {
       allowHalfOpen: true,
       onread: onreadOf(link),
     };
-    link.attach(new Socket(options));
+    this.#attach(link, new Socket(options));
     return link;
+  }
+
+  #attach(link: TcpLink, socket: Socket): void {
+    this.#acceptedCount += 1;
+    socket.on('close', this.#left);
+    link.attach(socket);
   }
 }
 

@@ -127,6 +127,79 @@ describe.each(['onread', 'data'] as const)('TCP read by %s', (reading) => {
     await listener.close();
   });
 
+  test('connections leave open files to others: what is over their share is refused with a warning', async () => {
+    const warnings: string[] = [];
+    const tcp = new TcpNetwork({
+      turn: new LoopTurn(),
+      logger: { ...logger, warn: (message) => warnings.push(message) },
+      reading,
+      openFilesMax: 4,
+    });
+    const accepted: Link[] = [];
+    let more: () => void = nothing;
+    const listener = await tcp.listen({ host: '127.0.0.1', port: 0 }, (link) => {
+      accepted.push(link);
+      more();
+    });
+    const dialled = () => {
+      const incoming = new Promise<void>((resolve) => {
+        more = resolve;
+      });
+      return Promise.all([network().dial(listener.endpoint), incoming]);
+    };
+    await dialled();
+    const [second] = await dialled();
+    const third = await network().dial(listener.endpoint);
+    await new Promise<void>((resolve) => {
+      third.onClosed = () => resolve();
+    });
+    expect(accepted).toHaveLength(2);
+    expect(warnings).toHaveLength(1);
+    const ended = new Promise<void>((resolve) => {
+      accepted[1]!.onClosed = () => resolve();
+    });
+    second.destroy();
+    await ended;
+    await dialled();
+    expect(accepted).toHaveLength(3);
+    for (const link of accepted) link.destroy();
+    await listener.close();
+  });
+
+  test('what is queued shrinks as the other side takes it, before the write is done', async () => {
+    const tcp = network();
+    let accepted: (link: Link) => void = nothing;
+    const incoming = new Promise<Link>((resolve) => {
+      accepted = resolve;
+    });
+    const listener = await tcp.listen({ host: '127.0.0.1', port: 0 }, (link) => accepted(link));
+    const client = await tcp.dial(listener.endpoint);
+    const server = await incoming;
+    const size = 64 * 1024 * 1024;
+    let received = 0;
+    let isSent = false;
+    let queuedAtHalf = size;
+    const done = new Promise<void>((resolve) => {
+      client.onBytes = (chunk) => {
+        received += chunk.length;
+        if (received > size / 2 && queuedAtHalf === size) {
+          expect(isSent).toBe(false);
+          queuedAtHalf = server.queuedBytes();
+        }
+        if (received === size) resolve();
+      };
+    });
+    server.send([Buffer.alloc(size)], () => {
+      isSent = true;
+    });
+    await done;
+    expect(queuedAtHalf).toBeLessThanOrEqual(size / 2);
+    expect(queuedAtHalf).toBeGreaterThan(0);
+    client.destroy();
+    server.destroy();
+    await listener.close();
+  });
+
   test('errors of listen and dial name the place and the reason', async () => {
     const tcp = network();
     await expect(tcp.listen({ host: '203.0.113.1', port: 0 }, nothing)).rejects.toMatchObject({
