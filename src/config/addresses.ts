@@ -43,3 +43,26 @@ export function isWildcard(host: string | undefined): boolean {
 export function formatAddress(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
+
+/** `max.connections.per.ip.overrides`: limits by address as sockets show it, and the host names that stand there. */
+export function parseConnectionOverrides(text: string): {
+  readonly limits: ReadonlyMap<string, number>;
+  readonly names: readonly string[];
+} {
+  const limits = new Map<string, number>();
+  const names: string[] = [];
+  for (const entry of text.split(',')) {
+    const at = entry.lastIndexOf(':');
+    if (at < 0) continue;
+    const host = entry
+      .slice(0, at)
+      .trim()
+      .replace(/^\[|\]$/g, '');
+    const limit = Number(entry.slice(at + 1).trim());
+    if (host === 'localhost') limits.set('127.0.0.1', limit).set('::1', limit);
+    else if (isIpv6(host)) limits.set(new URL(`http://[${host}]`).hostname.slice(1, -1), limit);
+    else if (isIpv4(host)) limits.set(host, limit);
+    else names.push(host);
+  }
+  return { limits, names };
+}

@@ -1,3 +1,4 @@
+import { parseConnectionOverrides } from './addresses.ts';
 import type { BrokerConfig } from './broker-config.ts';
 import type { BrokerSettingName } from './broker-settings/index.ts';
 import { ConfigError } from './config-error.ts';
@@ -123,7 +124,9 @@ function checkNetwork(config: BrokerConfig, must: Must): void {
 function connectionOverridesProblem(text: string): string | undefined {
   if (text === '') return undefined;
   const wrong = text.split(',').find((entry) => !/^\s*\[?[0-9a-zA-Z\-%._:]+\]?:[0-9]+\s*$/.test(entry));
-  return wrong === undefined ? undefined : `can't read ${wrong.trim()}`;
+  if (wrong !== undefined) return `can't read ${wrong.trim()}`;
+  const named = parseConnectionOverrides(text).names[0];
+  return named === undefined ? undefined : `host names are not looked up here, give the address of ${named}`;
 }
 
 function checkReplication(config: BrokerConfig, must: Must): void {

@@ -23,14 +23,17 @@ const NOTHING: readonly Uint8Array[] = [];
 /** Reads the partitions of one fetch in order, under the limits of KIP-74. */
 export class FetchReader {
   readonly #finder: PartitionFinder;
+  readonly #room: () => number;
 
-  constructor(finder: PartitionFinder) {
+  /** `room` is how many bytes a fetch may read now; 0 where there is no memory for a single batch. */
+  constructor(finder: PartitionFinder, room: () => number) {
     this.#finder = finder;
+    this.#room = room;
   }
 
   /** `done` runs before this returns unless some bytes have to come from a slow disk. */
   read(params: FetchParams, targets: readonly FetchTarget[], done: ReadDone): void {
-    new Pass(this.#finder, params, targets, done).run();
+    new Pass(this.#finder, params, targets, this.#room(), done).run();
   }
 }
 
@@ -45,15 +48,22 @@ class Pass {
   #at = 0;
   #bytes = 0;
   #left: number;
-  #minOneMessage = true;
+  #minOneMessage: boolean;
   #urgent = false;
 
-  constructor(finder: PartitionFinder, params: FetchParams, targets: readonly FetchTarget[], done: ReadDone) {
+  constructor(
+    finder: PartitionFinder,
+    params: FetchParams,
+    targets: readonly FetchTarget[],
+    room: number,
+    done: ReadDone,
+  ) {
     this.#finder = finder;
     this.#params = params;
     this.#targets = targets;
     this.#done = done;
-    this.#left = params.maxBytes;
+    this.#left = Math.min(params.maxBytes, room);
+    this.#minOneMessage = room > 0;
   }
 
   run(): void {

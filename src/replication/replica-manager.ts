@@ -29,6 +29,8 @@ export interface ReplicaManagerOptions {
   readonly timers: Timers;
   readonly turn: Turn;
   readonly logger: Logger;
+  /** Bytes that one fetch may read now; 0 where there is no memory for a single batch. Unbounded where not given. */
+  readonly fetchRoom?: () => number;
 }
 
 /** Topics that only the broker itself and its admin client write. */
@@ -58,7 +60,7 @@ export class ReplicaManager {
 
   constructor(options: ReplicaManagerOptions) {
     this.#options = options;
-    this.#reader = new FetchReader(this);
+    this.#reader = new FetchReader(this, options.fetchRoom ?? (() => Number.POSITIVE_INFINITY));
   }
 
   /** Fetches that wait right now. */

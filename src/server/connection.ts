@@ -2,8 +2,14 @@ import { assert } from '../base/assert.ts';
 import type { FramePool, Link, Logger, Turn } from '../base/ports.ts';
 import type { ApiRow } from './api-row.ts';
 import type { Call, CallOwner, ListenerKind } from './call.ts';
-import { type Frame, FrameError, type FrameSlabs, FrameSplitter } from './frame-splitter.ts';
-import { JOINED_ANSWER_BYTES_MAX, QUEUED_ANSWER_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX } from './limits.ts';
+import { type Frame, FrameError, type FrameOwner, type FrameSlabs, FrameSplitter } from './frame-splitter.ts';
+import {
+  ANSWER_PACE_BYTES_MIN,
+  JOINED_ANSWER_BYTES_MAX,
+  QUEUED_ANSWER_BYTES_MAX,
+  REQUESTS_IN_FLIGHT_MAX,
+} from './limits.ts';
+import { RequestMemoryError } from './request-memory.ts';
 
 /** What a connection needs of the dispatcher. */
 export interface CallDispatcher {
@@ -15,34 +21,34 @@ export interface CallDispatcher {
   run(call: Call): void;
 }
 
-export interface ConnectionOptions {
-  readonly id: string;
-  readonly link: Link;
-  readonly listenerName: string;
-  readonly listenerKind: ListenerKind;
+/** What the connections of a server have in common. */
+export interface ConnectionHost {
+  /** `socket.request.max.bytes`. */
   readonly frameBytesMax: number;
   readonly pool: FramePool;
   readonly slabs: FrameSlabs;
   readonly turn: Turn;
   readonly dispatcher: CallDispatcher;
   readonly logger: Logger;
-  readonly onClosed: (connection: Connection) => void;
+  onClosed(connection: Connection): void;
 }
 
 /**
  * One client connection: starts requests in the order of arrival and sends answers in that order, all of a tick as one
  * write. It starts nothing new while a request holds the order, too many are under way, or answers pile up; then the
  * link is paused, so that a peer can make us hold one chunk of frames and {@link QUEUED_ANSWER_BYTES_MAX} of answers.
+ * It is paused too while the node has no memory for the frame that comes.
  */
-export class Connection implements CallOwner {
-  readonly id: string;
+export class Connection implements CallOwner, FrameOwner {
   readonly listenerName: string;
   readonly listenerKind: ListenerKind;
-  readonly remoteHost: string;
   clientSoftwareName = '';
   clientSoftwareVersion = '';
+  /** When something moved last, as far as its owner has looked. */
+  lastActiveMs = 0;
 
-  readonly #options: ConnectionOptions;
+  readonly #number: number;
+  readonly #host: ConnectionHost;
   readonly #link: Link;
   readonly #splitter: FrameSplitter;
   /** Requests that are started and not handed to the link, oldest first. */
@@ -73,25 +79,40 @@ export class Connection implements CallOwner {
   #ending = false;
   #closed = false;
   #active = true;
+  /** Bytes of answers that were given to the link. */
+  #givenBytes = 0;
+  /** Bytes of them that the peer had taken when its activity was last asked for. */
+  #takenBefore = 0;
+  /** The same of its pace; -1 where nothing waited then. */
+  #paceMark = -1;
 
-  constructor(options: ConnectionOptions) {
-    this.#options = options;
-    this.id = options.id;
-    this.listenerName = options.listenerName;
-    this.listenerKind = options.listenerKind;
-    this.#link = options.link;
-    this.remoteHost = options.link.remote.host;
-    this.#splitter = new FrameSplitter({
-      frameBytesMax: options.frameBytesMax,
-      pool: options.pool,
-      slabs: options.slabs,
-      onFrame: (frame) => this.#onFrame(frame),
-    });
-    const link = options.link;
+  /** `number` tells connections between the same addresses apart. */
+  constructor(
+    host: ConnectionHost,
+    link: Link,
+    listenerName: string,
+    listenerKind: ListenerKind,
+    number: number,
+  ) {
+    this.#host = host;
+    this.#number = number;
+    this.listenerName = listenerName;
+    this.listenerKind = listenerKind;
+    this.#link = link;
+    this.#splitter = new FrameSplitter(host.frameBytesMax, host.slabs, this);
     link.onBytes = (chunk) => this.#onBytes(chunk);
     link.onDrain = () => this.#onDrain();
     link.onClosed = (reason) => this.#onClosed(reason);
     link.target = () => this.#splitter.target();
+  }
+
+  get id(): string {
+    const { local, remote } = this.#link;
+    return `${local.host}:${local.port}-${remote.host}:${remote.port}-${this.#number}`;
+  }
+
+  get remoteHost(): string {
+    return this.#link.remote.host;
   }
 
   /** Requests that are started and not yet sent. */
@@ -108,11 +129,26 @@ export class Connection implements CallOwner {
     return this.#paused;
   }
 
+  get isReading(): boolean {
+    return !this.#paused;
+  }
+
   /** Whether anything moved since the last time this was asked. */
   takeActivity(): boolean {
-    const active = this.#active;
+    const taken = this.#takenBytes();
+    const active = this.#active || taken !== this.#takenBefore;
+    this.#takenBefore = taken;
     this.#active = false;
     return active;
+  }
+
+  /** Whether answers wait for the peer, and it took too few of them since this was last asked. */
+  takesTooLittle(): boolean {
+    const taken = this.#takenBytes();
+    const least = Math.max(ANSWER_PACE_BYTES_MIN, this.#unsentBytes / 64);
+    const tooLittle = this.#paceMark >= 0 && taken - this.#paceMark < least;
+    this.#paceMark = this.#unsentBytes === 0 ? -1 : taken;
+    return tooLittle && this.#unsentBytes > 0;
   }
 
   /** Starts no more requests, sends what is under way, then closes. Idempotent. */
@@ -147,16 +183,28 @@ export class Connection implements CallOwner {
     try {
       this.#splitter.push(chunk);
     } catch (error) {
-      if (!(error instanceof FrameError)) throw error;
+      if (!(error instanceof FrameError || error instanceof RequestMemoryError)) throw error;
       this.#refuse(error.message);
     }
     this.#steer();
   }
 
-  #onFrame(frame: Frame): void {
+  onFrame(frame: Frame): void {
     if (this.#ending) frame.release();
     else if (this.#waitingAt === this.#waiting.length && this.#mayStart(frame)) this.#start(frame);
-    else this.#waiting.push(frame);
+    else if (this.#host.slabs.memory.isExhausted) {
+      frame.release();
+      this.#refuse('the memory for requests that wait is used up');
+    } else this.#waiting.push(frame);
+  }
+
+  onFrameGranted(): void {
+    this.#steer();
+  }
+
+  onFrameExpired(reason: string): void {
+    if (!this.#closed) this.#host.logger.info(`Closing connection ${this.id}: ${reason}`);
+    this.destroy(reason);
   }
 
   #mayStart(frame: Frame): boolean {
@@ -164,7 +212,7 @@ export class Connection implements CallOwner {
     if (this.#inFlight >= REQUESTS_IN_FLIGHT_MAX) return false;
     if (this.queuedAnswerBytes >= QUEUED_ANSWER_BYTES_MAX) return false;
     const apiKey = frame.bytes.readInt16BE(0);
-    const row = this.#options.dispatcher.rowOf(this.listenerKind, apiKey);
+    const row = this.#host.dispatcher.rowOf(this.listenerKind, apiKey);
     if (row === undefined) return true;
     if (this.#appending > 0 && !row.appends) return false;
     return row.concurrency === undefined || (this.#perApi?.get(apiKey) ?? 0) < row.concurrency;
@@ -173,7 +221,7 @@ export class Connection implements CallOwner {
   #start(frame: Frame): void {
     let call: Call;
     try {
-      call = this.#options.dispatcher.accept(this, frame);
+      call = this.#host.dispatcher.accept(this, frame);
     } catch (error) {
       frame.release();
       this.#refuse(error instanceof Error ? error.message : String(error));
@@ -186,7 +234,7 @@ export class Connection implements CallOwner {
     this.#blocking = call;
     this.#count(call.row, 1);
     this.#starting = true;
-    this.#options.dispatcher.run(call);
+    this.#host.dispatcher.run(call);
     this.#starting = false;
   }
 
@@ -221,7 +269,9 @@ export class Connection implements CallOwner {
       (this.#waitingAt < this.#waiting.length ||
         this.#congested ||
         this.#inFlight >= REQUESTS_IN_FLIGHT_MAX ||
-        this.queuedAnswerBytes >= QUEUED_ANSWER_BYTES_MAX);
+        this.queuedAnswerBytes >= QUEUED_ANSWER_BYTES_MAX ||
+        this.#splitter.isWaiting ||
+        (this.#inFlight > 0 && this.#host.slabs.memory.isSmallFull));
     if (pause === this.#paused) return;
     this.#paused = pause;
     if (pause) this.#link.pause();
@@ -259,7 +309,7 @@ export class Connection implements CallOwner {
   #planFlush(): void {
     if (this.#flushPlanned || this.#closed) return;
     this.#flushPlanned = true;
-    this.#options.turn.atEnd(() => this.#flush());
+    this.#host.turn.atEnd(() => this.#flush());
   }
 
   #flush(): void {
@@ -276,7 +326,7 @@ export class Connection implements CallOwner {
     let chunks: readonly Uint8Array[] = this.#outbox;
     let joined: Buffer | undefined;
     if (chunks.length > 1 && bytes <= JOINED_ANSWER_BYTES_MAX) {
-      joined = this.#options.pool.take(bytes);
+      joined = this.#host.pool.take(bytes);
       let at = 0;
       for (const chunk of chunks) {
         joined.set(chunk, at);
@@ -289,10 +339,11 @@ export class Connection implements CallOwner {
     this.#outboxSent = [];
     this.#outboxBytes = 0;
     this.#unsentBytes += bytes;
+    this.#givenBytes += bytes;
     const roomy = this.#link.send(chunks, () => {
       this.#active = true;
       this.#unsentBytes -= bytes;
-      if (joined !== undefined) this.#options.pool.give(joined);
+      if (joined !== undefined) this.#host.pool.give(joined);
       else for (const release of released) release();
       if (!this.#closed && this.#paused) this.#startWaiting();
     });
@@ -304,10 +355,14 @@ export class Connection implements CallOwner {
     this.#startWaiting();
   }
 
+  #takenBytes(): number {
+    return this.#unsentBytes === 0 ? this.#givenBytes : this.#givenBytes - this.#link.queuedBytes();
+  }
+
   /** The peer broke the protocol, or asked for something that ends the connection. */
   #refuse(reason: string): void {
     if (this.#closed) return;
-    this.#options.logger.info(`Closing connection ${this.id}: ${reason}`);
+    this.#host.logger.info(`Closing connection ${this.id}: ${reason}`);
     if (!this.#ending) this.#end();
     if (this.#head === undefined) this.#planFlush();
   }
@@ -342,7 +397,7 @@ export class Connection implements CallOwner {
     this.#outbox = [];
     this.#abandon();
     if (reason !== undefined)
-      this.#options.logger.debug(`Connection ${this.id} was lost`, { reason: reason.message });
-    this.#options.onClosed(this);
+      this.#host.logger.debug(`Connection ${this.id} was lost`, { reason: reason.message });
+    this.#host.onClosed(this);
   }
 }

@@ -4,7 +4,8 @@ import { Errors, ProtocolError } from '../protocol/errors.ts';
 import { decodeResponseHeader, encodeRequestHeader } from '../protocol/headers.ts';
 import type { MessageSchema } from '../protocol/schema.ts';
 import { Writer } from '../protocol/writer.ts';
-import { FrameSlabs, FrameSplitter } from './frame-splitter.ts';
+import { type Frame, FrameSlabs, FrameSplitter } from './frame-splitter.ts';
+import { RequestMemory } from './request-memory.ts';
 
 const ANSWER_BYTES_MAX = 0x7fff_ffff;
 
@@ -39,15 +40,15 @@ export class ControllerChannel {
 
   constructor(link: Link, pool: FramePool) {
     this.#link = link;
-    this.#slabs = new FrameSlabs(pool);
-    this.#splitter = new FrameSplitter({
-      frameBytesMax: ANSWER_BYTES_MAX,
-      pool,
-      slabs: this.#slabs,
-      onFrame: (frame) => {
+    this.#slabs = new FrameSlabs(new RequestMemory(pool));
+    this.#splitter = new FrameSplitter(ANSWER_BYTES_MAX, this.#slabs, {
+      isReading: true,
+      onFrame: (frame: Frame) => {
         this.#take(frame.bytes);
         frame.release();
       },
+      onFrameGranted: () => {},
+      onFrameExpired: () => {},
     });
     link.onBytes = (chunk) => this.#splitter.push(chunk);
     link.onClosed = (reason) => this.#fail(reason);

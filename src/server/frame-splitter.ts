@@ -1,11 +1,20 @@
 import { assert } from '../base/assert.ts';
-import type { FramePool } from '../base/ports.ts';
-import { FRAME_FIRST_STEP_BYTES, FRAME_SLAB_BYTES, READ_BYTES_MAX, SMALL_FRAME_BYTES_MAX } from './limits.ts';
+import {
+  FRAME_FIRST_STEP_BYTES,
+  FRAME_PROOF_BYTES,
+  FRAME_SLAB_BYTES,
+  READ_BYTES_MAX,
+  SMALL_FRAME_BYTES_MAX,
+  UNQUEUED_FRAME_BYTES_MAX,
+} from './limits.ts';
+import { PartialFrame, type RequestMemory } from './request-memory.ts';
 
 /** Bytes of the length field before each frame. */
 const LENGTH_BYTES = 4;
 /** API key, version and correlation id: nothing shorter is a request. */
 const FRAME_BYTES_MIN = 8;
+/** The pool keeps no smaller buffers. */
+const FRAME_BYTES_KEPT = 1024;
 
 /** The peer announced a frame that is refused before any of it is read. The connection can't go on. */
 export class FrameError extends Error {
@@ -18,14 +27,14 @@ export class FrameError extends Error {
 /** Memory shared by small frames: given back once it is full and the last of them was released. */
 class Slab {
   readonly buffer: Buffer;
-  readonly #pool: FramePool;
+  readonly #memory: RequestMemory;
   used = 0;
   #frames = 0;
   #retired = false;
 
-  constructor(pool: FramePool) {
-    this.#pool = pool;
-    this.buffer = pool.take(FRAME_SLAB_BYTES);
+  constructor(memory: RequestMemory) {
+    this.#memory = memory;
+    this.buffer = memory.takeSlab(FRAME_SLAB_BYTES);
   }
 
   hold(): void {
@@ -36,25 +45,26 @@ class Slab {
     this.#frames -= 1;
     assert(this.#frames >= 0, 'a slab is released as often as it is held');
     if (this.#frames > 0) return;
-    if (this.#retired) this.#pool.give(this.buffer);
+    if (this.#retired) this.#memory.giveSlab(this.buffer);
     else this.used = 0;
   }
 
   retire(): void {
     this.#retired = true;
-    if (this.#frames === 0) this.#pool.give(this.buffer);
+    if (this.#frames === 0) this.#memory.giveSlab(this.buffer);
   }
 }
 
 /**
  * The slab that is being filled, one for all connections of a server: an idle one holds no memory for frames to come.
+ * Only whole frames lie in it: one that is cut may stay so, and would keep a slab from being used again.
  */
 export class FrameSlabs {
-  readonly #pool: FramePool;
+  readonly memory: RequestMemory;
   #slab: Slab | undefined;
 
-  constructor(pool: FramePool) {
-    this.#pool = pool;
+  constructor(memory: RequestMemory) {
+    this.memory = memory;
   }
 
   /** A slab with so many bytes free; hold it before the next call. */
@@ -62,7 +72,7 @@ export class FrameSlabs {
     const slab = this.#slab;
     if (slab !== undefined && slab.buffer.length - slab.used >= bytes) return slab;
     slab?.retire();
-    this.#slab = new Slab(this.#pool);
+    this.#slab = new Slab(this.memory);
     return this.#slab;
   }
 
@@ -78,14 +88,14 @@ export class Frame {
   readonly bytes: Buffer;
   readonly #slab: Slab | undefined;
   readonly #own: Buffer | undefined;
-  readonly #pool: FramePool;
+  readonly #memory: RequestMemory;
   #released = false;
 
-  constructor(bytes: Buffer, slab: Slab | undefined, own: Buffer | undefined, pool: FramePool) {
+  constructor(bytes: Buffer, slab: Slab | undefined, own: Buffer | undefined, memory: RequestMemory) {
     this.bytes = bytes;
     this.#slab = slab;
     this.#own = own;
-    this.#pool = pool;
+    this.#memory = memory;
   }
 
   /** Idempotent. */
@@ -93,44 +103,44 @@ export class Frame {
     if (this.#released) return;
     this.#released = true;
     if (this.#slab !== undefined) this.#slab.release();
-    else if (this.#own !== undefined) this.#pool.give(this.#own);
+    else if (this.#own !== undefined) this.#memory.give(this.#own);
   }
 }
 
-export interface FrameSplitterOptions {
-  /** `socket.request.max.bytes`. */
-  readonly frameBytesMax: number;
-  readonly pool: FramePool;
-  /** Memory for small frames, closed by its owner. */
-  readonly slabs: FrameSlabs;
-  readonly onFrame: (frame: Frame) => void;
+/** Who gets the frames of a stream. */
+export interface FrameOwner {
+  /** False while no more bytes are asked for. */
+  readonly isReading: boolean;
+  onFrame(frame: Frame): void;
+  /** A frame that waited for memory has it: read on. */
+  onFrameGranted(): void;
+  /** A frame makes no progress: the stream must be given up. */
+  onFrameExpired(reason: string): void;
 }
 
 /**
- * Cuts the byte stream of one connection into frames. Whole small frames of a chunk are copied together in one go; a
- * small frame that is cut is collected in the slab; a large one is collected in a pooled buffer that grows with what
- * has arrived, so that a peer can't reserve memory by announcing it.
+ * Cuts the byte stream of one connection into frames. Whole small frames of a chunk are copied together in one go; one
+ * that is cut is collected in a pooled buffer that grows with what has arrived, so that a peer can't reserve memory by
+ * announcing it. Where the node has none left for a large frame, {@link isWaiting} asks not to read on.
  */
-export class FrameSplitter {
+export class FrameSplitter extends PartialFrame {
   readonly #frameBytesMax: number;
-  readonly #pool: FramePool;
-  readonly #onFrame: (frame: Frame) => void;
   readonly #slabs: FrameSlabs;
+  readonly #owner: FrameOwner;
   /** The part of a length field that has come. */
   #length = 0;
   #lengthFilled = 0;
   /** Size of the frame that is being collected, 0 between frames. */
   #size = 0;
-  #filled = 0;
   #partial: Buffer | undefined;
-  #partialSlab: Slab | undefined;
   #closed = false;
 
-  constructor(options: FrameSplitterOptions) {
-    this.#frameBytesMax = options.frameBytesMax;
-    this.#pool = options.pool;
-    this.#slabs = options.slabs;
-    this.#onFrame = options.onFrame;
+  /** `frameBytesMax` is `socket.request.max.bytes`; `slabs` is the memory for small frames, closed by its owner. */
+  constructor(frameBytesMax: number, slabs: FrameSlabs, owner: FrameOwner) {
+    super();
+    this.#frameBytesMax = frameBytesMax;
+    this.#slabs = slabs;
+    this.#owner = owner;
   }
 
   /** True while a frame has begun and is not complete. */
@@ -138,19 +148,41 @@ export class FrameSplitter {
     return this.#lengthFilled > 0 || this.#size > 0;
   }
 
-  /**
-   * Where the next bytes of a large frame belong, for links that can read into it. The link then hands a view of that
-   * memory to {@link push}, which sees that no copy is needed.
-   */
-  target(): Uint8Array | undefined {
-    let partial = this.#partial;
-    if (partial === undefined || this.#partialSlab !== undefined) return undefined;
-    if (this.#filled === partial.length) partial = this.#grow(partial);
-    const end = Math.min(this.#size, partial.length, this.#filled + READ_BYTES_MAX);
-    return partial.subarray(this.#filled, end);
+  /** True while the next bytes must not be read: there is no memory for them. */
+  get isWaiting(): boolean {
+    return this.wantedBytes > 0;
   }
 
-  /** Takes the next bytes of the stream; throws {@link FrameError} after all whole frames before the bad one were given. */
+  get isRead(): boolean {
+    return this.#owner.isReading;
+  }
+
+  granted(): void {
+    this.#owner.onFrameGranted();
+  }
+
+  expire(reason: string): void {
+    this.#owner.onFrameExpired(reason);
+  }
+
+  /**
+   * Where the next bytes of a large frame belong, for links that can read into it. The link then hands a view of that
+   * memory to {@link push}, which sees that no copy is needed. It stays in place until bytes are pushed.
+   */
+  target(): Uint8Array | undefined {
+    const partial = this.#partial;
+    const filled = this.arrivedBytes;
+    if (partial === undefined || partial.length <= UNQUEUED_FRAME_BYTES_MAX || filled === partial.length) {
+      return undefined;
+    }
+    const end = Math.min(this.#size, partial.length, filled + READ_BYTES_MAX);
+    return partial.subarray(filled, end);
+  }
+
+  /**
+   * Takes the next bytes of the stream. After all whole frames before the bad one were given, throws {@link FrameError},
+   * or RequestMemoryError where the node has no memory left for what has come.
+   */
   push(chunk: Uint8Array): void {
     let at = 0;
     const end = chunk.length;
@@ -165,14 +197,12 @@ export class FrameSplitter {
     }
   }
 
-  /** Gives back what is held for an incomplete frame; frames that were handed out live on. */
+  /** Gives back what is held for an incomplete frame; frames that were handed out live on. Nothing reads any more. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#partialSlab !== undefined) this.#partialSlab.release();
-    else if (this.#partial !== undefined) this.#pool.give(this.#partial);
+    if (this.midFrame) this.#slabs.memory.drop(this, this.#partial);
     this.#partial = undefined;
-    this.#partialSlab = undefined;
   }
 
   #check(size: number): void {
@@ -196,6 +226,7 @@ export class FrameSplitter {
       end = next;
     }
     if (end === from) return from;
+    const { memory } = this.#slabs;
     const slab = this.#slabs.withRoom(end - from);
     const base = slab.used;
     slab.buffer.set(chunk.subarray(from, end), base);
@@ -206,7 +237,7 @@ export class FrameSplitter {
       const size = readInt32(chunk, at);
       const start = base + at - from + LENGTH_BYTES;
       slab.hold();
-      this.#onFrame(new Frame(slab.buffer.subarray(start, start + size), slab, undefined, this.#pool));
+      this.#owner.onFrame(new Frame(slab.buffer.subarray(start, start + size), slab, undefined, memory));
       at += LENGTH_BYTES + size;
     }
     slab.release();
@@ -214,66 +245,72 @@ export class FrameSplitter {
   }
 
   #fillLength(chunk: Uint8Array, at: number): number {
+    if (this.#lengthFilled === 0) this.#slabs.memory.begin(this);
     const count = Math.min(LENGTH_BYTES - this.#lengthFilled, chunk.length - at);
     for (let i = at; i < at + count; i++) this.#length = (this.#length << 8) | chunk[i]!;
     this.#lengthFilled += count;
     if (this.#lengthFilled === LENGTH_BYTES) {
-      const size = this.#length;
-      this.#check(size);
+      this.#check(this.#length);
+      this.#size = this.#length;
       this.#length = 0;
       this.#lengthFilled = 0;
-      this.#size = size;
-      this.#filled = 0;
-      this.#reserve(size);
     }
     return at + count;
-  }
-
-  #reserve(size: number): void {
-    if (size <= SMALL_FRAME_BYTES_MAX) {
-      const slab = this.#slabs.withRoom(size);
-      slab.hold();
-      this.#partial = slab.buffer.subarray(slab.used, slab.used + size);
-      this.#partialSlab = slab;
-      slab.used += size;
-    } else {
-      this.#partial = this.#pool.take(Math.min(size, FRAME_FIRST_STEP_BYTES));
-    }
   }
 
   #fill(chunk: Uint8Array, at: number): number {
+    const filled = this.arrivedBytes;
     let partial = this.#partial;
-    assert(partial !== undefined, 'a frame that has begun has memory');
-    if (this.#filled === partial.length && this.#filled < this.#size) partial = this.#grow(partial);
-    const room = Math.min(partial.length, this.#size) - this.#filled;
+    if (partial === undefined || filled === partial.length) partial = this.#grow(chunk.length - at);
+    const room = Math.min(partial.length, this.#size) - filled;
     const count = Math.min(room, chunk.length - at);
-    const inPlace =
-      chunk.buffer === partial.buffer && chunk.byteOffset + at === partial.byteOffset + this.#filled;
+    const inPlace = chunk.buffer === partial.buffer && chunk.byteOffset + at === partial.byteOffset + filled;
     if (!inPlace) {
-      partial.set(at === 0 && count === chunk.length ? chunk : chunk.subarray(at, at + count), this.#filled);
+      partial.set(at === 0 && count === chunk.length ? chunk : chunk.subarray(at, at + count), filled);
     }
-    this.#filled += count;
-    if (this.#filled === this.#size) this.#complete(partial);
+    this.arrivedBytes = filled + count;
+    if (filled + count === this.#size) this.#complete(partial);
+    else if (filled + count === partial.length && at + count === chunk.length) this.#growAhead(partial);
     return at + count;
   }
 
-  #grow(partial: Buffer): Buffer {
-    const larger = this.#pool.take(Math.min(this.#size, partial.length * 2));
-    larger.set(partial, 0);
-    this.#pool.give(partial);
-    this.#partial = larger;
-    return larger;
+  /** Memory for the frame when `more` bytes are at hand; at least for these, whoever else waits. */
+  #grow(more: number): Buffer {
+    const { memory } = this.#slabs;
+    const have = Math.min(this.#size, this.arrivedBytes + more);
+    // What was promised already comes before what it would get anew.
+    const promised = Math.min(this.#size, this.chargedBytes);
+    const wanted = promised >= have ? promised : capacityFor(this.#size, have);
+    const bytes = memory.admit(this, wanted) ? wanted : have;
+    this.#partial = memory.grow(this, this.#partial, bytes);
+    return this.#partial;
+  }
+
+  /** A large frame fills its memory: gets more before the next read is aimed at it, or waits. */
+  #growAhead(partial: Buffer): void {
+    if (partial.length <= UNQUEUED_FRAME_BYTES_MAX) return;
+    const wanted = capacityFor(this.#size, this.arrivedBytes + 1);
+    const { memory } = this.#slabs;
+    if (memory.admit(this, wanted)) this.#partial = memory.grow(this, partial, wanted);
   }
 
   #complete(partial: Buffer): void {
-    const slab = this.#partialSlab;
     const bytes = partial.length === this.#size ? partial : partial.subarray(0, this.#size);
+    const { memory } = this.#slabs;
+    memory.end(this, partial);
     this.#partial = undefined;
-    this.#partialSlab = undefined;
     this.#size = 0;
-    this.#filled = 0;
-    this.#onFrame(new Frame(bytes, slab, slab === undefined ? partial : undefined, this.#pool));
+    this.#owner.onFrame(new Frame(bytes, undefined, partial, memory));
   }
+}
+
+/** How much memory a frame of `size` bytes gets when `have` of them are there. */
+function capacityFor(size: number, have: number): number {
+  const bytes =
+    have < FRAME_PROOF_BYTES
+      ? Math.max(FRAME_BYTES_KEPT, 4 * have)
+      : Math.max(FRAME_FIRST_STEP_BYTES, 2 * have);
+  return Math.min(size, bytes);
 }
 
 function readInt32(bytes: Uint8Array, at: number): number {

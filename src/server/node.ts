@@ -17,10 +17,12 @@ import { METADATA_LOG_DIR } from '../raft/bootstrap.ts';
 import { RaftNode } from '../raft/raft-node.ts';
 import { FetchSessionCache } from '../replication/fetch-session.ts';
 import { ReplicaManager } from '../replication/replica-manager.ts';
+import { AnswerMemory } from './answer-memory.ts';
 import { brokerRows } from './api-table.ts';
 import { BrokerLifecycle } from './broker-lifecycle.ts';
 import { BrokerMetadata } from './broker-metadata.ts';
 import { readCleanShutdown } from './clean-shutdown.ts';
+import { connectionLimitsOf } from './connection-quotas.ts';
 import { ControllerChannel } from './controller-channel.ts';
 import { Dispatcher } from './dispatch.ts';
 import { makeDirDurably } from './durable-dirs.ts';
@@ -89,6 +91,10 @@ export class BrokerNode {
   #snapshots: SnapshotGenerator | undefined;
   #controllerTick: Timer | undefined;
   #logs: LogManager | undefined;
+  /** Of the pool that all share: what is neither a request nor a cached tail. */
+  readonly #answers = new AnswerMemory(
+    () => this.#pool.takenBytes() - (this.#server?.requestBytes ?? 0) - (this.#logs?.shared.tails.bytes ?? 0),
+  );
   #replicas: ReplicaManager | undefined;
   #server: SocketServer | undefined;
   #channel: ControllerChannel | undefined;
@@ -249,7 +255,7 @@ export class BrokerNode {
     const logs = LogManager.open({
       dirs: config.logDirs,
       configFor: (topic) => logConfigOf(this.#config, this.image.configOf(ConfigResourceType.TOPIC, topic)),
-      ports: { ...ports, logger: this.#logger.child('LogManager') },
+      ports: { ...ports, framePool: this.#pool, logger: this.#logger.child('LogManager') },
       intervals: {
         retentionCheckMs: config.get('log.retention.check.interval.ms'),
         recoveryPointCheckpointMs: config.get('log.flush.offset.checkpoint.interval.ms'),
@@ -272,6 +278,7 @@ export class BrokerNode {
       timers: ports.timers,
       turn: ports.turn,
       logger: this.#logger.child('ReplicaManager'),
+      fetchRoom: () => this.#answers.fetchRoom(),
     });
     this.#replicas = replicas;
     const applier = new MetadataApplier({
@@ -349,6 +356,10 @@ export class BrokerNode {
       logger: this.#logger.child('SocketServer'),
       frameBytesMax: this.#config.get('socket.request.max.bytes'),
       idleMsMax: this.#config.get('connections.max.idle.ms'),
+      queuedBytesMax: () => this.#config.get('queued.max.request.bytes'),
+      areAnswersPressed: () => this.#answers.isPressed,
+      limits: connectionLimitsOf(() => this.#config),
+      interBrokerListener: this.#config.listeners.find(({ interBroker }) => interBroker)?.name,
     });
     return this.#server;
   }

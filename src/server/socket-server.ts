@@ -1,8 +1,11 @@
 import type { Endpoint, FramePool, Link, Listener, Logger, Network, Ports, Timer } from '../base/ports.ts';
+import { Acceptor } from './acceptor.ts';
 import type { ListenerKind } from './call.ts';
-import { type CallDispatcher, Connection } from './connection.ts';
+import { type CallDispatcher, Connection, type ConnectionHost } from './connection.ts';
+import { type ConnectionLimits, ConnectionQuotas } from './connection-quotas.ts';
 import { FrameSlabs } from './frame-splitter.ts';
-import { DRAIN_MS_MAX, IDLE_SWEEP_MS_MAX } from './limits.ts';
+import { ANSWER_PACE_MS, CONNECTION_SWEEP_MS_MAX, DRAIN_MS_MAX } from './limits.ts';
+import { RequestMemory } from './request-memory.ts';
 
 /** How often a draining server looks whether its connections are gone. */
 const DRAIN_STEP_MS = 20;
@@ -16,6 +19,13 @@ export interface SocketServerOptions {
   readonly frameBytesMax: number;
   /** `connections.max.idle.ms`; negative: never. */
   readonly idleMsMax: number;
+  /** `queued.max.request.bytes` as it is now. */
+  readonly queuedBytesMax: () => number;
+  readonly limits: ConnectionLimits;
+  /** True while the memory for answers is used up. */
+  readonly areAnswersPressed: () => boolean;
+  /** The one that brokers use among themselves, where there is one. */
+  readonly interBrokerListener: string | undefined;
 }
 
 export interface BoundListener {
@@ -24,30 +34,48 @@ export interface BoundListener {
   readonly endpoint: Endpoint;
 }
 
-interface Guest {
-  readonly link: Link;
-  readonly name: string;
-  readonly kind: ListenerKind;
-}
-
 /**
  * All listeners and connections of a node. A listener is bound before its port is known to others, and connections
- * that come before {@link open} wait unread.
+ * that come before {@link open} wait unread, as do those that the quotas do not let in yet.
  */
-export class SocketServer {
+export class SocketServer implements ConnectionHost {
+  readonly frameBytesMax: number;
+  readonly pool: FramePool;
+  readonly slabs: FrameSlabs;
+  readonly turn: Ports['turn'];
+  readonly dispatcher: CallDispatcher;
+  readonly logger: Logger;
   readonly #options: SocketServerOptions;
-  readonly #slabs: FrameSlabs;
+  readonly #memory: RequestMemory;
+  readonly #quotas: Readonly<Record<ListenerKind, ConnectionQuotas>>;
   readonly #listeners: Listener[] = [];
-  readonly #connections = new Map<Connection, number>();
-  #waiting: Guest[] = [];
+  readonly #acceptors = new Map<string, Acceptor>();
+  readonly #connections = new Set<Connection>();
   #isOpen = false;
   #isClosed = false;
-  #connectionCount = 0;
+  #connectionNumber = 0;
   #sweep: Timer | undefined;
+  #pace: Timer | undefined;
 
   constructor(options: SocketServerOptions) {
+    const { pool, ports, queuedBytesMax, limits } = options;
     this.#options = options;
-    this.#slabs = new FrameSlabs(options.pool);
+    this.#memory = new RequestMemory(pool, { ports, queuedBytesMax });
+    this.#quotas = {
+      broker: new ConnectionQuotas(limits, options.interBrokerListener),
+      controller: new ConnectionQuotas(limits, undefined),
+    };
+    this.frameBytesMax = options.frameBytesMax;
+    this.pool = pool;
+    this.slabs = new FrameSlabs(this.#memory);
+    this.turn = ports.turn;
+    this.dispatcher = options.dispatcher;
+    this.logger = options.logger;
+  }
+
+  /** Memory that requests hold. */
+  get requestBytes(): number {
+    return this.#memory.bytes;
   }
 
   get connectionCount(): number {
@@ -56,51 +84,67 @@ export class SocketServer {
 
   /** Rejects with NetworkError where the address can't be had. */
   async bind(name: string, kind: ListenerKind, at: Endpoint): Promise<BoundListener> {
-    const listener = await this.#options.ports.network.listen(at, (link) =>
-      this.#accept({ link, name, kind }),
-    );
+    const acceptor = this.#acceptorOf(name, kind);
+    const listener = await this.#options.ports.network.listen(at, (link) => acceptor.accept(link));
     this.#listeners.push(listener);
     return { name, kind, endpoint: listener.endpoint };
   }
 
   /** Serves connections from now on. */
   open(): void {
+    if (this.#isClosed) return;
     this.#isOpen = true;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const guest of waiting) {
-      guest.link.resume();
-      this.#serve(guest);
-    }
-    if (this.#options.idleMsMax >= 0) this.#planSweep();
+    for (const acceptor of this.#acceptors.values()) acceptor.open();
+    this.#planSweep();
+    this.#planPace();
   }
 
-  /** Serves the link of the node to its own controller, which stays when the others are drained. */
+  /**
+   * Serves the link of the node to its own controller, which stays when the others are drained, counts for no quota,
+   * and never waits for memory.
+   */
   serveOwn(link: Link, listenerName: string): Connection {
-    return this.#connect({ link, name: listenerName, kind: 'controller' }, () => {});
+    const { frameBytesMax, pool, turn, dispatcher, logger } = this;
+    const slabs = new FrameSlabs(new RequestMemory(pool));
+    const host = {
+      ...{ frameBytesMax, pool, slabs, turn, dispatcher, logger },
+      onClosed: () => slabs.close(),
+    };
+    return new Connection(host, link, listenerName, 'controller', 0);
   }
 
-  #serve(guest: Guest): void {
-    const connection = this.#connect(guest, (closed) => this.#connections.delete(closed));
-    this.#connections.set(connection, this.#options.ports.clock.monotonicMs());
+  /** Limits were changed. */
+  limitsChanged(): void {
+    this.#closeExcess();
+    this.#pump();
   }
 
-  #connect({ link, name, kind }: Guest, onClosed: (connection: Connection) => void): Connection {
-    const { local, remote } = link;
-    this.#connectionCount += 1;
-    return new Connection({
-      id: `${local.host}:${local.port}-${remote.host}:${remote.port}-${this.#connectionCount}`,
-      link,
-      listenerName: name,
-      listenerKind: kind,
-      frameBytesMax: this.#options.frameBytesMax,
-      pool: this.#options.pool,
-      slabs: this.#slabs,
-      turn: this.#options.ports.turn,
-      dispatcher: this.#options.dispatcher,
-      logger: this.#options.logger,
-      onClosed,
-    });
+  onClosed(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#quotas[connection.listenerKind].closed(connection.listenerName, connection.remoteHost);
+    this.#pump();
+  }
+
+  #acceptorOf(listener: string, kind: ListenerKind): Acceptor {
+    const known = this.#acceptors.get(listener);
+    if (known !== undefined) return known;
+    const quotas = this.#quotas[kind];
+    quotas.addListener(listener);
+    const { ports } = this.#options;
+    const serve = (link: Link) => this.#serve(link, listener, kind);
+    const acceptor = new Acceptor({ listener, quotas, ports, logger: this.logger, serve });
+    this.#acceptors.set(listener, acceptor);
+    if (this.#isOpen) acceptor.open();
+    return acceptor;
+  }
+
+  #serve(link: Link, listener: string, kind: ListenerKind): void {
+    this.#connectionNumber += 1;
+    const connection = new Connection(this, link, listener, kind, this.#connectionNumber);
+    connection.lastActiveMs = this.#options.ports.clock.monotonicMs();
+    this.#connections.add(connection);
+    this.#quotas[kind].opened(listener, connection.remoteHost);
+    this.#closeExcess();
   }
 
   /** Takes no more connections and no more requests, and resolves when what was under way is answered. */
@@ -108,26 +152,15 @@ export class SocketServer {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#sweep?.cancel();
-    for (const { link } of this.#waiting) link.destroy();
-    this.#waiting = [];
+    this.#pace?.cancel();
+    for (const acceptor of this.#acceptors.values()) acceptor.close();
     const closing = this.#listeners.map((listener) => listener.close());
-    for (const connection of this.#connections.keys()) connection.close();
+    for (const connection of this.#connections) connection.close();
     await this.#drained();
-    for (const connection of [...this.#connections.keys()]) connection.destroy('the broker stops');
+    for (const connection of [...this.#connections]) connection.destroy('the broker stops');
     await Promise.all(closing);
-    this.#slabs.close();
-  }
-
-  #accept(guest: Guest): void {
-    if (this.#isClosed) guest.link.destroy();
-    else if (this.#isOpen) this.#serve(guest);
-    else {
-      guest.link.pause();
-      guest.link.onClosed = () => {
-        this.#waiting = this.#waiting.filter(({ link }) => link !== guest.link);
-      };
-      this.#waiting.push(guest);
-    }
+    this.#memory.close();
+    this.slabs.close();
   }
 
   #drained(): Promise<void> {
@@ -144,20 +177,60 @@ export class SocketServer {
 
   #planSweep(): void {
     const { idleMsMax, ports } = this.#options;
-    const everyMs = Math.min(IDLE_SWEEP_MS_MAX, Math.max(1, Math.floor(idleMsMax / 4)));
-    this.#sweep = ports.timers.after(everyMs, () => {
+    const idleStepMs = idleMsMax < 0 ? CONNECTION_SWEEP_MS_MAX : Math.max(1, Math.floor(idleMsMax / 4));
+    this.#sweep = ports.timers.after(Math.min(CONNECTION_SWEEP_MS_MAX, idleStepMs), () => {
       this.#closeIdle();
+      this.limitsChanged();
       this.#planSweep();
     });
   }
 
+  #planPace(): void {
+    this.#pace = this.#options.ports.timers.after(ANSWER_PACE_MS, () => {
+      if (this.#options.areAnswersPressed()) this.#closeSlowReaders();
+      this.#planPace();
+    });
+  }
+
+  #closeSlowReaders(): void {
+    for (const connection of this.#connections) {
+      if (!connection.takesTooLittle()) continue;
+      this.logger.info(
+        `Closing connection ${connection.id}: it does not take its answers while memory for others lacks`,
+      );
+      connection.destroy('the peer does not take its answers');
+    }
+  }
+
   #closeIdle(): void {
-    const nowMs = this.#options.ports.clock.monotonicMs();
-    for (const [connection, lastActiveMs] of this.#connections) {
-      if (connection.takeActivity()) this.#connections.set(connection, nowMs);
-      else if (nowMs - lastActiveMs > this.#options.idleMsMax) {
-        this.#options.logger.debug(`Closing connection ${connection.id}: idle`);
+    const { idleMsMax, ports } = this.#options;
+    const nowMs = ports.clock.monotonicMs();
+    for (const connection of this.#connections) {
+      if (connection.takeActivity()) connection.lastActiveMs = nowMs;
+      else if (idleMsMax >= 0 && nowMs - connection.lastActiveMs > idleMsMax) {
+        this.logger.debug(`Closing connection ${connection.id}: idle`);
         connection.destroy('idle for longer than connections.max.idle.ms');
+      }
+    }
+  }
+
+  #pump(): void {
+    for (const acceptor of this.#acceptors.values()) if (acceptor.waitingCount > 0) acceptor.pump();
+  }
+
+  /** A protected listener went over the limit of the node, or the limit was lowered: those go that were idle longest. */
+  #closeExcess(): void {
+    for (const kind of ['broker', 'controller'] as const) {
+      const quotas = this.#quotas[kind];
+      const { excess } = quotas;
+      if (excess === 0) continue;
+      const unprotected = [...this.#connections].filter(
+        (one) => one.listenerKind === kind && !quotas.isProtected(one.listenerName),
+      );
+      unprotected.sort((a, b) => a.lastActiveMs - b.lastActiveMs);
+      for (const connection of unprotected.slice(0, excess)) {
+        this.logger.info(`Closing connection ${connection.id}: there are more than max.connections`);
+        connection.destroy('there are more than max.connections');
       }
     }
   }

@@ -42,21 +42,25 @@ export const networkSettings = {
   'max.connection.creation.rate': int(2147483647, {
     check: range(0),
     dynamic: 'cluster-wide',
-    doc: 'New connections a second, over all listeners or with a prefix for one.',
+    effective: true,
+    doc: 'New connections a second, over all listeners or with a prefix for one. What comes faster waits to be served; ten seconds worth may come at once.',
   }),
   'max.connections': int(2147483647, {
     check: range(0),
     dynamic: 'cluster-wide',
-    doc: 'Connections at a time, over all listeners or with a prefix for one.',
+    effective: true,
+    doc: 'Connections at a time, over all listeners or with a prefix for one. More wait until one ends.',
   }),
   'max.connections.per.ip': int(2147483647, {
     check: range(0),
     dynamic: 'cluster-wide',
-    doc: 'Connections at a time from one address.',
+    effective: true,
+    doc: 'Connections at a time from one address. More are closed.',
   }),
   'max.connections.per.ip.overrides': string('', {
     dynamic: 'cluster-wide',
-    doc: 'Other limits for some hosts, as host:number.',
+    effective: true,
+    doc: 'Other limits for some addresses, as address:number.',
   }),
   'max.incremental.fetch.session.cache.slots': int(1000, {
     check: range(0),
@@ -74,7 +78,8 @@ export const networkSettings = {
     doc: 'Threads that read and write sockets in Kafka. One event loop does it here.',
   }),
   'queued.max.request.bytes': long(-1, {
-    doc: 'Bytes of requests that wait at a time before no more is read; -1: no limit of its own.',
+    effective: true,
+    doc: 'Memory for requests from their first byte until they are handled; beyond it no more of them is read. -1 leaves it to the broker: 96 MiB.',
   }),
   'queued.max.requests': int(500, {
     check: range(1),

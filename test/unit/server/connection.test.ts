@@ -15,6 +15,7 @@ import { Connection } from '../../../src/server/connection.ts';
 import { Dispatcher } from '../../../src/server/dispatch.ts';
 import { FrameSlabs } from '../../../src/server/frame-splitter.ts';
 import { QUEUED_ANSWER_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX } from '../../../src/server/limits.ts';
+import { RequestMemory } from '../../../src/server/request-memory.ts';
 import {
   correlationIdsIn,
   FakeLink,
@@ -66,25 +67,17 @@ function world(options: { concurrency?: number; serialHandle?: () => Promise<Ini
   ];
   const logger = new RecordingLogger();
   const pool = poisonedPool();
-  const slabs = new FrameSlabs(pool);
+  const slabs = new FrameSlabs(new RequestMemory(pool));
   const turn = new ManualTurn();
   const link = new FakeLink();
   const bugs: string[] = [];
   const dispatcher = new Dispatcher({ rows, pool, logger, bugs: { bug: (name) => bugs.push(name) } });
   const closed: Connection[] = [];
-  const connection = new Connection({
-    id: 'test',
-    link,
-    listenerName: 'PLAINTEXT',
-    listenerKind: 'broker',
-    frameBytesMax: 1_000_000,
-    pool,
-    slabs,
-    turn,
-    dispatcher,
-    logger,
-    onClosed: (one) => closed.push(one),
-  });
+  const host = {
+    ...{ frameBytesMax: 1_000_000, pool, slabs, turn, dispatcher, logger },
+    onClosed: (one: Connection) => closed.push(one),
+  };
+  const connection = new Connection(host, link, 'PLAINTEXT', 'broker', 1);
   return { connection, link, turn, pool, slabs, logger, bugs, serialCalls, stagedCalls, closed };
 }
 

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { BufferPool } from '../../../src/base/buffer-pool.ts';
-import { type Frame, FrameError, FrameSlabs, FrameSplitter } from '../../../src/server/frame-splitter.ts';
-import { FRAME_FIRST_STEP_BYTES } from '../../../src/server/limits.ts';
+import {
+  type Frame,
+  FrameError,
+  type FrameOwner,
+  FrameSlabs,
+  FrameSplitter,
+} from '../../../src/server/frame-splitter.ts';
+import { RequestMemory } from '../../../src/server/request-memory.ts';
 import { poisonedPool } from './fakes.ts';
 
 function framed(body: Buffer): Buffer {
@@ -16,10 +22,19 @@ function body(size: number, seed: number): Buffer {
   return bytes;
 }
 
+function ownerOf(frames: Frame[]): FrameOwner {
+  return {
+    isReading: true,
+    onFrame: (frame) => frames.push(frame),
+    onFrameGranted: () => {},
+    onFrameExpired: () => {},
+  };
+}
+
 function collector(pool = poisonedPool(), frameBytesMax = 100 * 1024 * 1024) {
   const frames: Frame[] = [];
-  const slabs = new FrameSlabs(pool);
-  const splitter = new FrameSplitter({ frameBytesMax, pool, slabs, onFrame: (frame) => frames.push(frame) });
+  const slabs = new FrameSlabs(new RequestMemory(pool));
+  const splitter = new FrameSplitter(frameBytesMax, slabs, ownerOf(frames));
   return { frames, splitter, slabs, pool };
 }
 
@@ -75,12 +90,7 @@ describe('FrameSplitter', () => {
     splitter.push(framed(one));
     const alone = pool.takenBytes();
     for (let i = 0; i < 100; i++) {
-      const other = new FrameSplitter({
-        frameBytesMax: 1000,
-        pool,
-        slabs,
-        onFrame: (frame) => frames.push(frame),
-      });
+      const other = new FrameSplitter(1000, slabs, ownerOf(frames));
       other.push(framed(body(50, i)).subarray(0, 30));
       other.close();
     }
@@ -94,7 +104,7 @@ describe('FrameSplitter', () => {
     const announced = Buffer.alloc(4 + 1024);
     announced.writeInt32BE(90 * 1024 * 1024);
     splitter.push(announced);
-    expect(pool.takenBytes()).toBeLessThan(FRAME_FIRST_STEP_BYTES * 2);
+    expect(pool.takenBytes()).toBeLessThanOrEqual(4 * 1024);
   });
 
   it('grows with a large frame and gives it whole', () => {
@@ -109,8 +119,8 @@ describe('FrameSplitter', () => {
     const { frames, splitter } = collector(new BufferPool());
     const large = body(3 * 1024 * 1024, 5);
     const stream = framed(large);
-    splitter.push(stream.subarray(0, 5_000));
-    let at = 5_000;
+    splitter.push(stream.subarray(0, 20_000));
+    let at = 20_000;
     while (at < stream.length) {
       const target = splitter.target();
       expect(target).toBeDefined();
