@@ -12,7 +12,7 @@ import {
   type ValueOf,
 } from './definition.ts';
 
-/** Every topic setting of Kafka 4.3. What a topic does not set it takes from the broker ({@link topicSynonyms}). */
+/** Every topic setting of Kafka 4.4. What a topic does not set it takes from the broker ({@link topicSynonyms}). */
 export const topicSettings = {
   'cleanup.policy': list('delete', {
     check: listRules({ of: ['compact', 'delete'], emptyAllowed: true }),
@@ -38,6 +38,9 @@ export const topicSettings = {
   'delete.retention.ms': long(86400000, {
     check: range(0),
     doc: 'How long delete markers stay in a compacted log, so that a reader from the start sees them.',
+  }),
+  'errors.deadletterqueue.group.enable': boolean(false, {
+    doc: "Whether share groups may write records here that they can't process (KIP-1191).",
   }),
   'file.delete.delay.ms': long(60000, {
     check: range(0),
@@ -84,6 +87,10 @@ export const topicSettings = {
     check: range(1),
     doc: 'Longest time that a record may stay uncompacted.',
   }),
+  'max.decompressed.message.bytes': int(2147483639, {
+    check: range(1, 2147483639),
+    doc: 'Largest record that a compressed batch may unfold to.',
+  }),
   'max.message.bytes': int(1048588, {
     check: range(0),
     effective: true,
@@ -118,6 +125,14 @@ export const topicSettings = {
     doc: 'In-sync replicas that must have a record before acks=all is answered.',
   }),
   preallocate: boolean(false, { doc: 'Whether a new segment takes its full size at once.' }),
+  'remote.copy.lag.bytes': long(-1, {
+    check: range(-1),
+    doc: 'Newer bytes that must lie behind a segment before it is copied to remote storage; 0: none, -1: its age alone decides.',
+  }),
+  'remote.copy.lag.ms': long(0, {
+    check: range(-1),
+    doc: 'Age of its last record at which a segment is copied to remote storage; 0: at once, -1: its distance from the end alone decides.',
+  }),
   'remote.log.copy.disable': boolean(false, {
     doc: 'Whether what is in remote storage is kept but nothing more is moved there.',
   }),
@@ -191,6 +206,7 @@ export const topicSynonyms: Readonly<Partial<Record<TopicSettingName, BrokerSett
   'local.retention.bytes': 'log.local.retention.bytes',
   'local.retention.ms': 'log.local.retention.ms',
   'max.compaction.lag.ms': 'log.cleaner.max.compaction.lag.ms',
+  'max.decompressed.message.bytes': 'max.decompressed.message.bytes',
   'max.message.bytes': 'message.max.bytes',
   'message.timestamp.after.max.ms': 'log.message.timestamp.after.max.ms',
   'message.timestamp.before.max.ms': 'log.message.timestamp.before.max.ms',
@@ -199,6 +215,8 @@ export const topicSynonyms: Readonly<Partial<Record<TopicSettingName, BrokerSett
   'min.compaction.lag.ms': 'log.cleaner.min.compaction.lag.ms',
   'min.insync.replicas': 'min.insync.replicas',
   preallocate: 'log.preallocate',
+  'remote.copy.lag.bytes': 'log.remote.copy.lag.bytes',
+  'remote.copy.lag.ms': 'log.remote.copy.lag.ms',
   'retention.bytes': 'log.retention.bytes',
   'retention.ms': 'log.retention.ms',
   'segment.bytes': 'log.segment.bytes',

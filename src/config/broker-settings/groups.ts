@@ -1,5 +1,5 @@
 import { listRules, oneOfIgnoringCase, range } from '../checks.ts';
-import { int, list, long, short, string } from '../definition.ts';
+import { boolean, className, int, list, long, short, string } from '../definition.ts';
 
 /** Group coordinator: classic, consumer and streams groups, and committed offsets. */
 export const groupsSettings = {
@@ -7,6 +7,11 @@ export const groupsSettings = {
     check: range(0),
     dynamic: 'cluster-wide',
     doc: 'Shortest time between two assignments of a consumer group.',
+  }),
+  'group.consumer.assignor.offload.enable': boolean(true, {
+    dynamic: 'cluster-wide',
+    internal: true,
+    doc: 'Whether assignments of consumer groups are computed in a thread of their own in Kafka.',
   }),
   'group.consumer.assignors': list('uniform,range', {
     check: listRules({}),
@@ -85,10 +90,24 @@ export const groupsSettings = {
   'group.min.session.timeout.ms': int(6000, {
     doc: 'Shortest session timeout that a member of a classic group may ask for.',
   }),
+  'group.streams.acceptable.recovery.lag': long(10000, {
+    check: range(0),
+    internal: true,
+    doc: 'How many offsets a member of a streams group may be behind and still take over an active task.',
+  }),
   'group.streams.assignment.interval.ms': int(1000, {
     check: range(0),
     dynamic: 'cluster-wide',
     doc: 'Shortest time between two assignments of a streams group.',
+  }),
+  'group.streams.assignor.offload.enable': boolean(true, {
+    dynamic: 'cluster-wide',
+    internal: true,
+    doc: 'Whether assignments of streams groups are computed in a thread of their own in Kafka.',
+  }),
+  'group.streams.assignors': list('sticky', {
+    check: listRules({}),
+    doc: 'Assignors of streams groups that run on the broker, the default one first.',
   }),
   'group.streams.heartbeat.interval.ms': int(5000, {
     check: range(1),
@@ -115,6 +134,11 @@ export const groupsSettings = {
     check: range(0),
     doc: "Upper bound of a group's own streams.num.standby.replicas.",
   }),
+  'group.streams.max.warmup.replicas': int(20, {
+    check: range(0),
+    internal: true,
+    doc: "Upper bound of a group's own streams.num.warmup.replicas.",
+  }),
   'group.streams.min.assignment.interval.ms': int(0, {
     check: range(0),
     doc: "Lower bound of a group's own streams.assignment.interval.ms.",
@@ -127,13 +151,35 @@ export const groupsSettings = {
     check: range(1),
     doc: "Lower bound of a group's own streams.session.timeout.ms.",
   }),
+  'group.streams.min.task.offset.interval.ms': int(15000, {
+    check: range(1),
+    internal: true,
+    doc: "Lower bound of a group's own streams.task.offset.interval.ms.",
+  }),
   'group.streams.num.standby.replicas': int(0, {
     check: range(0),
     doc: 'Standby copies of each stateful task.',
   }),
+  'group.streams.num.warmup.replicas': int(2, {
+    check: range(0),
+    internal: true,
+    doc: 'Most tasks of a streams group that warm up at a time.',
+  }),
+  'group.streams.rack.aware.assignment.tags': list('', {
+    check: listRules({ emptyAllowed: true }),
+    doc: 'Client tags over whose values the standby copies of a task are spread.',
+  }),
   'group.streams.session.timeout.ms': int(45000, {
     check: range(1),
     doc: 'After this time without a heartbeat a member of a streams group is removed.',
+  }),
+  'group.streams.task.offset.interval.ms': int(60000, {
+    check: range(1),
+    internal: true,
+    doc: 'How often members of a streams group report how far their warming tasks are.',
+  }),
+  'group.streams.topology.description.plugin.class': className(null, {
+    doc: "A Java class that keeps descriptions of topologies. Java classes can't be loaded here.",
   }),
   'offset.metadata.max.bytes': int(4096, {
     doc: 'Longest text that a client may store with a committed offset.',

@@ -12,7 +12,7 @@ import { sslSettings } from './ssl.ts';
 import { tieredStorageSettings } from './tiered-storage.ts';
 import { transactionsSettings } from './transactions.ts';
 
-/** Every broker setting of Kafka 4.3, by name. */
+/** Every broker setting of Kafka 4.4, by name. */
 export const brokerSettings = {
   ...transactionsSettings,
   ...networkSettings,

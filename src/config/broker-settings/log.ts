@@ -233,6 +233,11 @@ export const logSettings = {
     effective: true,
     doc: 'How long the files of a deleted segment stay.',
   }),
+  'max.decompressed.message.bytes': int(2147483639, {
+    check: range(1, 2147483639),
+    dynamic: 'cluster-wide',
+    doc: 'Largest record that a compressed batch may unfold to.',
+  }),
   'max.request.partition.size.limit': int(2000, {
     check: range(1),
     effective: true,

@@ -73,6 +73,12 @@ export const saslSettings = {
     dynamic: 'per-broker',
     doc: 'SASL mechanism between brokers.',
   }),
+  'sasl.oauthbearer.allow.unverified.audience': boolean(false, {
+    doc: 'Whether a token is taken without looking at its audience.',
+  }),
+  'sasl.oauthbearer.allow.unverified.issuer': boolean(false, {
+    doc: 'Whether a token is taken without looking at its issuer.',
+  }),
   'sasl.oauthbearer.assertion.algorithm': string('RS256', {
     check: oneOfIgnoringCase('ES256', 'RS256'),
     doc: 'Algorithm that a client assertion is signed with.',

@@ -1,12 +1,25 @@
 import { listRules, range } from '../checks.ts';
-import { int, list, short, string } from '../definition.ts';
+import { boolean, int, list, short, string } from '../definition.ts';
 
 /** Share groups and their coordinator (KIP-932). */
 export const shareGroupsSettings = {
+  'errors.deadletterqueue.auto.create.topics.enable': boolean(false, {
+    dynamic: 'cluster-wide',
+    doc: "Whether the topic is made that a share group names for records it can't process (KIP-1191).",
+  }),
+  'errors.deadletterqueue.topic.name.prefix': string('dlq.', {
+    dynamic: 'cluster-wide',
+    doc: 'What the names of such topics must begin with; empty: anything.',
+  }),
   'group.share.assignment.interval.ms': int(1000, {
     check: range(0),
     dynamic: 'cluster-wide',
     doc: 'Shortest time between two assignments of a share group.',
+  }),
+  'group.share.assignor.offload.enable': boolean(true, {
+    dynamic: 'cluster-wide',
+    internal: true,
+    doc: 'Whether assignments of share groups are computed in a thread of their own in Kafka.',
   }),
   'group.share.assignors': list('simple', {
     check: listRules({}),
@@ -16,6 +29,13 @@ export const shareGroupsSettings = {
     check: range(2, 10),
     doc: 'How often a record is delivered to a share group before it counts as failed.',
   }),
+  'group.share.dlq.manager.class.name': string(
+    'org.apache.kafka.server.share.dlq.DefaultShareGroupDLQManager',
+    {
+      internal: true,
+      doc: "The Java class that writes records which a share group can't process. Java classes can't be loaded here.",
+    },
+  ),
   'group.share.heartbeat.interval.ms': int(5000, {
     check: range(1),
     doc: 'Heartbeat interval given to the members of share groups (KIP-932).',

@@ -17,6 +17,16 @@ export const tieredStorageSettings = {
     dynamic: 'cluster-wide',
     doc: 'Time that segments stay here that are also in remote storage; -2 follows log.retention.ms.',
   }),
+  'log.remote.copy.lag.bytes': long(-1, {
+    check: range(-1),
+    dynamic: 'cluster-wide',
+    doc: 'Newer bytes that must lie behind a segment before it is copied to remote storage; 0: none, -1: its age alone decides.',
+  }),
+  'log.remote.copy.lag.ms': long(0, {
+    check: range(-1),
+    dynamic: 'cluster-wide',
+    doc: 'Age of its last record at which a segment is copied to remote storage; 0: at once, -1: its distance from the end alone decides.',
+  }),
   'remote.fetch.max.wait.ms': int(500, {
     check: range(1),
     dynamic: 'cluster-wide',

@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { brokerSettings } from '../../../src/config/broker-settings/index.ts';
 import type { Setting } from '../../../src/config/definition.ts';
+import { brokerSynonyms } from '../../../src/config/synonyms.ts';
 import { topicSettings, topicSynonyms } from '../../../src/config/topic-settings.ts';
 import { defaultOf, parseSetting } from '../../../src/config/value.ts';
 
-/** What Apache Kafka 4.3.1 says about its own settings. */
+/** What Apache Kafka says about its own settings; written by test/interop/java/SettingsInterop.java. */
 interface Official {
   readonly name: string;
   readonly type: string;
@@ -15,23 +16,29 @@ interface Official {
   readonly emptyAllowed?: boolean;
   readonly nullAllowed?: boolean;
   readonly dynamic?: string;
+  /** All names that count for it, itself included for broker settings. */
+  readonly synonyms?: readonly string[];
 }
 
-const official = JSON.parse(
-  readFileSync(new URL('./fixtures/kafka-4.3.1-settings.json', import.meta.url), 'utf8'),
-) as Readonly<Record<'broker' | 'topic', readonly Official[]>>;
+type OfficialSettings = Readonly<Record<'broker' | 'topic', readonly Official[]>>;
+
+const officialOf = (version: string): OfficialSettings =>
+  JSON.parse(readFileSync(new URL(`./fixtures/kafka-${version}-settings.json`, import.meta.url), 'utf8'));
+
+const official = officialOf('4.4.0');
+const earlier = officialOf('4.3.1');
 
 const declared = { broker: brokerSettings, topic: topicSettings } as Readonly<
   Record<'broker' | 'topic', Readonly<Record<string, Setting>>>
 >;
 
 describe.each(['broker', 'topic'] as const)('%s settings', (kind) => {
-  test('are those of Kafka 4.3.1, no more and no less', () => {
+  test('are those of Kafka 4.4.0, no more and no less', () => {
     expect(Object.keys(declared[kind]).sort()).toEqual(official[kind].map(({ name }) => name).sort());
   });
 
   test('have the same types, defaults and modes', () => {
-    for (const setting of official[kind]) {
+    for (const setting of [...official[kind], ...earlier[kind]]) {
       const ours = declared[kind][setting.name];
       expect({
         name: setting.name,
@@ -46,6 +53,17 @@ describe.each(['broker', 'topic'] as const)('%s settings', (kind) => {
         internal: setting.internal ?? false,
         dynamic: setting.dynamic ?? 'read-only',
       });
+    }
+  });
+
+  test('have the same synonyms in the same order', () => {
+    for (const { name, synonyms } of official[kind]) {
+      if (kind === 'broker') {
+        expect(brokerSynonyms(name), name).toEqual(synonyms ?? [name]);
+        continue;
+      }
+      const synonym = topicSynonyms[name as keyof typeof topicSynonyms];
+      expect(synonym === undefined ? undefined : brokerSynonyms(synonym), name).toEqual(synonyms);
     }
   });
 
@@ -75,11 +93,13 @@ describe.each(['broker', 'topic'] as const)('%s settings', (kind) => {
   });
 
   test('lists are empty or missing only where Kafka allows it', () => {
-    for (const { name, emptyAllowed, nullAllowed } of official[kind]) {
+    for (const { name, default: byDefault, emptyAllowed, nullAllowed } of official[kind]) {
       const setting = declared[kind][name];
       if (setting === undefined || emptyAllowed === undefined) continue;
       expect('ok' in parseSetting(name, setting, ''), `${name} empty`).toBe(emptyAllowed);
-      expect(setting.check?.problem(null, name) === undefined, `${name} missing`).toBe(nullAllowed);
+      // Nothing else can be missing: its default stands in.
+      if (byDefault !== null) continue;
+      expect('ok' in defaultOf(name, setting), `${name} missing`).toBe(nullAllowed);
     }
   });
 

@@ -190,9 +190,9 @@ describe('settings of a topic', () => {
 
   test('all of them, or those that are asked for', () => {
     expect(entries.map(({ name }) => name)).not.toContain('internal.segment.bytes');
-    expect(entries).toHaveLength(33);
+    expect(entries).toHaveLength(37);
     const some = describeTopicConfig(new Map(), broker, { names: ['retention.ms', 'nope'] });
     expect(some.map(({ name }) => name)).toEqual(['retention.ms']);
-    expect(describeTopicConfig(new Map(), broker, { names: [] })).toHaveLength(33);
+    expect(describeTopicConfig(new Map(), broker, { names: [] })).toHaveLength(37);
   });
 });
