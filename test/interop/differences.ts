@@ -175,3 +175,35 @@ export function withDifferences(suite: string, seen: BothSeen): BothSeen {
   }
   return { apache, odradek };
 }
+
+/** The text of a setting that is read otherwise than by Apache Kafka's ConfigDef. */
+export interface ParsingDifference {
+  readonly why: string;
+  readonly allows: (one: {
+    readonly name: string;
+    readonly type: string;
+    readonly text: string;
+    readonly ours: string;
+    readonly theirs: string;
+  }) => boolean;
+}
+
+export const parsingDifferences: readonly ParsingDifference[] = [
+  {
+    why: 'Java classes can not be looked up here: every name is taken, and said to have no effect.',
+    allows: ({ type, ours, theirs }) =>
+      type === 'class' && ours.startsWith('ok ') && /could not be found|Expected a Class/.test(theirs),
+  },
+  {
+    why: 'Java reads the digits of every script as numbers; here a number has the digits 0 to 9.',
+    allows: ({ text, ours }) => text === '١٢' && ours.startsWith('refused '),
+  },
+  {
+    why: `Addresses of the quorum are read when all settings are known, and refused then with the place where they were written. Clients can not
+      change these settings.`,
+    allows: ({ name, ours, theirs }) =>
+      /^controller\.quorum\.(voters|bootstrap\.servers)$/.test(name) &&
+      ours.startsWith('ok ') &&
+      theirs.startsWith('refused '),
+  },
+];

@@ -35,7 +35,7 @@ export const groupsSettings = {
   }),
   'group.consumer.max.size': int(2147483647, { check: range(1), doc: 'Most members of one consumer group.' }),
   'group.consumer.migration.policy': string('bidirectional', {
-    check: oneOfIgnoringCase('BIDIRECTIONAL', 'DISABLED', 'DOWNGRADE', 'UPGRADE'),
+    check: oneOfIgnoringCase('DISABLED', 'DOWNGRADE', 'UPGRADE', 'BIDIRECTIONAL'),
     doc: 'Whether classic groups turn into consumer groups and back as members of the other kind join.',
   }),
   'group.consumer.min.assignment.interval.ms': int(0, {
