@@ -7,12 +7,13 @@ import {
 import { ConfigError, type Origin } from './config-error.ts';
 import { checkTogether } from './consistency.ts';
 import type { Setting } from './definition.ts';
+import { isDynamicHere } from './dynamic-scope.ts';
 import { type Given, gather, type Notice, type Overrides } from './given.ts';
 import { type ListenerConfig, parseListeners } from './listeners.ts';
 import { type Profile, profileDefaults } from './profiles.ts';
 import type { Properties } from './properties.ts';
 import { checkQuorum } from './quorum.ts';
-import { baseOfListenerKey } from './synonyms.ts';
+import { baseOfListenerKey, brokerSynonyms } from './synonyms.ts';
 import { noticesAbout } from './unused.ts';
 import { allowedText, defaultOf, type ParsedValue, parseSetting } from './value.ts';
 
@@ -55,14 +56,28 @@ export class BrokerConfig {
   readonly listeners: readonly ListenerConfig[];
   readonly hostName: string;
   readonly dynamic: DynamicConfigs;
+  /** Dynamic settings that can't be changed or read, or not for all brokers; they come from other brokers' folders. */
+  readonly ignoredDynamic: readonly string[];
   readonly #static: Static;
   readonly #values = new Map<string, ParsedValue>();
+  /** Settings whose text in the file does not count, since a dynamic one says the same thing in another unit. */
+  readonly #outdone: ReadonlySet<string>;
 
-  private constructor(from: Static, dynamic: DynamicConfigs, listeners?: readonly ListenerConfig[]) {
+  private constructor(
+    from: Static,
+    dynamic: DynamicConfigs,
+    ignored: readonly string[],
+    listeners?: readonly ListenerConfig[],
+  ) {
     this.profile = from.profile;
     this.notices = from.notices;
     this.hostName = from.hostName;
     this.dynamic = dynamic;
+    this.ignoredDynamic = ignored;
+    const names = [...dynamic.broker.keys(), ...dynamic.cluster.keys()];
+    this.#outdone = new Set(
+      names.filter((name) => brokerSetting(name) !== undefined).flatMap((name) => brokerSynonyms(name)),
+    );
     this.#static = from;
     this.listeners = listeners ?? this.#parseListeners();
   }
@@ -78,18 +93,25 @@ export class BrokerConfig {
     checkEach(given, profile);
     notices.push(...noticesAbout(given));
     const hostName = input.hostName ?? 'localhost';
-    const config = new BrokerConfig({ profile, given, hostName, notices }, noDynamic);
+    const config = new BrokerConfig({ profile, given, hostName, notices }, noDynamic, []);
     checkTogether(config);
     config.#checkQuorum();
     return config;
   }
 
-  /** The same broker with other dynamic settings. Those that can't be changed or read are left out; unknown ones stay. */
+  /** The same broker with other dynamic settings, without those that are {@link ignoredDynamic}; unknown ones stay. */
   withDynamic(dynamic: DynamicConfigs): BrokerConfig {
-    const usable = (texts: ReadonlyMap<string, string>) =>
-      new Map([...texts].filter(([name, text]) => isUsableDynamic(name, text, this.profile)));
-    const next = { broker: usable(dynamic.broker), cluster: usable(dynamic.cluster) };
-    return new BrokerConfig(this.#static, next, this.listeners);
+    const ignored: string[] = [];
+    const usable = (level: 'broker' | 'cluster') =>
+      new Map(
+        [...dynamic[level]].filter(([name, text]) => {
+          const usable = isUsableDynamic(name, text, level, this.profile);
+          if (!usable) ignored.push(name);
+          return usable;
+        }),
+      );
+    const next = { broker: usable('broker'), cluster: usable('cluster') };
+    return new BrokerConfig(this.#static, next, ignored, this.listeners);
   }
 
   get<K extends BrokerSettingName>(name: K): BrokerSettingValue<K> {
@@ -170,8 +192,8 @@ export class BrokerConfig {
     const setting: Setting = brokerSettings[name];
     const dev = this.profile === 'dev';
     const { broker, cluster } = this.dynamic;
-    const text =
-      broker.get(name) ?? cluster.get(name) ?? this.#static.given.get(name)?.text ?? this.defaultText(name);
+    const started = this.#outdone.has(name) ? undefined : this.#static.given.get(name)?.text;
+    const text = broker.get(name) ?? cluster.get(name) ?? started ?? this.defaultText(name);
     if (text === null) return { value: null, text: null };
     const result = parseSetting(name, setting, text, dev);
     if ('ok' in result) return result.ok;
@@ -282,9 +304,9 @@ function checkEach(given: ReadonlyMap<string, Given>, profile: Profile): void {
   }
 }
 
-function isUsableDynamic(name: string, text: string, profile: Profile): boolean {
+function isUsableDynamic(name: string, text: string, level: 'broker' | 'cluster', profile: Profile): boolean {
   const setting = brokerSetting(name) ?? brokerSetting(baseOfListenerKey(name) ?? '');
   if (setting === undefined) return true;
-  if (setting.dynamic === 'read-only' && baseOfListenerKey(name) === undefined) return false;
+  if (!isDynamicHere(name, level)) return false;
   return 'ok' in parseSetting(name, setting, text, profile === 'dev');
 }

@@ -68,8 +68,8 @@ function checkLogs(config: BrokerConfig, must: Must): void {
     `at most ${config.parsed('log.cleaner.max.compaction.lag.ms').text}`,
   );
   const threads = config.get('log.cleaner.threads');
-  const perThread =
-    threads === 0 ? Number.POSITIVE_INFINITY : config.get('log.cleaner.dedupe.buffer.size') / threads;
+  must(threads >= 1, 'log.cleaner.threads', 'nothing would be compacted', 'at least 1');
+  const perThread = config.get('log.cleaner.dedupe.buffer.size') / threads;
   const least = 1024 * 1024;
   must(
     Math.trunc(perThread) > least,
@@ -89,7 +89,13 @@ function checkCordonedDirs(config: BrokerConfig, must: Must): void {
     return;
   }
   const foreign = cordoned.filter((dir) => !config.logDirs.includes(dir));
-  must(foreign.length === 0, name, `${foreign.join(', ')} is not in log.dirs`, config.logDirs.join(', '));
+  must(
+    foreign.length === 0,
+    name,
+    `${foreign.join(', ')} is not in log.dirs`,
+    config.logDirs.join(', '),
+    `All entries in ${name} must be present in log.dirs or log.dir. Missing entries : ${foreign.join(', ')}`,
+  );
 }
 
 function checkNetwork(config: BrokerConfig, must: Must): void {

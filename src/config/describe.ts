@@ -158,9 +158,13 @@ function entryOf(
     isSensitive: sensitive,
     synonyms: options.includeSynonyms === true ? synonyms : [],
     configType: setting === undefined ? 0 : configTypes[setting.type],
-    documentation: options.includeDocumentation === true ? (setting?.doc ?? null) : null,
+    documentation: options.includeDocumentation === true ? documentationOf(name, setting) : null,
   };
 }
+
+/** A setting for one listener has none of its own. */
+const documentationOf = (name: string, setting: Setting | undefined) =>
+  baseOfListenerKey(name) === undefined ? (setting?.doc ?? null) : null;
 
 /** What nobody knows might be a secret. */
 const isSensitive = (setting: Setting | undefined) => setting === undefined || setting.type === 'password';

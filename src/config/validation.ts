@@ -1,8 +1,10 @@
 import type { BrokerConfig } from './broker-config.ts';
-import { type BrokerSettingName, brokerSetting } from './broker-settings/index.ts';
+import { brokerSetting } from './broker-settings/index.ts';
 import { ConfigError, InvalidConfigError } from './config-error.ts';
 import { checkTogether } from './consistency.ts';
+import { isOnlyForListeners, isPerBroker, isReadOnly, startOnly } from './dynamic-scope.ts';
 import { topicValue } from './log-config.ts';
+import { checkReconfiguration } from './reconfiguration.ts';
 import { baseOfListenerKey } from './synonyms.ts';
 import { topicSetting } from './topic-settings.ts';
 import { parseSetting } from './value.ts';
@@ -115,28 +117,6 @@ function subtracted(list: string, entries: string): string {
     .join(',');
 }
 
-/** Security settings that can be changed for one listener only, under its prefix. */
-const onlyWithListener: readonly string[] = [
-  'ssl.keystore.type',
-  'ssl.keystore.location',
-  'ssl.keystore.password',
-  'ssl.key.password',
-  'ssl.keystore.key',
-  'ssl.keystore.certificate.chain',
-  'ssl.truststore.type',
-  'ssl.truststore.location',
-  'ssl.truststore.password',
-  'ssl.truststore.certificates',
-];
-
-const threadCounts: readonly BrokerSettingName[] = [
-  'num.io.threads',
-  'num.network.threads',
-  'num.replica.fetchers',
-  'num.recovery.threads.per.data.dir',
-  'background.threads',
-];
-
 /**
  * Checks the dynamic settings that a broker (`level` broker) or all brokers (`cluster`) would have. Throws
  * {@link InvalidConfigError}, INVALID_REQUEST as Kafka answers it, with its words.
@@ -147,50 +127,51 @@ export function validateBrokerConfigs(
   broker: BrokerConfig,
 ): void {
   const names = [...configs.keys()];
+  refuse(names.filter(isReadOnly), 'Cannot update these configs dynamically');
   refuse(
-    names.filter((name) => brokerSetting(name)?.dynamic === 'read-only'),
-    'Cannot update these configs dynamically',
-  );
-  refuse(
-    names.filter((name) => onlyWithListener.includes(name)),
+    names.filter(isOnlyForListeners),
     'These security configs can be dynamically updated only per-listener using the listener prefix',
   );
-  for (const [name, text] of configs) {
-    const setting = brokerSetting(name) ?? brokerSetting(baseOfListenerKey(name) ?? '');
-    const result =
-      setting === undefined ? undefined : parseSetting(name, setting, text, broker.profile === 'dev');
-    if (result !== undefined && 'problem' in result) throw invalidRequest(result.problem);
-  }
+  for (const [name, text] of configs) checkText(name, text, broker);
   if (level === 'cluster') {
     refuse(
       names.filter(isPerBroker),
       'Cannot update these configs at default cluster level, broker id must be specified',
     );
   }
-  checkListeners(configs.get('listeners'));
+  checkListeners(configs, broker);
   checkOutcome(configs, level, broker);
 }
 
-/** Listeners are opened at start only; what is stored for the next one must at least be readable. */
-function checkListeners(text: string | undefined): void {
-  const entries = text === undefined ? [] : text.trim().split(/\s*,\s*/);
-  const wrong = entries.find((entry) => !/^.*:\/\/\[?[0-9a-zA-Z\-%._:]*\]?:-?[0-9]+$/.test(entry));
-  if (wrong === undefined) return;
+function checkText(name: string, text: string, broker: BrokerConfig): void {
+  const setting = brokerSetting(name) ?? brokerSetting(baseOfListenerKey(name) ?? '');
+  if (setting === undefined) return;
+  const result = parseSetting(name, setting, text, broker.profile === 'dev');
+  if ('problem' in result) throw invalidRequest(result.problem);
+  // No Java class can be found here but those that Kafka itself brings.
+  if (setting.type !== 'class' || result.ok.text === setting.defaultText) return;
   throw invalidRequest(
-    `Error creating broker listeners from '[${entries.join(', ')}]': Unable to parse ${wrong} to a broker endpoint`,
+    `Invalid value ${result.ok.text} for configuration ${name}: Class ${result.ok.text} could not be found.`,
   );
 }
 
-const clusterLevelListenerSettings: readonly string[] = [
-  'max.connections',
-  'max.connection.creation.rate',
-  'num.network.threads',
-];
-
-function isPerBroker(name: string): boolean {
-  if (brokerSetting(name)?.dynamic === 'per-broker') return true;
-  const base = baseOfListenerKey(name);
-  return base !== undefined && !clusterLevelListenerSettings.includes(base);
+/** Listeners are opened at start only, from what the properties say. */
+function checkListeners(configs: ReadonlyMap<string, string>, broker: BrokerConfig): void {
+  const text = configs.get('listeners');
+  const entries = text === undefined ? [] : text.trim().split(/\s*,\s*/);
+  const wrong = entries.find((entry) => !/^.*:\/\/\[?[0-9a-zA-Z\-%._:]*\]?:-?[0-9]+$/.test(entry));
+  if (wrong !== undefined) {
+    throw invalidRequest(
+      `Error creating broker listeners from '[${entries.join(', ')}]': Unable to parse ${wrong} to a broker endpoint`,
+    );
+  }
+  for (const name of startOnly) {
+    const wanted = configs.get(name);
+    if (wanted === undefined || wanted.trim() === broker.parsed(name).text) continue;
+    throw invalidRequest(
+      `Invalid value ${wanted} for configuration ${name}: this version opens its listeners only at start. Set it in the properties file and start the broker again.`,
+    );
+  }
 }
 
 function checkOutcome(
@@ -204,24 +185,12 @@ function checkOutcome(
       ? { broker: configs, cluster: dynamic.cluster }
       : { broker: dynamic.broker, cluster: configs },
   );
-  for (const name of threadCounts) checkThreads(name, broker.get(name) as number, next.get(name) as number);
   try {
     checkTogether(next);
   } catch (error) {
     throw error instanceof ConfigError ? invalidRequest(error.answer ?? error.message) : error;
   }
-}
-
-/** Kafka changes a number of threads by at most a factor of two at a time. */
-function checkThreads(name: string, old: number, next: number): void {
-  if (next === old) return;
-  const failed = `Dynamic thread count update validation failed for ${name}=${next}`;
-  if (next < Math.trunc(old / 2)) {
-    throw invalidRequest(`${failed}, value should be at least half the current value ${old}`);
-  }
-  if (next > old * 2) {
-    throw invalidRequest(`${failed}, value should not be greater than double the current value ${old}`);
-  }
+  checkReconfiguration(broker, next);
 }
 
 function refuse(names: readonly string[], problem: string): void {

@@ -4,7 +4,7 @@ import { InvalidConfigError } from '../config/config-error.ts';
 import { describeTopicConfig } from '../config/describe.ts';
 import { logConfigOf } from '../config/log-config.ts';
 import { topicSetting } from '../config/topic-settings.ts';
-import { isListSetting, validateBrokerConfigs, validateTopicConfigs } from '../config/validation.ts';
+import { isListSetting, validateTopicConfigs } from '../config/validation.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
 import type { ConfigSchema, EffectiveConfig, ValidatedResource } from './ports.ts';
 
@@ -15,9 +15,8 @@ export function brokerConfigSchema(config: () => BrokerConfig): ConfigSchema {
     validate(resource, _name, configs) {
       try {
         if (resource === 'topic') validateTopicConfigs(configs, config());
-        else if (resource === 'broker' || resource === 'cluster')
-          validateBrokerConfigs(configs, resource, config());
-        else refuseUnserved(resource, configs);
+        // Each broker checks its own settings before it sends them on: only it knows what it was started with.
+        else if (!isBroker(resource)) refuseUnserved(resource, configs);
       } catch (error) {
         if (!(error instanceof InvalidConfigError)) throw error;
         throw new ProtocolError(Errors[error.errorName], error.message);

@@ -1,5 +1,6 @@
 import type { Uuid } from '../base/uuid.ts';
-import type { BrokerConfig } from '../config/broker-config.ts';
+import type { BrokerConfig, DynamicConfigs } from '../config/broker-config.ts';
+import type { DynamicConfig } from '../config/dynamic-config.ts';
 import { type LogConfig, logConfigOf } from '../config/log-config.ts';
 import type { MetadataDelta } from '../metadata/delta.ts';
 import { ConfigResourceType, type MetadataImage, type TopicImage } from '../metadata/image.ts';
@@ -9,11 +10,14 @@ import type { ReplicaManager } from '../replication/replica-manager.ts';
 export interface MetadataApplierOptions {
   readonly nodeId: number;
   readonly replicas: ReplicaManager;
-  /** The settings as they are now. */
-  readonly config: () => BrokerConfig;
-  /** The dynamic settings of this broker or of all of them changed. */
-  readonly onBrokerConfigs: (image: MetadataImage) => void;
+  readonly config: DynamicConfig;
 }
+
+/** The settings in metadata that are about this broker. */
+export const dynamicConfigsOf = (image: MetadataImage, nodeId: number): DynamicConfigs => ({
+  broker: image.configOf(ConfigResourceType.BROKER, String(nodeId)),
+  cluster: image.configOf(ConfigResourceType.BROKER, ''),
+});
 
 /** Makes the replica manager hold what the metadata says: partitions of this node, with their settings. */
 export class MetadataApplier {
@@ -27,7 +31,7 @@ export class MetadataApplier {
 
   /** All that the image says, at start and after a snapshot was loaded. */
   applyAll(image: MetadataImage): void {
-    this.#options.onBrokerConfigs(image);
+    this.#takeBrokerConfigs(image);
     for (const topic of image.topicsByName.values()) this.#placeAll(image, topic, topic.partitions.entries());
   }
 
@@ -76,12 +80,7 @@ export class MetadataApplier {
     const { replicas } = this.#options;
     const { configs } = delta;
     if (configs.length === 0) return;
-    if (configs.some(({ type }) => type === ConfigResourceType.BROKER)) {
-      // Topics take from the broker what they don't set themselves.
-      this.#options.onBrokerConfigs(image);
-      for (const name of image.topicsByName.keys()) replicas.updateConfig(name, this.#logConfig(image, name));
-      return;
-    }
+    if (configs.some(({ type }) => type === ConfigResourceType.BROKER)) this.#takeBrokerConfigs(image);
     for (const { type, name } of configs) {
       if (type === ConfigResourceType.TOPIC && image.topicsByName.has(name)) {
         replicas.updateConfig(name, this.#logConfig(image, name));
@@ -89,8 +88,19 @@ export class MetadataApplier {
     }
   }
 
+  /** Topics take from the broker what they don't set themselves. */
+  updateTopics(image: MetadataImage): void {
+    for (const name of image.topicsByName.keys()) {
+      this.#options.replicas.updateConfig(name, this.#logConfig(image, name));
+    }
+  }
+
+  #takeBrokerConfigs(image: MetadataImage): void {
+    this.#options.config.update(dynamicConfigsOf(image, this.#options.nodeId));
+  }
+
   #logConfig(image: MetadataImage, topic: string): LogConfig {
-    const broker = this.#options.config();
+    const broker = this.#options.config.current;
     const overrides = image.configOf(ConfigResourceType.TOPIC, topic);
     if (overrides.size > 0) return logConfigOf(broker, overrides);
     if (this.#plain?.broker !== broker) this.#plain = { broker, config: logConfigOf(broker, overrides) };

@@ -3,7 +3,9 @@ import { memoryLinkPair } from '../base/memory-link.ts';
 import type { FramePool, Logger, Ports, Timer } from '../base/ports.ts';
 import { randomUuid } from '../base/uuid.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
+import { DynamicConfig } from '../config/dynamic-config.ts';
 import { logConfigOf } from '../config/log-config.ts';
+import { topicSynonyms } from '../config/topic-settings.ts';
 import { brokerConfigSchema } from '../controller/broker-config-schema.ts';
 import { QuorumController } from '../controller/quorum-controller.ts';
 import { SnapshotGenerator } from '../controller/snapshot-generator.ts';
@@ -29,7 +31,7 @@ import { makeDirDurably } from './durable-dirs.ts';
 import { allocateProducerIdsApi } from './handlers/api-shapes.ts';
 import { apiVersionsRow } from './handlers/api-versions.ts';
 import { controllerRows } from './handlers/controller-rows.ts';
-import { MetadataApplier } from './metadata-applier.ts';
+import { dynamicConfigsOf, MetadataApplier } from './metadata-applier.ts';
 import { openMetadataLog, PartitionMetadataLog } from './metadata-log.ts';
 import { NEW_CLUSTER_RECORDS, NODE_FEATURES } from './node-features.ts';
 import { identifyNode, type NodeIdentity } from './node-format.ts';
@@ -77,8 +79,7 @@ export class BrokerNode {
   readonly #pool: FramePool;
   readonly #logger: Logger;
   readonly #options: BrokerNodeOptions;
-  readonly #staticConfig: BrokerConfig;
-  #config: BrokerConfig;
+  readonly #dynamicConfig: DynamicConfig;
   #state: State = 'new';
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -106,12 +107,11 @@ export class BrokerNode {
     this.#ports = options.ports;
     this.#pool = options.ports.framePool ?? new BufferPool();
     this.#logger = options.ports.logger;
-    this.#staticConfig = options.config;
-    this.#config = options.config;
+    this.#dynamicConfig = new DynamicConfig(options.config, this.#logger.child('DynamicConfig'));
   }
 
   get nodeId(): number {
-    return this.#config.nodeId;
+    return this.config.nodeId;
   }
 
   /** '' before the node is formatted. */
@@ -126,7 +126,7 @@ export class BrokerNode {
 
   /** The settings as they are now, dynamic ones included. */
   get config(): BrokerConfig {
-    return this.#config;
+    return this.#dynamicConfig.current;
   }
 
   /** What this node knows of the cluster. */
@@ -167,7 +167,7 @@ export class BrokerNode {
 
   async #start(): Promise<void> {
     await this.#lockDirs();
-    const config = this.#config;
+    const config = this.config;
     const controllerListeners = config.listeners.filter(({ controller }) => controller);
     const endpoints = controllerListeners.map(({ name, host, port }) => ({
       name,
@@ -200,7 +200,7 @@ export class BrokerNode {
     endpoints: readonly { name: string; host: string; port: number }[],
     wasClean: boolean,
   ): Promise<void> {
-    const config = this.#config;
+    const config = this.config;
     const dir = `${config.metadataLogDir}/${METADATA_LOG_DIR}`;
     this.#metadataLog = openMetadataLog({ ports: this.#ports, dir, config, cleanShutdown: wasClean });
     const raft = new RaftNode<MetadataRecord>({
@@ -239,7 +239,7 @@ export class BrokerNode {
   }
 
   #planControllerTick(): void {
-    const idleMs = this.#config.get('metadata.max.idle.interval.ms');
+    const idleMs = this.config.get('metadata.max.idle.interval.ms');
     const tickMs = idleMs > 0 ? Math.min(idleMs, CONTROLLER_TICK_MS) : CONTROLLER_TICK_MS;
     this.#controllerTick = this.#ports.timers.after(tickMs, () => {
       this.#controller?.tick(this.#ports.clock.monotonicMs());
@@ -250,11 +250,12 @@ export class BrokerNode {
   /** Loads the partitions and makes what handlers work with. */
   #startBroker(): HandlerServices {
     const ports = this.#ports;
-    const config = this.#takeDynamicConfig(this.image);
+    this.#dynamicConfig.update(dynamicConfigsOf(this.image, this.nodeId));
+    const config = this.config;
     const metadata = new BrokerMetadata(this.#publisher);
     const logs = LogManager.open({
       dirs: config.logDirs,
-      configFor: (topic) => logConfigOf(this.#config, this.image.configOf(ConfigResourceType.TOPIC, topic)),
+      configFor: (topic) => logConfigOf(this.config, this.image.configOf(ConfigResourceType.TOPIC, topic)),
       ports: { ...ports, framePool: this.#pool, logger: this.#logger.child('LogManager') },
       intervals: {
         retentionCheckMs: config.get('log.retention.check.interval.ms'),
@@ -264,7 +265,7 @@ export class BrokerNode {
         producerExpiryCheckMs: config.get('producer.id.expiration.check.interval.ms'),
         initialDelayMs: config.get('log.initial.task.delay.ms'),
       },
-      producerIdExpirationMs: () => this.#config.get('producer.id.expiration.ms'),
+      producerIdExpirationMs: () => this.config.get('producer.id.expiration.ms'),
     });
     this.#logs = logs;
     logs.onDirFailure = (dir, error) => {
@@ -284,9 +285,9 @@ export class BrokerNode {
     const applier = new MetadataApplier({
       nodeId: config.nodeId,
       replicas,
-      config: () => this.#config,
-      onBrokerConfigs: (image) => this.#takeDynamicConfig(image),
+      config: this.#dynamicConfig,
     });
+    this.#dynamicConfig.onChange(Object.values(topicSynonyms), () => applier.updateTopics(this.image));
     applier.applyAll(this.image);
     this.#publisher.onDelta((delta, image) => applier.apply(delta, image));
     logs.startBackground();
@@ -310,19 +311,19 @@ export class BrokerNode {
       clusterId: this.clusterId,
       ports: this.#ports,
       get config() {
-        return node.#config;
+        return node.config;
       },
       metadata,
       replicas,
       logs,
       fetchSessions: new FetchSessionCache({
-        slotsMax: this.#config.get('max.incremental.fetch.session.cache.slots'),
+        slotsMax: this.config.get('max.incremental.fetch.session.cache.slots'),
         evictionMs: FETCH_SESSION_EVICTION_MS,
         random: this.#ports.random,
       }),
       controller,
       topicCreation: new TopicCreation({
-        config: () => this.#config,
+        config: () => this.config,
         metadata,
         controller,
         logger: this.#logger.child('TopicCreation'),
@@ -354,12 +355,12 @@ export class BrokerNode {
       pool: this.#pool,
       dispatcher,
       logger: this.#logger.child('SocketServer'),
-      frameBytesMax: this.#config.get('socket.request.max.bytes'),
-      idleMsMax: this.#config.get('connections.max.idle.ms'),
-      queuedBytesMax: () => this.#config.get('queued.max.request.bytes'),
+      frameBytesMax: this.config.get('socket.request.max.bytes'),
+      idleMsMax: this.config.get('connections.max.idle.ms'),
+      queuedBytesMax: () => this.config.get('queued.max.request.bytes'),
       areAnswersPressed: () => this.#answers.isPressed,
-      limits: connectionLimitsOf(() => this.#config),
-      interBrokerListener: this.#config.listeners.find(({ interBroker }) => interBroker)?.name,
+      limits: connectionLimitsOf(() => this.config),
+      interBrokerListener: this.config.listeners.find(({ interBroker }) => interBroker)?.name,
     });
     return this.#server;
   }
@@ -367,7 +368,7 @@ export class BrokerNode {
   /** Binds the listeners, registers, and serves once this broker is unfenced. */
   async #openServer(services: HandlerServices, previousBrokerEpoch: number): Promise<void> {
     const server = this.#server!;
-    const config = this.#config;
+    const config = this.config;
     const open = await bindListeners(server, config.listeners);
     this.#checkStarting();
     const lifecycle = new BrokerLifecycle({
@@ -402,7 +403,7 @@ export class BrokerNode {
   }
 
   async #tearDown(controlled: boolean): Promise<void> {
-    if (controlled && this.#config.get('controlled.shutdown.enable')) {
+    if (controlled && this.config.get('controlled.shutdown.enable')) {
       await this.#lifecycle?.shutDown(CONTROLLED_SHUTDOWN_MS).catch(() => undefined);
     }
     this.#lifecycle?.stop();
@@ -414,7 +415,7 @@ export class BrokerNode {
     await this.#quietly(this.#raft?.stop());
     await this.#quietly(this.#snapshots?.idle());
     // Without it the dir must not be marked as clean: what it lost would be believed at the next start.
-    if (this.#metadataLog?.isOffline === true) this.#logs?.markUnclean(this.#config.metadataLogDir);
+    if (this.#metadataLog?.isOffline === true) this.#logs?.markUnclean(this.config.metadataLogDir);
     await this.#quietly(this.#metadataLog?.close());
     await this.#logs?.close(this.#lifecycle?.brokerEpoch ?? -1);
     for (const lock of this.#locks) lock.release();
@@ -430,7 +431,7 @@ export class BrokerNode {
   }
 
   #makeController(raft: RaftNode<MetadataRecord>, endPoints: readonly MetadataEndpoint[]): QuorumController {
-    const config = () => this.#config;
+    const config = () => this.config;
     return new QuorumController({
       log: raft,
       clusterId: this.clusterId,
@@ -456,21 +457,13 @@ export class BrokerNode {
     return { first: response.producerIdStart, count: response.producerIdLen };
   }
 
-  #takeDynamicConfig(image: MetadataImage): BrokerConfig {
-    this.#config = this.#staticConfig.withDynamic({
-      broker: image.configOf(ConfigResourceType.BROKER, String(this.nodeId)),
-      cluster: image.configOf(ConfigResourceType.BROKER, ''),
-    });
-    return this.#config;
-  }
-
   #controllerListenerName(): string {
-    return this.#config.listeners.find(({ controller }) => controller)?.name ?? 'CONTROLLER';
+    return this.config.listeners.find(({ controller }) => controller)?.name ?? 'CONTROLLER';
   }
 
   /** All dirs, the metadata log's first. */
   #dirs(): readonly string[] {
-    return [...new Set([this.#config.metadataLogDir, ...this.#config.logDirs])];
+    return [...new Set([this.config.metadataLogDir, ...this.config.logDirs])];
   }
 
   async #lockDirs(): Promise<void> {
@@ -486,7 +479,7 @@ export class BrokerNode {
 
   /** The broker epoch of the last shutdown, if all dirs were closed in order; -1 where the marker names none. */
   #cleanShutdownEpoch(): number | undefined {
-    const epochs = this.#config.logDirs.map((dir) => readCleanShutdown(this.#ports.storage, dir));
+    const epochs = this.config.logDirs.map((dir) => readCleanShutdown(this.#ports.storage, dir));
     if (epochs.includes(undefined)) return undefined;
     return epochs.every((epoch) => epoch === epochs[0]) ? epochs[0] : -1;
   }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { CaseAnswer, CaseOutcome, GoldenCase } from './support/produce-golden.ts';
 
 /**
@@ -111,6 +112,18 @@ export interface ObservationDifference {
   readonly reduce: (value: unknown, other: unknown) => unknown;
 }
 
+const settingNames = (version: string): readonly string[] => {
+  const fixture = new URL(`../unit/config/fixtures/kafka-${version}-settings.json`, import.meta.url);
+  const listed = JSON.parse(readFileSync(fixture, 'utf8')) as Record<'broker' | 'topic', { name: string }[]>;
+  return [...listed.broker, ...listed.topic].map(({ name }) => name);
+};
+
+const of43 = new Set(settingNames('4.3.1'));
+const newer = new Set(settingNames('4.4.0').filter((name) => !of43.has(name)));
+const isNewer = (name: string): boolean => newer.has(name);
+
+const codeAlone = (value: unknown): unknown => (value as string).split(' ')[0];
+
 export const observationDifferences: readonly ObservationDifference[] = [
   {
     suite: 'the official Java tools',
@@ -125,14 +138,80 @@ export const observationDifferences: readonly ObservationDifference[] = [
   },
   {
     suite: 'the official Java tools',
-    step: /^kafka-configs describe --all broker$/,
-    why: 'Settings of what is not there yet (groups, transactions, security, tiered storage …) are not listed. Those of both are compared.',
-    reduce: (value, other) => {
-      const names = other as Record<string, string>;
-      return Object.fromEntries(
-        Object.entries(value as Record<string, string>).filter(([name]) => name in names),
-      );
+    step: /^kafka-configs describe all of topic$/,
+    why: 'Settings that Kafka 4.4 added are listed too.',
+    reduce: (value) => {
+      const printed = value as { stdout: string };
+      const lines = printed.stdout
+        .split('\n')
+        .filter((line) => !isNewer(/^ {2}([\w.]+)=/.exec(line)?.[1] ?? ''));
+      return { ...printed, stdout: lines.join('\n') };
     },
+  },
+  {
+    suite: 'the official Java tools',
+    step: /^kafka-configs describe --all broker$/,
+    why: 'Settings that Kafka 4.4 added are listed too.',
+    reduce: (value) =>
+      Object.fromEntries(Object.entries(value as Record<string, string>).filter(([name]) => !isNewer(name))),
+  },
+  {
+    suite: 'kafkajs',
+    step: /^describeConfigs of a topic$/,
+    why: 'Settings that Kafka 4.4 added are listed too.',
+    reduce: (value) =>
+      (value as { configEntries: { configName: string }[] }[]).map((resource) => ({
+        ...resource,
+        configEntries: resource.configEntries.filter(({ configName }) => !isNewer(configName)),
+      })),
+  },
+  {
+    suite: 'dynamic settings',
+    step: /^describe /,
+    why: 'Settings that Kafka 4.4 added are listed too.',
+    reduce: (value) =>
+      (value as { configs: Record<string, unknown> }[]).map((result) => ({
+        ...result,
+        configs: Object.fromEntries(Object.entries(result.configs).filter(([name]) => !isNewer(name))),
+      })),
+  },
+  {
+    suite: 'dynamic settings',
+    step: /^describe an unknown type$/,
+    why: 'Apache Kafka gives the text of the error code only; here the answer names the type.',
+    reduce: (value) =>
+      (value as { errorMessage: string }[]).map((result) => ({ ...result, errorMessage: '' })),
+  },
+  {
+    suite: 'dynamic settings',
+    step: /^change /,
+    why: `What a part of the broker refuses, Apache Kafka wraps as the value of a setting "Invalid dynamic configuration" that nobody set. Here the
+      words within are the answer.`,
+    reduce: (value) =>
+      (value as string).replace(
+        /^42 Invalid value org\.apache\.kafka\.common\.config\.ConfigException: (.*) for configuration Invalid dynamic configuration$/,
+        '42 $1',
+      ),
+  },
+  {
+    suite: 'dynamic settings',
+    step: /^change .*(log\.cleaner\.threads:=0|overrides:=nonsense|plaintext\.max\.connections:=x)$/,
+    why: `Apache Kafka answers with what its code stumbled on ("/ by zero", "begin 0, end -1") or names the setting without its listener prefix.
+      Here the answer names the setting as it was given, its value and what is allowed.`,
+    reduce: codeAlone,
+  },
+  {
+    suite: 'dynamic settings',
+    step: /^change .* listener\.security\.protocol\.map:=/,
+    why: 'Listeners are opened at start only; a change is refused and says so. Apache Kafka refuses this one for another reason.',
+    reduce: codeAlone,
+  },
+  {
+    suite: 'dynamic settings',
+    step: /^change .*(log\.cleaner\.min\.compaction\.lag\.ms:=10|overrides:=127\.0\.0\.1:-2)/,
+    why: `Apache Kafka takes both while it runs and then can not make a topic with settings of its own (a shortest lag above the longest), or lets no
+      connection in (a negative number); here they are refused, as both do at start.`,
+    reduce: () => 'refused here',
   },
   {
     suite: 'the official Java tools',

@@ -8,7 +8,9 @@ import {
 import { Errors, ProtocolError } from '../../protocol/errors.ts';
 import { DescribeConfigsRequest, DescribeConfigsResponse } from '../../protocol/messages/describe-configs.ts';
 import { type ApiRow, serial } from '../api-row.ts';
+import type { BrokerMetadata } from '../broker-metadata.ts';
 import type { HandlerServices } from '../services.ts';
+import { topicNameError } from '../topic-names.ts';
 import { answerOf, configErrorAnswer, ResourceType, unsupported } from './config-resources.ts';
 
 type Resource = DescribeConfigsRequest['resources'][number];
@@ -62,8 +64,7 @@ function entriesOf(
   const { config, metadata, nodeId } = services;
   switch (resourceType) {
     case ResourceType.TOPIC: {
-      const known = metadata.topic(resourceName) !== undefined;
-      if (!known) throw new ProtocolError(metadata.unknownTopicError(resourceName));
+      checkDescribedTopic(resourceName, metadata);
       const overrides = metadata.image.configOf(resourceType, resourceName);
       return describeTopicConfig(overrides, config, options);
     }
@@ -74,6 +75,14 @@ function entriesOf(
     default:
       throw unsupported(resourceType);
   }
+}
+
+function checkDescribedTopic(name: string, metadata: BrokerMetadata): void {
+  const problem = topicNameError(name);
+  if (problem !== undefined) {
+    throw new ProtocolError(Errors.INVALID_TOPIC_EXCEPTION, `Topic name is invalid: ${problem}`);
+  }
+  if (metadata.topic(name) === undefined) throw new ProtocolError(Errors.UNKNOWN_TOPIC_OR_PARTITION, '');
 }
 
 function checkDescribedBroker(name: string, nodeId: number): void {

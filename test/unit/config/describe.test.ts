@@ -122,6 +122,7 @@ describe('settings of a broker', () => {
     });
     expect(all.filter(({ documentation }) => documentation === null).map(({ name }) => name)).toEqual([
       'foo.bar',
+      'listener.name.plaintext.max.connections',
     ]);
     expect(all.every(({ synonyms }) => synonyms.length === 0)).toBe(true);
   });
