@@ -1,4 +1,4 @@
-import { defaultOf, isFlexible, isUntagged, minBytes, taggedFieldsOf } from './field-rules.ts';
+import { defaultOf, heapBytes, isFlexible, isUntagged, minBytes, taggedFieldsOf } from './field-rules.ts';
 import { type AnyMessage, type FieldSpec, isIn, type NamedField } from './schema.ts';
 
 /**
@@ -7,6 +7,10 @@ import { type AnyMessage, type FieldSpec, isIn, type NamedField } from './schema
  */
 
 export const SUPPORT_NAMES = ['EMPTY', 'keepUnknown', 'unknownOf'] as const;
+
+/** What stands before a nullable struct. */
+const STRUCT_MARKS = { absent: 'w.int8(-1);', present: 'w.int8(1);' };
+const TAGGED_STRUCT_MARKS = { absent: 'w.uvarint(0);', present: 'w.uvarint(1);' };
 
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
 
@@ -66,7 +70,7 @@ class SourceMaker {
   #taggedReader(fields: readonly NamedField[]): string[] {
     const cases = taggedFieldsOf(fields, this.#version).map(
       ({ name, spec }) =>
-        `case ${spec.tag}: ${this.#readInto(localName(name), spec)} r.endTaggedField(end); break;`,
+        `case ${spec.tag}: ${this.#readInto(localName(name), spec, 'taggedStructFollows')} r.endTaggedField(end); break;`,
     );
     return [
       'let unknown;',
@@ -80,13 +84,13 @@ class SourceMaker {
     ];
   }
 
-  /** Statements that read a field into a local. */
-  #readInto(local: string, spec: FieldSpec): string {
+  /** Statements that read a field into a local; a nullable struct is marked otherwise where it is a tagged field. */
+  #readInto(local: string, spec: FieldSpec, structFollows = 'structFollows'): string {
     const nullable = isIn(spec.nullable, this.#version);
     if (spec.kind === 'array') return this.#readArrayInto(local, spec, nullable);
     if (spec.kind === 'struct') {
       const read = `${this.#structReader(spec.fields ?? [])}(r)`;
-      return nullable ? `${local} = r.structFollows() ? ${read} : null;` : `${local} = ${read};`;
+      return nullable ? `${local} = r.${structFollows}() ? ${read} : null;` : `${local} = ${read};`;
     }
     return `${local} = ${this.#readPrimitive(spec, nullable)};`;
   }
@@ -103,7 +107,7 @@ class SourceMaker {
     const index = this.#newName('index');
     const min = minBytes(element, this.#version, this.#flexible);
     const fill = `${local} = []; for (let ${index} = 0; ${index} < ${count}; ${index}++) ${local}.push(${read});`;
-    const start = `const ${count} = r.${method}(${min});`;
+    const start = `const ${count} = r.${method}(${min}, ${heapBytes(element, this.#version)});`;
     const body = nullable
       ? `${start} if (${count} < 0) ${local} = null; else { ${fill} }`
       : `${start} ${fill}`;
@@ -154,7 +158,7 @@ class SourceMaker {
     lines.push(`else w.uvarint(${count} + unknown.length);`);
     known.forEach((field, index) => {
       const { tag } = field.spec;
-      const write = this.#writeField(field, `v.${field.name}`);
+      const write = this.#writeField(field, `v.${field.name}`, TAGGED_STRUCT_MARKS);
       lines.push(
         `if (set${index}) {`,
         `if (unknown !== undefined) next = w.rawTaggedFieldsBefore(${tag}, unknown, next);`,
@@ -168,7 +172,7 @@ class SourceMaker {
     return lines;
   }
 
-  #writeField({ name, spec }: NamedField, value: string): string {
+  #writeField({ name, spec }: NamedField, value: string, marks = STRUCT_MARKS): string {
     const nullable = isIn(spec.nullable, this.#version);
     const compact = isFlexible(spec, this.#flexible);
     const refusal = `if (${value} === null) w.fail('${name} is null in version ${this.#version}');`;
@@ -188,7 +192,7 @@ class SourceMaker {
       case 'struct': {
         const write = `${this.#structWriter(spec.fields ?? [])}(${value}, w);`;
         if (!nullable) return `${refusal} ${write}`;
-        return `if (${value} === null) w.int8(-1); else { w.int8(1); ${write} }`;
+        return `if (${value} === null) ${marks.absent} else { ${marks.present} ${write} }`;
       }
       default:
         return `w.${spec.kind}(${value});`;

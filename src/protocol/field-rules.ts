@@ -2,10 +2,12 @@ import { ZERO_UUID } from '../base/uuid.ts';
 import { type FieldSpec, isIn, type NamedField } from './schema.ts';
 import { unknownTaggedFields } from './tagged-fields.ts';
 
-/** What a schema means apart from bytes: defaults, and how small a value can get on the wire. */
+/** What a schema means apart from bytes: defaults, and how small a value can get on the wire and in memory. */
 
 export type StructValue = { [name: string]: unknown };
 
+/** A number, or where something else is. */
+const HEAP_SLOT = 8;
 const EMPTY_BYTES = Buffer.alloc(0);
 
 /** The value of a field that is not on the wire; objects and arrays are new at every call. */
@@ -93,6 +95,36 @@ function minStructBytes(fields: readonly NamedField[], version: number, flexible
     if (isUntagged(spec, version)) total += minBytes(spec, version, flexible);
   }
   return total;
+}
+
+/**
+ * About the bytes of memory that the smallest value takes once it is read, its place in the parent included: an empty
+ * array is one byte on the wire and an object here. What grows with the bytes of the value is not counted.
+ */
+export function heapBytes(spec: FieldSpec, version: number): number {
+  if (!isIn(spec.versions, version)) return HEAP_SLOT;
+  switch (spec.kind) {
+    case 'offset':
+    case 'float64':
+    case 'string':
+      return HEAP_SLOT + 16;
+    case 'int64':
+      return HEAP_SLOT + 24;
+    case 'uuid':
+      return HEAP_SLOT + 40;
+    case 'array':
+      return HEAP_SLOT + 32;
+    case 'bytes':
+    case 'records':
+      return HEAP_SLOT + 128;
+    case 'struct':
+      return (spec.fields ?? []).reduce(
+        (total, field) => total + heapBytes(field.spec, version),
+        HEAP_SLOT + 24,
+      );
+    default:
+      return HEAP_SLOT;
+  }
 }
 
 /** In the version, at its place among the others. */

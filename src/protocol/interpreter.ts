@@ -1,5 +1,6 @@
 import {
   defaultOf,
+  heapBytes,
   isDefault,
   isFlexible,
   isUntagged,
@@ -55,11 +56,17 @@ function readTaggedFields(
     const field = known.find(({ spec }) => spec.tag === tag);
     if (field === undefined) unknown = reader.rawTaggedField(tag, size, unknown);
     else {
-      value[field.name] = readField(field.spec, form, reader);
+      value[field.name] = readTaggedField(field.spec, form, reader);
       reader.endTaggedField(end);
     }
   }
   if (unknown !== undefined) keepUnknownTaggedFields(value, unknown);
+}
+
+/** Alone the mark of a nullable struct differs from its form in the fixed place. */
+function readTaggedField(spec: FieldSpec, form: Form, reader: Reader): unknown {
+  if (spec.kind !== 'struct' || !isIn(spec.nullable, form.version)) return readField(spec, form, reader);
+  return reader.taggedStructFollows() ? readStruct(spec.fields ?? [], form, reader) : null;
 }
 
 function readField(spec: FieldSpec, form: Form, reader: Reader): unknown {
@@ -87,7 +94,10 @@ function readArray(spec: FieldSpec, form: Form, reader: Reader, nullable: boolea
   const element = elementOf(spec);
   const min = minBytes(element, form.version, form.flexible);
   const compact = isFlexible(spec, form.flexible);
-  const count = compact ? reader.compactNullableArrayLength(min) : reader.nullableArrayLength(min);
+  const heap = heapBytes(element, form.version);
+  const count = compact
+    ? reader.compactNullableArrayLength(min, heap)
+    : reader.nullableArrayLength(min, heap);
   if (count < 0) return nullable ? null : reader.failNull();
   const values: unknown[] = [];
   for (let index = 0; index < count; index++) values.push(readField(element, form, reader));
@@ -122,10 +132,19 @@ function writeTaggedFields(
   for (const { name, spec } of known) {
     next = writer.rawTaggedFieldsBefore(spec.tag, unknown, next);
     const sizeAt = writer.beginTaggedField(spec.tag);
-    writeField(name, spec, form, value[name], writer);
+    writeTaggedField(name, spec, form, value[name], writer);
     writer.endTaggedField(sizeAt);
   }
   writer.rawTaggedFieldsBefore(Number.POSITIVE_INFINITY, unknown, next);
+}
+
+function writeTaggedField(name: string, spec: FieldSpec, form: Form, value: unknown, writer: Writer): void {
+  if (spec.kind !== 'struct' || !isIn(spec.nullable, form.version)) {
+    writeField(name, spec, form, value, writer);
+    return;
+  }
+  writer.uvarint(value === null ? 0 : 1);
+  if (value !== null) writeStruct(spec.fields ?? [], form, value as StructValue, writer);
 }
 
 function writeField(name: string, spec: FieldSpec, form: Form, value: unknown, writer: Writer): void {

@@ -3,9 +3,12 @@ import { ProtocolDecodeError } from './protocol-errors.ts';
 import type { RawTaggedField } from './tagged-fields.ts';
 
 export const MAX_ARRAY_ELEMENTS = 1_000_000;
-/** Over all arrays of one message: small elements become objects many times their size on the wire. */
-export const MAX_ELEMENTS_PER_MESSAGE = 4_000_000;
+/** Of one struct. */
 export const MAX_TAGGED_FIELDS = 10_000;
+/** What the elements of all arrays of one message may take as objects: many times their size on the wire. */
+export const MAX_HEAP_BYTES_PER_MESSAGE = 64 * 1024 * 1024;
+/** About what an unknown tagged field takes: an object with a view. */
+const TAGGED_FIELD_HEAP_BYTES = 192;
 
 const TWO_TO_32 = 0x1_0000_0000;
 /** Upper halves of an int64 whose number is exact: -2^53 ≤ n < 2^53. */
@@ -25,7 +28,7 @@ export class Reader {
   at: number;
   readonly end: number;
   readonly #bytes: Buffer;
-  #elementsLeft = MAX_ELEMENTS_PER_MESSAGE;
+  #heapBytesLeft = MAX_HEAP_BYTES_PER_MESSAGE;
 
   constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
     this.#bytes = Buffer.isBuffer(bytes)
@@ -72,12 +75,13 @@ export class Reader {
     return (BigInt(upper) << 32n) | BigInt(lower >>> 0);
   }
 
-  /** An int64 as a number; refused beyond ±2^53. */
+  /** An int64 as a number; refused from ±2^53 on. */
   offset(): number {
     const upper = this.int32();
     const lower = this.int32();
-    if (upper < -SAFE_UPPER || upper >= SAFE_UPPER) this.fail('an offset or size beyond 2^53');
-    return upper * TWO_TO_32 + (lower >>> 0);
+    const value = upper * TWO_TO_32 + (lower >>> 0);
+    if (!Number.isSafeInteger(value)) this.fail('an offset or size beyond 2^53');
+    return value;
   }
 
   float64(): number {
@@ -133,22 +137,22 @@ export class Reader {
     return this.#view(this.uvarint() - 1);
   }
 
-  /** The count of an array whose elements take at least `minElementBytes` each; -1 for null. */
-  nullableArrayLength(minElementBytes: number): number {
-    return this.#count(this.int32(), minElementBytes);
+  /** The count of an array; -1 for null. Elements take at least `minBytes` each here, and `heapBytes` as objects. */
+  nullableArrayLength(minBytes: number, heapBytes: number): number {
+    return this.#count(this.int32(), minBytes, heapBytes);
   }
 
-  arrayLength(minElementBytes: number): number {
-    const count = this.#count(this.int32(), minElementBytes);
+  arrayLength(minBytes: number, heapBytes: number): number {
+    const count = this.#count(this.int32(), minBytes, heapBytes);
     return count >= 0 ? count : this.failNull();
   }
 
-  compactNullableArrayLength(minElementBytes: number): number {
-    return this.#count(this.uvarint() - 1, minElementBytes);
+  compactNullableArrayLength(minBytes: number, heapBytes: number): number {
+    return this.#count(this.uvarint() - 1, minBytes, heapBytes);
   }
 
-  compactArrayLength(minElementBytes: number): number {
-    const count = this.#count(this.uvarint() - 1, minElementBytes);
+  compactArrayLength(minBytes: number, heapBytes: number): number {
+    const count = this.#count(this.uvarint() - 1, minBytes, heapBytes);
     return count >= 0 ? count : this.failNull();
   }
 
@@ -157,6 +161,12 @@ export class Reader {
     const mark = this.int8();
     if (mark === 1) return true;
     return mark < 0 ? false : this.fail(`a struct marked with ${mark}`);
+  }
+
+  /** The same of a struct that is a tagged field. */
+  taggedStructFollows(): boolean {
+    const mark = this.uvarint();
+    return mark <= 1 ? mark === 1 : this.fail(`a struct marked with ${mark}`);
   }
 
   /** How many tagged fields follow. */
@@ -181,6 +191,7 @@ export class Reader {
 
   /** A tagged field that the schema does not know, to be kept. */
   rawTaggedField(tag: number, size: number, kept: RawTaggedField[] | undefined): RawTaggedField[] {
+    this.#spend(TAGGED_FIELD_HEAP_BYTES);
     const fields = kept ?? [];
     fields.push({ tag, bytes: this.#view(size) ?? EMPTY });
     return fields;
@@ -210,14 +221,20 @@ export class Reader {
     return at;
   }
 
-  #count(count: number, minElementBytes: number): number {
+  #count(count: number, minBytes: number, heapBytes: number): number {
     if (count < 0) return count === -1 ? -1 : this.fail(`an array of ${count} elements`);
-    if (count * minElementBytes > this.end - this.at) {
+    if (count > MAX_ARRAY_ELEMENTS) this.fail(`an array of ${count} elements`);
+    if (count * minBytes > this.end - this.at) {
       this.fail(`an array of ${count} elements in ${this.end - this.at} bytes`);
     }
-    this.#elementsLeft -= count;
-    if (count > MAX_ARRAY_ELEMENTS || this.#elementsLeft < 0) this.fail(`an array of ${count} elements`);
+    this.#spend(count * heapBytes);
     return count;
+  }
+
+  #spend(heapBytes: number): void {
+    this.#heapBytesLeft -= heapBytes;
+    if (this.#heapBytesLeft < 0)
+      this.fail(`more values than ${MAX_HEAP_BYTES_PER_MESSAGE} bytes of memory hold`);
   }
 
   #text(size: number): string | null {

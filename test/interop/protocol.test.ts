@@ -1,26 +1,29 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { decode, encodeToBytes } from '../../src/protocol/codec.ts';
-import type { AnyMessage } from '../../src/protocol/schema.ts';
+import type { StructValue } from '../../src/protocol/field-rules.ts';
+import type { AnyMessage, NamedField } from '../../src/protocol/schema.ts';
 import { allMessages, versionsOf } from '../unit/protocol/all-messages.ts';
-import { type Golden, goldenFile, jsonMatches } from '../unit/protocol/golden.ts';
-import { numberedMessage, sparseMessage } from '../unit/protocol/numbered-values.ts';
+import { corpusFile, type ErrorTable, errorsFile, readCorpus, valueOfJson } from '../unit/protocol/corpus.ts';
 import { randomMessage, SeededRandom } from '../unit/protocol/random-values.ts';
-import { apacheClassPath, apacheMissing, JVM_FLAGS, KAFKA_VERSION } from './support/apache.ts';
+import { apacheMissing, JVM_FLAGS, messageClassPath } from './support/apache.ts';
 import { runOk } from './support/run.ts';
 
 /**
- * Every message and version against Apache Kafka's own classes, and where test/fixtures/protocol/golden.json comes
- * from: `UPDATE_GOLDEN=1 KAFKA_39_LIBS=…/libs npm run test:interop -- protocol` makes it anew. The versions that Kafka
- * 4 dropped need the jars of 3.9; without KAFKA_39_LIBS they are checked against the fixture only.
+ * Every message and version against Apache Kafka's own classes, and where the corpus in test/fixtures/protocol comes
+ * from: `UPDATE_CORPUS=1 npm run test:interop -- protocol` makes it anew.
  */
 
 const SEED = Number(process.env['PROTOCOL_SEED'] ?? 20_260_402);
 const ROUNDS = 12;
-const OLD_LIBS = process.env['KAFKA_39_LIBS'];
 
-const SOURCE = join(import.meta.dirname, 'java', 'ProtocolInterop.java');
+const NEWEST = '4.4.0';
+/** The last line that has the versions which Kafka 4 dropped. */
+const OLDER = '3.9.2';
+
+const source = (name: string): string => join(import.meta.dirname, 'java', `${name}.java`);
 
 interface Question {
   readonly schema: AnyMessage;
@@ -30,7 +33,7 @@ interface Question {
 
 interface Answer {
   readonly hex: string;
-  readonly json: unknown;
+  readonly json: StructValue;
 }
 
 const missing = await apacheMissing();
@@ -39,7 +42,7 @@ const schemas = await allMessages();
 const skipped = missing === undefined ? '' : ` (SKIPPED: ${missing})`;
 
 describe.skipIf(missing !== undefined)(
-  `as Apache Kafka's classes have it (PROTOCOL_SEED=${SEED})${skipped}`,
+  `as the classes of Apache Kafka ${NEWEST} and ${OLDER} have it (PROTOCOL_SEED=${SEED})${skipped}`,
   () => {
     test('random messages of every version are read alike and written to the same bytes', async () => {
       const random = new SeededRandom(SEED);
@@ -54,66 +57,73 @@ describe.skipIf(missing !== undefined)(
       }
       const answers = await ask(questions);
       questions.forEach(({ schema, version, bytes }, index) => {
-        const answer = answers[index];
-        if (answer === undefined) return;
         const where = `${schema.name} v${version}`;
-        expect(answer.hex, where).toBe(bytes.toString('hex'));
-        expect(jsonMatches(schema, version, decode(schema, version, bytes), answer.json), where).toBe('');
+        const answer = answers[index];
+        expect(answer?.hex, where).toBe(bytes.toString('hex'));
+        const value = decode(schema, version, bytes) as StructValue;
+        expect(value, where).toEqual(valueOfJson(schema, version, answer?.json ?? {}, value));
       });
     });
 
-    test('the golden bytes are what Apache Kafka writes', async () => {
-      const golden = await goldenOf();
-      if (process.env['UPDATE_GOLDEN'] !== undefined) writeFileSync(goldenFile, textOf(golden));
-      const kept = JSON.parse(readFileSync(goldenFile, 'utf8')) as Golden;
-      expect(kept.errors).toEqual(golden.errors);
-      for (const [name, versions] of Object.entries(golden.bytes)) {
-        expect(kept.bytes[name], name).toMatchObject(versions);
+    test('the corpus is what they write', async () => {
+      const newest = await corpusOf(NEWEST, ['all'], offsetLines());
+      const lowest = new Map<string, number>();
+      for (const [name, version] of newest.map((line) => line.split('\t'))) {
+        lowest.set(name!, Math.min(lowest.get(name!) ?? Number.POSITIVE_INFINITY, Number(version)));
       }
+      const known = schemas.map(({ name }) => `known ${name} ${lowest.get(name)}`);
+      const older = await corpusOf(OLDER, ['older'], [...offsetLines(), ...known]);
+      const lines = [...newest, ...older].sort();
+      if (process.env['UPDATE_CORPUS'] !== undefined) {
+        writeFileSync(corpusFile, gzipSync(`${lines.join('\n')}\n`, { level: 9 }));
+      }
+      const kept = readCorpus().map(({ where, bytes }) => `${where} ${bytes.toString('hex')}`);
+      expect(kept).toEqual(lines.map((line) => line.split('\t').slice(0, 4)).map(kindly));
+    });
+
+    test('the error table is theirs', async () => {
+      const table = await errorTable();
+      if (process.env['UPDATE_CORPUS'] !== undefined) {
+        const rows = Object.entries(table).map(([name, row]) => `"${name}":${JSON.stringify(row)}`);
+        writeFileSync(errorsFile, `{\n${rows.join(',\n')}\n}\n`);
+      }
+      expect(JSON.parse(readFileSync(errorsFile, 'utf8'))).toEqual(table);
     });
   },
 );
 
-async function goldenOf(): Promise<Golden> {
-  const questions = schemas.flatMap((schema) =>
-    versionsOf(schema).flatMap((version) =>
-      [numberedMessage, sparseMessage].map((make) => ({
-        schema,
-        version,
-        bytes: encodeToBytes(schema, version, make(schema, version)),
-      })),
-    ),
-  );
-  const answers = await ask(questions);
-  const golden: Golden = {
-    from: [KAFKA_VERSION, '3.9.1'],
-    absent: [],
-    errors: await errorsOf(),
-    bytes: {},
-    values: {},
-  };
-  questions.forEach(({ schema, version }, index) => {
-    const answer = answers[index];
-    const isNumbered = index % 2 === 0;
-    if (answer === undefined) {
-      if (isNumbered) golden.absent.push(`${schema.name} v${version}`);
-      return;
-    }
-    golden.bytes[schema.name] ??= {};
-    const versions = golden.bytes[schema.name]!;
-    versions[version] = isNumbered ? answer.hex : `${versions[version]} ${answer.hex}`;
-    if (!isNumbered) return;
-    // Names are the same in all versions: the values of the first and the newest one are enough.
-    const values = golden.values[schema.name] ?? {};
-    const [first] = Object.keys(values);
-    golden.values[schema.name] =
-      first === undefined ? { [version]: answer.json } : { [first]: values[first], [version]: answer.json };
+const kindly = ([name, version, kind, hex]: readonly string[]): string =>
+  `${name} v${version} ${kind} ${hex}`;
+
+async function corpusOf(
+  version: string,
+  args: readonly string[],
+  input: readonly string[],
+): Promise<readonly string[]> {
+  const classPath = await messageClassPath(version);
+  const stdout = await runOk('java', [...JVM_FLAGS, '-cp', classPath, source('CorpusWriter'), ...args], {
+    input: `${input.join('\n')}\n`,
   });
-  return golden;
+  return stdout.trimEnd().split('\n');
 }
 
-async function errorsOf(): Promise<Golden['errors']> {
-  const stdout = await runOk('java', [...JVM_FLAGS, '-cp', await apacheClassPath(), SOURCE, 'errors']);
+/** The fields that are read as numbers. */
+function offsetLines(): readonly string[] {
+  const found = new Set<string>();
+  const walk = (message: string, fields: readonly NamedField[]): void => {
+    for (const { name, spec } of fields) {
+      const inner = spec.element ?? spec;
+      if (inner.kind === 'offset') found.add(`offset ${message} ${name}`);
+      walk(message, inner.fields ?? []);
+    }
+  };
+  for (const { name, fields } of schemas) walk(name, fields);
+  return [...found];
+}
+
+async function errorTable(): Promise<ErrorTable> {
+  const classPath = await messageClassPath(NEWEST);
+  const stdout = await runOk('java', [...JVM_FLAGS, '-cp', classPath, source('ProtocolInterop'), 'errors']);
   const rows = stdout
     .trimEnd()
     .split('\n')
@@ -123,23 +133,12 @@ async function errorsOf(): Promise<Golden['errors']> {
   );
 }
 
-/** One line per message, so that changes can be read. */
-function textOf(golden: Golden): string {
-  const lines = (part: object): string =>
-    Object.entries(part)
-      .map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
-      .join(',\n');
-  const { from, absent, errors, bytes, values } = golden;
-  return `{"from":${JSON.stringify(from)},"absent":${JSON.stringify(absent)},\n"errors":${JSON.stringify(errors)},\n"bytes":{\n${lines(bytes)}},\n"values":{\n${lines(values)}}}\n`;
-}
-
-/** By question; undefined where no Kafka at hand has the version. A refusal fails the test. */
+/** By question. A refusal fails the test. */
 async function ask(questions: readonly Question[]): Promise<(Answer | undefined)[]> {
-  const answers = await askOne(await apacheClassPath(), questions);
-  if (OLD_LIBS === undefined || !existsSync(OLD_LIBS)) return answers;
+  const answers = await askOne(await messageClassPath(NEWEST), questions);
   const open = answers.flatMap((answer, index) => (answer === undefined ? [index] : []));
   const older = await askOne(
-    join(OLD_LIBS, '*'),
+    await messageClassPath(OLDER),
     open.map((index) => questions[index]!),
   );
   open.forEach((index, at) => {
@@ -152,7 +151,7 @@ async function askOne(classPath: string, questions: readonly Question[]): Promis
   const input = questions
     .map(({ schema, version, bytes }) => `${schema.name} ${version} ${bytes.toString('hex')}\n`)
     .join('');
-  const stdout = await runOk('java', [...JVM_FLAGS, '-cp', classPath, SOURCE], { input });
+  const stdout = await runOk('java', [...JVM_FLAGS, '-cp', classPath, source('ProtocolInterop')], { input });
   const lines = stdout.trimEnd().split('\n');
   expect(lines).toHaveLength(questions.length);
   return lines.map((line, index) => {

@@ -13,7 +13,7 @@ export type ConsumerGroupCurrentMemberAssignmentKey = Infer<typeof ConsumerGroup
 const topicPartitions = {
   topicId: uuid,
   partitions: array(int32),
-  assignmentEpochs: array(int32).nullable().tagged(0, 0).default(null),
+  assignmentEpochs: array(int32).nullable().tagged(0, 0),
 };
 
 /** The partitions that a member has and those that it must give back first. */

@@ -22,6 +22,7 @@ export const ConsumerGroupMemberMetadataValue = message(
     subscribedTopicRegex: string.nullable(),
     rebalanceTimeoutMs: int32.default(-1),
     serverAssignor: string.nullable(),
+    // Null of a member of the new protocol, always written: absent means an empty one.
     classicMemberMetadata: struct({
       sessionTimeoutMs: int32,
       supportedProtocols: array({
@@ -30,8 +31,7 @@ export const ConsumerGroupMemberMetadataValue = message(
       }),
     })
       .nullable()
-      .tagged(0, 0)
-      .default(null),
+      .tagged(0, 0),
   },
 );
 export type ConsumerGroupMemberMetadataValue = Infer<typeof ConsumerGroupMemberMetadataValue>;

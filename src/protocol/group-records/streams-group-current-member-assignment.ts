@@ -13,7 +13,7 @@ export type StreamsGroupCurrentMemberAssignmentKey = Infer<typeof StreamsGroupCu
 const taskIds = {
   subtopologyId: string,
   partitions: array(int32),
-  assignmentEpochs: array(int32).nullable().tagged(0, 0).default(null),
+  assignmentEpochs: array(int32).nullable().tagged(0, 0),
 };
 
 /** The tasks that a member has and those that it must give back first. */

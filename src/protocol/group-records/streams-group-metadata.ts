@@ -21,7 +21,7 @@ export const StreamsGroupMetadataValue = message(
     epoch: int32,
     metadataHash: int64,
     validatedTopologyEpoch: int32.tagged(0, 0).default(-1),
-    lastAssignmentConfigs: array(lastAssignmentConfig).nullable().tagged(1, 0).default(null),
+    lastAssignmentConfigs: array(lastAssignmentConfig).nullable().tagged(1, 0),
     storedDescriptionTopologyEpoch: int32.tagged(2, 0).default(-1),
     failedDescriptionTopologyEpoch: int32.tagged(3, 0).default(-1),
   },

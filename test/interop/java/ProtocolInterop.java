@@ -26,6 +26,9 @@ public final class ProtocolInterop {
     "org.apache.kafka.common.message.%s",
     "org.apache.kafka.common.metadata.%s",
     "org.apache.kafka.raft.generated.%s",
+    "org.apache.kafka.coordinator.group.generated.%s",
+    "org.apache.kafka.coordinator.transaction.generated.%s",
+    "org.apache.kafka.coordinator.share.generated.%s",
   };
 
   public static void main(String[] args) throws Exception {

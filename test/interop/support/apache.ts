@@ -43,12 +43,21 @@ export async function apacheMissing(): Promise<string | undefined> {
 const libsDir = (): string => join(cacheDir(), `kafka-${KAFKA_VERSION}`);
 
 /** The class path of Apache Kafka; downloads it when it is not in the cache. */
-export async function apacheClassPath(): Promise<string> {
-  const libs = libsDir();
+export function apacheClassPath(): Promise<string> {
+  return downloaded(libsDir(), 'apache/pom.xml', []);
+}
+
+/** The class path with the messages and records of some version of Apache Kafka; downloads it likewise. */
+export function messageClassPath(version: string): Promise<string> {
+  const libs = join(cacheDir(), `messages-${version}`);
+  return downloaded(libs, 'apache/messages.xml', [`-Dkafka.version=${version}`]);
+}
+
+async function downloaded(libs: string, pom: string, properties: readonly string[]): Promise<string> {
   if (!existsSync(join(libs, '.complete'))) {
     mkdirSync(cacheDir(), { recursive: true });
     const fresh = mkdtempSync(join(cacheDir(), '.kafka-'));
-    const args = ['-q', '-B', '-f', here('apache/pom.xml'), 'dependency:copy-dependencies'];
+    const args = ['-q', '-B', '-f', here(pom), ...properties, 'dependency:copy-dependencies'];
     await runOk('mvn', [...args, '-DincludeScope=runtime', `-DoutputDirectory=${fresh}`], {
       timeoutMs: 600_000,
     });
