@@ -9,6 +9,8 @@ vi.setConfig({ testTimeout: 120_000 });
 
 const batchHeader = '../../src/protocol/record-batch/header.ts';
 const batchScanner = '../../src/log/batch-scanner.ts';
+const producerUpdates = '../../src/log/producer-updates.ts';
+const frozenImage = '../../src/metadata/frozen-image.ts';
 
 /** The first seed that notices; the modules are loaded anew, so that mocks take hold. */
 async function noticedBy(canary: Canary = {}): Promise<number | undefined> {
@@ -28,6 +30,8 @@ async function noticedBy(canary: Canary = {}): Promise<number | undefined> {
 afterEach(() => {
   vi.doUnmock(batchHeader);
   vi.doUnmock(batchScanner);
+  vi.doUnmock(producerUpdates);
+  vi.doUnmock(frozenImage);
 });
 
 test('fdatasync is skipped', async () => {
@@ -63,6 +67,27 @@ test('CRCs are not checked', async () => {
   vi.doMock(batchHeader, async (original) => {
     const real = await original<typeof import('../../src/protocol/record-batch/header.ts')>();
     return { ...real, crcIsValid: () => true };
+  });
+  expect(await noticedBy()).toBeDefined();
+});
+
+test('sequence numbers are not checked', async () => {
+  vi.doMock(producerUpdates, async (original) => {
+    const real = await original<typeof import('../../src/log/producer-updates.ts')>();
+    return { ...real, checkProducer: () => undefined };
+  });
+  expect(await noticedBy()).toBeDefined();
+});
+
+test('a metadata snapshot leaves the settings of topics out', async () => {
+  vi.doMock(frozenImage, async (original) => {
+    const real = await original<typeof import('../../src/metadata/frozen-image.ts')>();
+    class Forgetful extends real.FrozenImage {
+      override *records() {
+        for (const one of super.records()) if (one.type !== 'ConfigRecord') yield one;
+      }
+    }
+    return { ...real, FrozenImage: Forgetful };
   });
   expect(await noticedBy()).toBeDefined();
 });

@@ -1,3 +1,5 @@
+import { type Uuid, ZERO_UUID } from '../../src/base/uuid.ts';
+
 /** A promise of the broker was broken. */
 export class Violation extends Error {
   constructor(message: string, options?: ErrorOptions) {
@@ -120,7 +122,7 @@ export class TopicModel {
   state: TopicState = 'absent';
   /** How often it was created. */
   generation = 0;
-  topicId = '';
+  topicId: Uuid = ZERO_UUID;
   /** `flush.messages=1`: what was acknowledged survives a power loss. */
   flushed = false;
   configs = new Map<string, string>();

@@ -3,11 +3,13 @@ import { BrokerConfig } from '../../src/config/broker-config.ts';
 import type { MetadataImage } from '../../src/metadata/image.ts';
 import { prepareCodec } from '../../src/protocol/compression/index.ts';
 import { BrokerNode } from '../../src/server/node.ts';
+import { Churn, ChurnModel } from './churn.ts';
 import { KafkaClient } from './kafka-client.ts';
 import { promised, Violation } from './model.ts';
+import type { SeededRandom } from './random.ts';
 import { runScript, SimNode } from './sim-node.ts';
 import { newShared, type Shared, Workload } from './workload.ts';
-import { type Machine, World } from './world.ts';
+import { type Machine, type SimProcess, World } from './world.ts';
 
 /** Ways to break what is simulated, to see that the simulation notices. */
 export interface Canary {
@@ -54,6 +56,8 @@ const TOPICS = 5;
 const START_LIMIT_MS = 60_000;
 /** Every so-maniest seed has a disk that fails or is slow. */
 const DISK_FAULTS_EVERY = 5;
+/** Every so-maniest seed makes and deletes topics by the thousand, with snapshots of the metadata all the time. */
+const CHURN_EVERY = 8;
 
 /**
  * The first simulation: one node, several clients that create, write, read and delete, a network that loses
@@ -81,6 +85,8 @@ class NodeSimulation {
   readonly #node: SimNode<BrokerNode>;
   readonly #shared: Shared = newShared(TOPICS);
   readonly #canary: Canary;
+  readonly #churn: ChurnModel | undefined;
+  readonly #settings: Readonly<Record<string, string>>;
   #failure: Error | undefined;
   /** The process that gave up because of its disk. */
   #dying: Machine['process'];
@@ -96,6 +102,8 @@ class NodeSimulation {
     this.#pace = world.random.pick(PACES);
     this.#canary = options.canary ?? {};
     this.#machine = world.machine(HOST);
+    this.#churn = world.seed % CHURN_EVERY === 2 ? new ChurnModel() : undefined;
+    this.#settings = this.#churn === undefined ? {} : snapshotSettings(world.random);
     this.#machine.disk.ignoresSync = this.#canary.ignoresSync ?? false;
     this.#machine.disk.answersSyncEarly = this.#canary.answersSyncEarly ?? false;
     world.network.sentEarly = this.#canary.sentEarly ?? false;
@@ -107,6 +115,7 @@ class NodeSimulation {
     await this.#node.start();
     this.#chooseFaults();
     const scripts = Array.from({ length: CLIENTS }, (_, i) => this.#client(`client-${i}`));
+    if (this.#churn !== undefined) scripts.push(this.#churnClient(this.#churn));
     this.#planCrash();
     const all = Promise.all(scripts.map((script) => script.catch((error: unknown) => this.#fail(error))));
     let done = false;
@@ -152,6 +161,7 @@ class NodeSimulation {
           'log.dirs': '/data',
           'auto.create.topics.enable': 'false',
           'file.delete.delay.ms': '2000',
+          ...this.#settings,
         },
       }),
       onFatal: (error) => {
@@ -217,9 +227,7 @@ class NodeSimulation {
     // Its leaderships go while it stops.
     if (running !== undefined) this.#remember(running.image);
     this.#dying = process;
-    this.#statesThen = new Map(
-      this.#shared.topics.map(({ name, state, generation }) => [name, `${state}/${generation}`]),
-    );
+    this.#statesThen = new Map(this.#statesNow());
     this.#shared.dying = true;
     const ill = { ...faults };
     Object.assign(faults, { writeFails: 0, syncFails: 0, writeShort: 0 });
@@ -242,6 +250,21 @@ class NodeSimulation {
       untilMs: this.#pace.ms,
       pauseMs: [0, this.#pace.pauseMs],
     });
+  }
+
+  async #churnClient(model: ChurnModel): Promise<void> {
+    const world = this.#world;
+    const churn = this.#newChurn('churner', model);
+    // The same number of requests at every pace.
+    const pauseMs = [0, Math.round(this.#pace.ms / 60)] as const;
+    await runScript(world, world.random.fork(), churn.actions(), { untilMs: this.#pace.ms, pauseMs });
+  }
+
+  #newChurn(name: string, model: ChurnModel): Churn {
+    const world = this.#world;
+    const { network } = world.machine(name).boot().ports;
+    const client = new KafkaClient(network, { host: HOST, port: PORT }, name);
+    return new Churn(world, client, world.random.fork(), this.#shared, model);
   }
 
   /** Crashes and restarts for as long as clients are at work. */
@@ -273,8 +296,8 @@ class NodeSimulation {
       // After a failed fdatasync the machine is booted anew, see `#fatal`. Clients went on meanwhile.
       how = 'power';
       const stable = new Set(this.#before?.stable);
-      for (const { name, state, generation } of this.#shared.topics) {
-        if (this.#statesThen.get(name) !== `${state}/${generation}`) stable.delete(name);
+      for (const [name, state] of this.#statesNow()) {
+        if (this.#statesThen.get(name) !== state) stable.delete(name);
       }
       if (this.#before !== undefined) this.#before = { ...this.#before, stable };
     }
@@ -298,9 +321,17 @@ class NodeSimulation {
     }
   }
 
+  #statesNow(): (readonly [string, string])[] {
+    const states = this.#shared.topics.map(
+      ({ name, state, generation }) => [name, `${state}/${generation}`] as const,
+    );
+    return [...states, ...(this.#churn?.statesNow() ?? [])];
+  }
+
   #remember(image: MetadataImage): void {
     const stable = this.#shared.topics.filter(({ state }) => state === 'there' || state === 'absent');
-    this.#before = { topics: describeTopics(image), stable: new Set(stable.map(({ name }) => name)) };
+    const names = [...stable.map(({ name }) => name), ...(this.#churn?.stable() ?? [])];
+    this.#before = { topics: describeTopics(image), stable: new Set(names) };
   }
 
   /** What is replayed after a start equals what was before. */
@@ -339,9 +370,24 @@ class NodeSimulation {
     const client = new KafkaClient(network, { host: HOST, port: PORT }, 'verifier');
     const workload = new Workload(world, client, world.random.fork(), this.#shared, 'verifier');
     const records = await world.settle(this.#verifyAll(workload));
+    if (this.#churn !== undefined) {
+      await world.settle(this.#newChurn('churn-verifier', this.#churn).verify());
+      this.#checkSnapshots();
+    }
     if (this.#failure !== undefined) throw this.#failure;
     await this.#node.stop();
     return records;
+  }
+
+  /** Snapshots were taken: beside the one at offset 0 that a format makes. */
+  #checkSnapshots(): void {
+    const { storage } = (this.#machine.process as SimProcess).ports;
+    const names = storage
+      .list('/data/__cluster_metadata-0')
+      .map(({ name }) => name)
+      .filter((name) => /^\d*[1-9]\d*-\d+\.checkpoint$/.test(name));
+    this.#shared.counts['snapshots at the end'] = names.length;
+    promised(names.length > 0, () => 'no snapshot was taken');
   }
 
   async #verifyAll(workload: Workload): Promise<number> {
@@ -358,6 +404,16 @@ class NodeSimulation {
   #fail(error: unknown): void {
     this.#failure ??= error instanceof Error ? error : new Error(String(error));
   }
+}
+
+/** Snapshots often, and room for few of them. */
+function snapshotSettings(random: SeededRandom): Readonly<Record<string, string>> {
+  return {
+    'metadata.log.max.record.bytes.between.snapshots': String(random.pick([500, 5000, 50_000])),
+    'internal.metadata.log.segment.bytes': String(random.pick([10_000, 100_000])),
+    'metadata.max.retention.bytes': String(random.pick([10_000, 200_000])),
+    'internal.metadata.delete.delay.millis': '1000',
+  };
 }
 
 /** What must be the same after a replay; epochs grow with each start. */

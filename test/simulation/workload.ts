@@ -4,10 +4,20 @@ import { Errors, errorName } from '../../src/protocol/errors.ts';
 import { CreateTopicsRequest, CreateTopicsResponse } from '../../src/protocol/messages/create-topics.ts';
 import { DeleteTopicsRequest, DeleteTopicsResponse } from '../../src/protocol/messages/delete-topics.ts';
 import { FetchRequest, FetchResponse } from '../../src/protocol/messages/fetch.ts';
+import {
+  InitProducerIdRequest,
+  InitProducerIdResponse,
+} from '../../src/protocol/messages/init-producer-id.ts';
 import { ListOffsetsRequest, ListOffsetsResponse } from '../../src/protocol/messages/list-offsets.ts';
 import { MetadataRequest, MetadataResponse } from '../../src/protocol/messages/metadata.ts';
 import { ProduceRequest, ProduceResponse } from '../../src/protocol/messages/produce.ts';
-import { BatchBuilder, batchPositions, crcIsValid, records } from '../../src/protocol/record-batch/index.ts';
+import {
+  BatchBuilder,
+  type BatchOptions,
+  batchPositions,
+  crcIsValid,
+  records,
+} from '../../src/protocol/record-batch/index.ts';
 import { type KafkaClient, OutcomeUnknown } from './kafka-client.ts';
 import { idOf, type PartitionModel, promised, selfCheckingValue, TopicModel, Violation } from './model.ts';
 import type { SeededRandom } from './random.ts';
@@ -21,6 +31,7 @@ export const apis = {
   deleteTopics: { request: DeleteTopicsRequest, response: DeleteTopicsResponse },
   listOffsets: { request: ListOffsetsRequest, response: ListOffsetsResponse },
   metadata: { request: MetadataRequest, response: MetadataResponse },
+  initProducerId: { request: InitProducerIdRequest, response: InitProducerIdResponse },
 } as const;
 
 /** What all clients of one world share: the topics, and how often the node lost its power. */
@@ -80,6 +91,19 @@ class Aim {
   }
 }
 
+/** A producer id with the next sequence number of each partition that it wrote to. */
+interface Producer {
+  readonly id: bigint;
+  readonly epoch: number;
+  readonly sequences: Map<string, number>;
+  /** When it began. */
+  readonly powerLosses: number;
+}
+
+const TRIES_MAX = 8;
+/** Fetch requests of one session. */
+const SESSION_REQUESTS_MAX = 6;
+
 /** One client with what it may do. */
 export class Workload {
   readonly #world: World;
@@ -87,6 +111,7 @@ export class Workload {
   readonly #random: SeededRandom;
   readonly #shared: Shared;
   readonly #name: string;
+  #producer: Producer | undefined;
 
   constructor(world: World, client: KafkaClient, random: SeededRandom, shared: Shared, name: string) {
     this.#world = world;
@@ -100,7 +125,9 @@ export class Workload {
     return [
       { weight: 50, run: () => this.#guarded(() => this.#produce()) },
       { weight: 15, run: () => this.#guarded(() => this.#producePipelined()) },
+      { weight: 15, run: () => this.#guarded(() => this.#produceOnce()) },
       { weight: 30, run: () => this.#guarded(() => this.#fetch()) },
+      { weight: 6, run: () => this.#guarded(() => this.#fetchSession()) },
       { weight: 4, run: () => this.#guarded(() => this.#produceCorrupt()) },
       { weight: 6, run: () => this.#guarded(() => this.#create()) },
       { weight: 2, run: () => this.#guarded(() => this.#delete()) },
@@ -176,6 +203,144 @@ export class Workload {
     }
   }
 
+  /** An idempotent producer sends a batch again until it has an answer: the batch is there once. */
+  async #produceOnce(): Promise<void> {
+    const topic = this.#topic('there');
+    if (topic === undefined) return;
+    const producer = await this.#producerNow();
+    if (producer === undefined || topic.state !== 'there') return;
+    const partition = this.#random.below(topic.partitions.length);
+    const aim = new Aim(this.#shared, topic);
+    const key = `${topic.name}/${topic.generation}/${partition}`;
+    const baseSequence = producer.sequences.get(key) ?? 0;
+    const ids = Array.from({ length: this.#random.between(1, 5) }, () => this.#newId(topic, partition));
+    const { id: producerId, epoch: producerEpoch } = producer;
+    const batch = this.#batch(ids, { producerId, producerEpoch, baseSequence });
+    const request = this.#produceRequest(topic.name, partition, batch, -1);
+    // Until the answer is known nobody knows the next sequence number.
+    this.#producer = undefined;
+    for (let tries = 0; tries < TRIES_MAX && aim.holds; tries++) {
+      if (tries > 0) await this.#world.sleep(this.#random.below(500));
+      if (!(await this.#client.connect()) || !aim.holds) continue;
+      const answers = await this.#askTwice(request);
+      const [answer, twin] = answers;
+      if (answer === undefined) {
+        this.#count('idempotent retry');
+        continue;
+      }
+      const { errorCode, baseOffset } = answer;
+      promised(
+        twin === undefined || errorCode !== Errors.NONE || twin.baseOffset === baseOffset || !aim.lasts,
+        () => `${topic.name}-${partition}: a batch sent twice is at ${baseOffset} and at ${twin?.baseOffset}`,
+      );
+      if (errorCode !== Errors.NONE) {
+        // A power loss may take batches of this producer that were answered, where nothing was flushed for them.
+        const forgotten = !topic.flushed && producer.powerLosses !== this.#shared.powerLosses;
+        if (errorCode === Errors.OUT_OF_ORDER_SEQUENCE_NUMBER && forgotten) return;
+        if (errorCode !== Errors.RECORD_LIST_TOO_LARGE) this.#mayFail('idempotent produce', aim, errorCode);
+        return;
+      }
+      this.#count('idempotent produce');
+      producer.sequences.set(key, baseSequence + ids.length);
+      this.#producer = producer;
+      const model = topic.partitions[partition];
+      if (!aim.lasts || model === undefined) return;
+      for (const [i, id] of ids.entries()) model.acknowledge(baseOffset + i, id);
+      return;
+    }
+  }
+
+  /** Now and then at once, the second before the first has its answer; what was answered of it. */
+  async #askTwice(request: ProduceRequest): Promise<{ errorCode: number; baseOffset: number }[]> {
+    const twice = this.#random.chance(0.2);
+    const asked = [request, ...(twice ? [request] : [])].map((one) => this.#client.ask(apis.produce, 9, one));
+    const answers: { errorCode: number; baseOffset: number }[] = [];
+    for (const settled of await Promise.allSettled(asked)) {
+      if (settled.status === 'rejected') {
+        if (!(settled.reason instanceof OutcomeUnknown)) throw settled.reason;
+        continue;
+      }
+      const answer = settled.value.responses[0]?.partitionResponses[0];
+      promised(answer !== undefined, () => 'a produce answer without its partition');
+      answers.push(answer);
+    }
+    return answers;
+  }
+
+  /** A producer id, the one of before where all its batches were answered. */
+  async #producerNow(): Promise<Producer | undefined> {
+    if (this.#producer !== undefined) return this.#producer;
+    const request = defaults(InitProducerIdRequest, { transactionalId: null, transactionTimeoutMs: 60_000 });
+    const { errorCode, producerId, producerEpoch } = await this.#client.ask(apis.initProducerId, 4, request);
+    if (errorCode !== Errors.NONE) return undefined;
+    this.#producer = {
+      id: producerId,
+      epoch: producerEpoch,
+      sequences: new Map(),
+      powerLosses: this.#shared.powerLosses,
+    };
+    return this.#producer;
+  }
+
+  /** An incremental fetch session by topic id (KIP-227, KIP-516) over all partitions of a topic. */
+  async #fetchSession(): Promise<void> {
+    const topic = this.#topic('there');
+    if (topic === undefined) return;
+    const aim = new Aim(this.#shared, topic);
+    const { topicId } = topic;
+    const next = topic.partitions.map(() => 0);
+    let told = topic.partitions.map((_, index) => index);
+    let sessionId = 0;
+    for (let sessionEpoch = 0; sessionEpoch < SESSION_REQUESTS_MAX; sessionEpoch++) {
+      const request = defaults(FetchRequest, {
+        maxWaitMs: this.#random.below(200),
+        minBytes: 1,
+        maxBytes: 20_000,
+        sessionId,
+        sessionEpoch,
+        topics: [
+          {
+            topicId,
+            partitions: told.map((partition) => ({
+              partition,
+              fetchOffset: next[partition]!,
+              partitionMaxBytes: 10_000,
+            })),
+          },
+        ],
+      });
+      const response = await this.#client.ask(apis.fetch, 13, request);
+      // A session may be gone with its slot, or its node.
+      if (response.errorCode !== Errors.NONE || !aim.holds) return;
+      told = [];
+      for (const answer of response.responses[0]?.partitions ?? []) {
+        const { partitionIndex, errorCode } = answer;
+        if (errorCode === Errors.OFFSET_OUT_OF_RANGE) {
+          // Only a power loss takes what was read.
+          promised(
+            !aim.lasts,
+            () => `${topic.name}-${partitionIndex}: ${next[partitionIndex]} is out of range`,
+          );
+          return;
+        }
+        if (errorCode !== Errors.NONE) {
+          this.#mayFail('fetch in a session', aim, errorCode);
+          return;
+        }
+        const found = this.#recordsIn(topic.name, partitionIndex, answer.records);
+        const from = next[partitionIndex]!;
+        topic.partitions[partitionIndex]?.read(found, from, aim.lasts);
+        const last = found.at(-1);
+        if (last === undefined) continue;
+        next[partitionIndex] = last.offset + 1;
+        told.push(partitionIndex);
+      }
+      this.#count('session fetch');
+      if (response.sessionId === 0) return;
+      sessionId = response.sessionId;
+    }
+  }
+
   async #produceCorrupt(): Promise<void> {
     const topic = this.#topic('there');
     if (topic === undefined) return;
@@ -239,7 +404,12 @@ export class Workload {
     const response = await this.#client.ask(apis.fetch, this.#random.between(4, 12), request);
     const answer = response.responses[0]?.partitions[0];
     promised(answer !== undefined, () => 'a fetch answer without its partition');
-    const bytes = (answer.records ?? new Uint8Array(0)) as Uint8Array;
+    const found = this.#recordsIn(topic, partition, answer.records);
+    return { errorCode: answer.errorCode, highWatermark: answer.highWatermark, records: found };
+  }
+
+  #recordsIn(topic: string, partition: number, given: unknown): { offset: number; id: string }[] {
+    const bytes = (given ?? new Uint8Array(0)) as Uint8Array;
     const found: { offset: number; id: string }[] = [];
     for (const at of batchPositions(bytes)) {
       promised(crcIsValid(bytes, at), () => `${topic}-${partition}: a batch with a wrong CRC was read`);
@@ -247,7 +417,7 @@ export class Workload {
         found.push({ offset, id: idOf(value ?? new Uint8Array(0)) });
       }
     }
-    return { errorCode: answer.errorCode, highWatermark: answer.highWatermark, records: found };
+    return found;
   }
 
   async #create(): Promise<void> {
@@ -377,8 +547,8 @@ export class Workload {
     return id;
   }
 
-  #batch(ids: readonly string[]): Buffer {
-    const builder = new BatchBuilder({ compression: this.#random.weighted(codecs) });
+  #batch(ids: readonly string[], options: BatchOptions = {}): Buffer {
+    const builder = new BatchBuilder({ ...options, compression: this.#random.weighted(codecs) });
     const large = this.#random.chance(0.02) ? 40_000 : this.#random.chance(0.1) ? 3000 : 100;
     for (const id of ids) {
       builder.append({
