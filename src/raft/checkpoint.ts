@@ -138,12 +138,15 @@ export function* checkpointBatches(
   yield controlBatch({ baseOffset: offset, leaderEpoch, timestamp: BigInt(nowMs()) }, opening);
   offset += opening.length;
   let builder = new BatchBuilder({ baseOffset: offset, leaderEpoch });
+  // Apache Kafka reads no batch of metadata whose records differ in their timestamps.
+  let timestamp = nowMs();
   for (const value of values) {
-    builder.append({ timestamp: nowMs(), value });
+    builder.append({ timestamp, value });
     offset++;
     if (builder.sizeInBytes < BATCH_BYTES && builder.recordCount < BATCH_RECORDS) continue;
     yield builder.build();
     builder = new BatchBuilder({ baseOffset: offset, leaderEpoch });
+    timestamp = nowMs();
   }
   if (builder.recordCount > 0) yield builder.build();
   yield controlBatch({ baseOffset: offset, leaderEpoch, timestamp: BigInt(nowMs()) }, [

@@ -180,6 +180,18 @@ test('a snapshot goes once its newest record is older than metadata.max.retentio
   expect([checkpoints(world), log.startOffset]).toEqual([[SIX], 6]);
 });
 
+test('the records of a snapshot batch have one timestamp, however long it took to make', async () => {
+  const { checkpointBatches } = await import('../../../src/raft/checkpoint.ts');
+  let nowMs = 0;
+  const head = { epoch: 1, lastContainedLogTimestampMs: 0 };
+  const values = Array.from({ length: 1200 }, () => Buffer.from('entry'));
+  const batches = [...checkpointBatches(head, values, () => nowMs++)];
+  expect(batches.length).toBe(5);
+  for (const batch of batches) {
+    expect(new Set(Array.from(records(batch), (one) => one.timestamp)).size).toBe(1);
+  }
+});
+
 test('a snapshot is written in slices; one that a crash or a stop cut short is gone after the next start', async () => {
   const world = await formatted();
   const log = new MemoryLog();
