@@ -91,9 +91,10 @@ export class BrokerConfig {
     if (!given.has('process.roles')) applyRolesOfOldFiles(given, profile);
     if (input.port !== undefined) replacePort(given, profile, input.port);
     checkEach(given, profile);
-    notices.push(...noticesAbout(given));
     const hostName = input.hostName ?? 'localhost';
     const config = new BrokerConfig({ profile, given, hostName, notices }, noDynamic, []);
+    const listeners = config.listeners.map(({ name }) => name);
+    notices.push(...noticesAbout(given, listeners));
     checkTogether(config);
     config.#checkQuorum();
     return config;

@@ -146,6 +146,13 @@ export class LogWriter {
     else done(undefined);
   }
 
+  /** flush.messages or flush.ms is another: what was written without a sync waits as they say now. */
+  flushSettingsChanged(): void {
+    this.#flushTimer?.cancel();
+    this.#flushTimer = undefined;
+    if (!this.#stopped && this.#commit.uncoveredCount > 0) this.#afterWrite();
+  }
+
   /** Starts a sync that nobody waits for. */
   startSync(): void {
     this.#commit.start();

@@ -185,9 +185,13 @@ export class PartitionLog {
   }
 
   updateConfig(config: LogConfig): void {
+    const { flushMessages, flushMs } = this.#config;
     this.#config = config;
     this.#context.settings = config;
     for (const segment of this.#segments.all) segment.setSettings(config);
+    if (config.flushMessages !== flushMessages || config.flushMs !== flushMs) {
+      this.#writer.flushSettingsChanged();
+    }
   }
 
   /** Moves the high watermark to `offset`, kept between log start and log end. True if it changed. */

@@ -88,6 +88,20 @@ describe('values', () => {
     ['group.min.session.timeout.ms=7000\ngroup.max.session.timeout.ms=6000', /exceeds/],
     ['group.consumer.session.timeout.ms=100', /outside its bounds/],
     ['listener.name.plaintext.max.connections=x', /listener\.name\.plaintext\.max\.connections/],
+    ['listener.name.plaintext.ssl.client.auth=x', /String must be one of: required, requested, none/],
+    [
+      'log.flush.interval.ms=9223372036854775808',
+      /Not a number of type LONG\. Allowed: a whole number of 64 bits/,
+    ],
+    ['log.flush.interval.ms=1e3', /Not a number of type LONG/],
+    ['offsets.topic.replication.factor=3.0', /Not a number of type SHORT/],
+    ['log.cleaner.io.max.bytes.per.second=fast', /Not a number of type DOUBLE\. Allowed: a number/],
+    ['log.cleaner.io.max.bytes.per.second=', /Not a number of type DOUBLE/],
+    ['group.consumer.assignors=uniform,,range', /values must not be empty/],
+    ['log.dirs=', /must not be empty/],
+    ['sasl.oauthbearer.assertion.algorithm=none', /String must be one of .*RS256/],
+    ['leader.replication.throttled.rate=-1', /Value must be at least 0/],
+    ['log.cleaner.threads=0', /log\.cleaner\.threads: nothing would be compacted\. Allowed: at least 1/],
   ])('%s is refused', (line, problem) => {
     expect(() => ofFile(line)).toThrow(problem);
     expect(errorOf(() => ofFile(line)).file).toBe('server.properties');
@@ -106,6 +120,18 @@ describe('values', () => {
       /:6: .*config providers are not supported/,
     );
     expect(() => ofFile(`log.dirs=${reference('file:/etc/secret:dir')}`)).toThrow(/log\.dirs/);
+  });
+
+  test('classes and secrets take any text, whole longs the largest', () => {
+    const config = ofFile(
+      'principal.builder.class= x.Y \nssl.key.password= a, b\nlog.flush.interval.ms=9223372036854775807',
+    );
+    expect(config.get('principal.builder.class')).toBe('x.Y');
+    expect(config.get('ssl.key.password')).toBe('a, b');
+    expect(config.parsed('log.flush.interval.ms').text).toBe('9223372036854775807');
+    expect(
+      ofFile('log.flush.interval.messages=9007199254740993').parsed('log.flush.interval.messages').text,
+    ).toBe('9007199254740993');
   });
 
   test('one listener may have its own value', () => {
@@ -143,6 +169,27 @@ describe('what is said at start', () => {
   test('known settings without effect, once and together, unless they stand at their default', () => {
     expect(messages(ofFile('num.io.threads=8\nlog.cleaner.threads=2\nmetric.reporters=x.Y'))).toEqual([
       'These settings are accepted but change nothing in this version: log.cleaner.threads, metric.reporters',
+    ]);
+  });
+
+  test('a default in other letters is still the default', () => {
+    const text =
+      'num.io.threads=+8\nauto.leader.rebalance.enable=TRUE\nssl.enabled.protocols=TLSv1.2 , TLSv1.3';
+    expect(messages(ofFile(text))).toEqual([]);
+  });
+
+  test('a setting for a listener that is not there, or that no single listener has', () => {
+    expect(messages(ofFile('listener.name.external.max.connections=5'))).toEqual([
+      'server.properties:6: listener.name.external.max.connections is ignored: there is no listener external among PLAINTEXT, CONTROLLER',
+    ]);
+    expect(messages(ofFile('listener.name.PLAINTEXT.max.connections=5'))).toEqual([
+      'server.properties:6: listener.name.PLAINTEXT.max.connections is ignored: listeners stand in such names in small letters, listener.name.plaintext.max.connections',
+    ]);
+    expect(messages(ofFile('listener.name.plaintext.num.partitions=5'))).toEqual([
+      'server.properties:6: listener.name.plaintext.num.partitions is ignored: num.partitions is not a setting of single listeners',
+    ]);
+    expect(messages(ofFile('listener.name.plaintext.scram-sha-256.sasl.jaas.config=x'))).toEqual([
+      'These settings are accepted but change nothing in this version: listener.name.plaintext.scram-sha-256.sasl.jaas.config',
     ]);
   });
 
@@ -290,6 +337,34 @@ describe('dynamic settings', () => {
     expect(changed.get('message.max.bytes')).toBe(1000);
     expect(changed.get('num.partitions')).toBe(1);
     expect([...changed.dynamic.cluster.keys()]).toEqual(['unknown.name']);
+    expect(changed.ignoredDynamic).toEqual(['message.max.bytes', 'num.partitions']);
+  });
+
+  test('count for one broker or for all, as Kafka has it', () => {
+    const both = new Map([
+      ['listener.name.plaintext.max.connections', '5'],
+      ['listener.name.plaintext.ssl.keystore.type', 'PEM'],
+      ['ssl.keystore.type', 'PEM'],
+      ['sasl.enabled.mechanisms', 'PLAIN'],
+      ['listeners', 'PLAINTEXT://:1'],
+    ]);
+    const changed = config.withDynamic({ broker: both, cluster: both });
+    expect([...changed.dynamic.broker.keys()]).toEqual([
+      'listener.name.plaintext.max.connections',
+      'listener.name.plaintext.ssl.keystore.type',
+      'sasl.enabled.mechanisms',
+    ]);
+    expect([...changed.dynamic.cluster.keys()]).toEqual(['listener.name.plaintext.max.connections']);
+    expect(changed.getForListener('PLAINTEXT', 'max.connections')).toBe(5);
+    expect(changed.listeners.map(({ port }) => port)).toEqual([9092, 9093]);
+  });
+
+  test('in one unit outdo the file in all units', () => {
+    const hours = ofFile('log.retention.minutes=5\nlog.retention.hours=1');
+    const changed = hours.withDynamic({ broker: new Map(), cluster: new Map([['log.retention.ms', '77']]) });
+    expect(changed.logRetentionMs).toBe(77);
+    expect(changed.parsed('log.retention.minutes').text).toBeNull();
+    expect(hours.logRetentionMs).toBe(300_000);
   });
 });
 

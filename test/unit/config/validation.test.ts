@@ -187,10 +187,66 @@ describe('settings of a broker', () => {
       ),
     ],
     ['num.io.threads', '16', 'ok'],
+    [
+      'remote.log.reader.threads',
+      '21',
+      request(
+        'Dynamic thread count update validation failed for remote.log.reader.threads=21, value should not be greater than double the current value 10',
+      ),
+    ],
+    [
+      'num.network.threads',
+      '7',
+      request(
+        'Dynamic thread count update validation failed for num.network.threads=7, value should not be greater than double the current value 3',
+      ),
+    ],
+    [
+      'log.cleaner.threads',
+      '3',
+      request('Log cleaner threads cannot be increased to more than double the current value 1'),
+    ],
+    [
+      'log.local.retention.ms',
+      '604800001',
+      request(
+        'Invalid value 604800001 for configuration log.local.retention.ms: Value must not be more than log.retention.ms property value: 604800000',
+      ),
+    ],
+    [
+      'log.local.retention.ms',
+      '-1',
+      request(
+        'Invalid value -1 for configuration log.local.retention.ms: Value must not be -1 as log.retention.ms value is set as 604800000.',
+      ),
+    ],
+    ['log.local.retention.bytes', '9223372036854775807', 'ok'],
+    [
+      'log.remote.copy.lag.ms',
+      '604800001',
+      request(
+        'Invalid value 604800001 for configuration log.remote.copy.lag.ms: Value must not exceed log.local.retention.ms (effective value: 604800000)',
+      ),
+    ],
+    ['metric.reporters', 'org.apache.kafka.common.metrics.JmxReporter', 'ok'],
+    [
+      'principal.builder.class',
+      'x.Y',
+      request('Invalid value x.Y for configuration principal.builder.class: Class x.Y could not be found.'),
+    ],
   ])('%s=%s: %s', (name, value, ofBroker, ofCluster = ofBroker) => {
     const configs = new Map([[name, value]]);
     expect(answer(() => validateBrokerConfigs(configs, 'broker', broker))).toBe(ofBroker);
     expect(answer(() => validateBrokerConfigs(configs, 'cluster', broker))).toBe(ofCluster);
+  });
+
+  test('listeners change by the file alone', () => {
+    const same = new Map([['listeners', broker.parsed('listeners').text ?? '']]);
+    expect(answer(() => validateBrokerConfigs(same, 'broker', broker))).toBe('ok');
+    const other = new Map([['listeners', 'PLAINTEXT://:9999']]);
+    expect(answer(() => validateBrokerConfigs(other, 'broker', broker))).toMatch(
+      /^INVALID_REQUEST: .*opens its listeners only at start/,
+    );
   });
 
   test('changes set, remove, append to and subtract from what there is', () => {

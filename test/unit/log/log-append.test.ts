@@ -139,6 +139,21 @@ test('flush.ms syncs in the background without holding answers back', async () =
   expect(log.recoveryPoint).toBe(1);
 });
 
+test('other flush settings act on what was written before them', async () => {
+  const world = new World();
+  const log = world.open({ flushMs: 1_000_000 });
+  append(log, batch(['a']));
+  world.time.tick();
+  log.updateConfig({ ...log.config, flushMs: 1000 });
+  await world.time.pass(1000);
+  expect(log.recoveryPoint).toBe(1);
+  append(log, batch(['b', 'c']));
+  world.time.tick();
+  log.updateConfig({ ...log.config, flushMessages: 2 });
+  await settle();
+  expect(log.recoveryPoint).toBe(3);
+});
+
 test('a failed sync is never tried again: the log is offline and the answer an error', async () => {
   const world = new World();
   const log = world.open({ flushMessages: 1 });
