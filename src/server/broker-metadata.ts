@@ -54,6 +54,16 @@ export class BrokerMetadata implements PartitionDirectory {
     return found.sort((a, b) => a.id - b.id);
   }
 
+  /** Controllers that have this listener, by id. */
+  controllers(listenerName: string): BrokerNodeAddress[] {
+    const found: BrokerNodeAddress[] = [];
+    for (const { id, endPoints } of this.image.controllers.values()) {
+      const address = addressOf({ id, endPoints, rack: null, fenced: false }, listenerName);
+      if (address !== undefined) found.push(address);
+    }
+    return found.sort((a, b) => a.id - b.id);
+  }
+
   /** The broker, if it is not fenced and has this listener. */
   aliveBroker(id: number, listenerName: string): BrokerNodeAddress | undefined {
     const broker = this.image.brokers.get(id);
@@ -90,7 +100,10 @@ export class BrokerMetadata implements PartitionDirectory {
   }
 }
 
-function addressOf(broker: BrokerRegistration, listenerName: string): BrokerNodeAddress | undefined {
+function addressOf(
+  broker: Pick<BrokerRegistration, 'id' | 'endPoints' | 'rack' | 'fenced'>,
+  listenerName: string,
+): BrokerNodeAddress | undefined {
   for (const endPoint of broker.endPoints) {
     if (endPoint.name !== listenerName) continue;
     const { host, port } = endPoint;

@@ -1,4 +1,4 @@
-import { type ErrorCode, Errors } from '../../protocol/errors.ts';
+import { type ErrorCode, Errors, ProtocolError } from '../../protocol/errors.ts';
 import { DescribeClusterRequest, DescribeClusterResponse } from '../../protocol/messages/describe-cluster.ts';
 import { type ApiRow, serial } from '../api-row.ts';
 import { CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED } from '../authorized-operations.ts';
@@ -11,57 +11,67 @@ const CONTROLLERS = 2;
 
 const NO_CONTROLLER = -1;
 
-const failure = (errorCode: ErrorCode, errorMessage: string | null, endpointType: number) => ({
+const failure = (errorCode: ErrorCode, errorMessage: string | null): DescribeClusterResponse => ({
   throttleTimeMs: 0,
   errorCode,
   errorMessage,
-  endpointType,
+  endpointType: BROKERS,
   clusterId: '',
   controllerId: NO_CONTROLLER,
   brokers: [],
   clusterAuthorizedOperations: OPERATIONS_NOT_ASKED,
 });
 
-/** The nodes of the cluster (KIP-700); v1 tells brokers from controllers (KIP-919), v2 shows fenced ones (KIP-1073). */
+/**
+ * The nodes of the cluster (KIP-700). Brokers tell of brokers and controllers of controllers; v1 says which of them is
+ * meant (KIP-919), v2 can show fenced brokers (KIP-1073).
+ */
 export function describeClusterRow(services: HandlerServices): ApiRow {
   return serial({
     request: DescribeClusterRequest,
     response: DescribeClusterResponse,
+    listeners: ['broker', 'controller'],
     handle(call, request): DescribeClusterResponse {
-      const wrong = endpointError(call.peer.listenerKind, request.endpointType);
-      if (wrong !== undefined) return failure(wrong.code, wrong.message, request.endpointType);
+      const kind = call.peer.listenerKind;
+      checkEndpointType(kind, request.endpointType, call.version);
       const { metadata, nodeId } = services;
-      const brokers = metadata
-        .brokers(call.peer.listenerName, request.includeFencedBrokers)
-        .map(({ id, host, port, rack, fenced }) => ({ brokerId: id, host, port, rack, isFenced: fenced }));
+      const nodes =
+        kind === 'broker'
+          ? metadata.brokers(call.peer.listenerName, request.includeFencedBrokers)
+          : metadata.controllers(call.peer.listenerName);
+      // As Apache Kafka in KRaft: brokers name any live broker, for each of them forwards to the controller.
+      const controllerId = kind === 'broker' ? metadata.aliveBrokerId(nodeId) : nodeId;
       return {
         throttleTimeMs: 0,
         errorCode: Errors.NONE,
         errorMessage: null,
-        endpointType: BROKERS,
+        endpointType: kind === 'broker' ? BROKERS : CONTROLLERS,
         clusterId: services.clusterId,
-        // As Apache Kafka in KRaft: any live broker, for each of them forwards to the controller.
-        controllerId: metadata.aliveBrokerId(nodeId),
-        brokers,
+        controllerId: nodes.some(({ id }) => id === controllerId) ? controllerId : NO_CONTROLLER,
+        brokers: nodes.map(({ id, host, port, rack, fenced }) => ({
+          brokerId: id,
+          host,
+          port,
+          rack,
+          isFenced: fenced,
+        })),
         clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
           ? CLUSTER_OPERATIONS
           : OPERATIONS_NOT_ASKED,
       };
     },
-    failure: (request, code, message) => failure(code, message, request?.endpointType ?? BROKERS),
+    failure: (_request, code, message) => failure(code, message),
   });
 }
 
-function endpointError(
-  kind: ListenerKind,
-  endpointType: number,
-): { code: ErrorCode; message: string } | undefined {
+/** Throws where the other kind of node is meant; version 0 has no room for the newer error codes. */
+function checkEndpointType(kind: ListenerKind, endpointType: number, version: number): void {
   if (endpointType !== BROKERS && endpointType !== CONTROLLERS) {
-    return { code: Errors.UNSUPPORTED_ENDPOINT_TYPE, message: `Unsupported endpoint type ${endpointType}` };
+    throw new ProtocolError(Errors.UNSUPPORTED_ENDPOINT_TYPE, `Unsupported endpoint type ${endpointType}`);
   }
-  if ((kind === 'broker') === (endpointType === BROKERS)) return undefined;
-  return {
-    code: Errors.MISMATCHED_ENDPOINT_TYPE,
-    message: `The request was sent to an endpoint of type ${kind.toUpperCase()}, but we wanted an endpoint of type ${endpointType === BROKERS ? 'BROKER' : 'CONTROLLER'}`,
-  };
+  if ((kind === 'broker') === (endpointType === BROKERS)) return;
+  throw new ProtocolError(
+    version === 0 ? Errors.INVALID_REQUEST : Errors.MISMATCHED_ENDPOINT_TYPE,
+    `The request was sent to an endpoint of type ${kind.toUpperCase()}, but we wanted an endpoint of type ${endpointType === BROKERS ? 'BROKER' : 'CONTROLLER'}`,
+  );
 }
