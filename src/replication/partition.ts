@@ -147,6 +147,22 @@ export class Partition {
     return info;
   }
 
+  /**
+   * Moves the log start to `offset`, or to the high watermark for -1, and returns where the log starts now. Throws
+   * POLICY_VIOLATION for a topic that is only compacted, OFFSET_OUT_OF_RANGE, NOT_LEADER_OR_FOLLOWER.
+   */
+  deleteRecordsBefore(offset: number): number {
+    const log = this.readableLog(-1, true);
+    const policy = log.config.cleanupPolicy;
+    if (policy.includes('compact') && !policy.includes('delete')) {
+      throw new ProtocolError(
+        Errors.POLICY_VIOLATION,
+        `cleanup.policy of ${this.topic} does not allow to delete records`,
+      );
+    }
+    return log.deleteRecordsBefore(offset);
+  }
+
   /** KIP-101, KIP-320: where the last epoch that is not after `epoch` ends; undefined where that is not known. */
   endOffsetForEpoch(epoch: number): EpochEndOffset | undefined {
     if (epoch === this.#state.leaderEpoch && this.isLeader) {

@@ -1,14 +1,19 @@
 import type { ApiRow } from './api-row.ts';
+import { aclRows } from './handlers/acls.ts';
 import { alterConfigsRow } from './handlers/alter-configs.ts';
+import { alterReplicaLogDirsRow } from './handlers/alter-replica-log-dirs.ts';
+import { deleteRecordsRow } from './handlers/delete-records.ts';
 import { describeClusterRow } from './handlers/describe-cluster.ts';
 import { describeConfigsRow } from './handlers/describe-configs.ts';
 import { describeLogDirsRow } from './handlers/describe-log-dirs.ts';
+import { describeProducersRow } from './handlers/describe-producers.ts';
 import { describeTopicPartitionsRow } from './handlers/describe-topic-partitions.ts';
 import { fetchRow } from './handlers/fetch.ts';
 import { findCoordinatorRow } from './handlers/find-coordinator.ts';
 import { forwardedRows } from './handlers/forwarded.ts';
 import { incrementalAlterConfigsRow } from './handlers/incremental-alter-configs.ts';
 import { initProducerIdRow } from './handlers/init-producer-id.ts';
+import { listConfigResourcesRow } from './handlers/list-config-resources.ts';
 import { listOffsetsRow } from './handlers/list-offsets.ts';
 import { metadataRow } from './handlers/metadata.ts';
 import { offsetForLeaderEpochRow } from './handlers/offset-for-leader-epoch.ts';
@@ -28,9 +33,14 @@ export function brokerRows(services: HandlerServices): readonly ApiRow[] {
     alterConfigsRow(services),
     incrementalAlterConfigsRow(services),
     describeConfigsRow(services),
+    listConfigResourcesRow(services),
     describeClusterRow(services),
     describeLogDirsRow(services),
+    alterReplicaLogDirsRow(services),
     describeTopicPartitionsRow(services),
+    describeProducersRow(services),
+    deleteRecordsRow(services),
+    ...aclRows(),
     ...forwardedRows(services),
   ];
 }
