@@ -2,6 +2,7 @@ import type { Uuid } from '../base/uuid.ts';
 import { metadataVersionAllows, partitionRecordVersion } from '../metadata/features.ts';
 import { type MetadataRecord, type RecordData, record } from '../metadata/records.ts';
 import { NO_LEADER, NO_LEADER_CHANGE, type PartitionRegistration } from '../metadata/registrations.ts';
+import { completedReassignment, type ReassignmentTarget } from './reassignment.ts';
 
 export interface PartitionChange {
   readonly topicId: Uuid;
@@ -11,6 +12,12 @@ export interface PartitionChange {
   /** `preferred` also moves the leader back to the first replica; `unclean` may take one outside the ISR. */
   readonly election: 'online' | 'preferred' | 'unclean';
   readonly isAcceptableLeader: (brokerId: number) => boolean;
+  /** All replicas, those that leave included; default: as they are. So for `removing` and `adding`. */
+  readonly replicas?: readonly number[];
+  readonly removing?: readonly number[];
+  readonly adding?: readonly number[];
+  /** The directory of a replica that is new on a broker (KIP-858). */
+  readonly defaultDirectory: (brokerId: number) => Uuid;
   readonly uncleanShutdownReplicas?: readonly number[];
   readonly metadataVersion: number;
   readonly minIsr: number;
@@ -19,6 +26,9 @@ export interface PartitionChange {
 }
 
 interface Targets {
+  readonly replicas: readonly number[];
+  readonly removing: readonly number[];
+  readonly adding: readonly number[];
   isr: readonly number[];
   elr: readonly number[];
 }
@@ -28,15 +38,22 @@ type Change = {
 };
 
 const RECOVERING = 1;
-const same = (a: readonly number[], b: readonly number[]) =>
+const same = <T>(a: readonly T[], b: readonly T[]) =>
   a.length === b.length && a.every((id, i) => id === b[i]);
 
-/** The record that brings a partition's leader and ISR in line with who is alive; undefined where nothing changes. */
+/**
+ * The record that brings a partition's leader, ISR and replicas in line with who is alive and with its reassignment, which
+ * it ends where it can; undefined where nothing changes.
+ */
 export function partitionChangeRecord(change: PartitionChange): MetadataRecord | undefined {
   const { partition, metadataVersion, elrEnabled } = change;
   const out: Change = {};
   const target = targetsOf(change);
   elect(change, target, out);
+  // A replica less: the others must notice (KIP-455).
+  if (out.leader === undefined && !partition.replicas.every((id) => target.replicas.includes(id))) {
+    out.leader = partition.leader;
+  }
   const elr = out.isr !== undefined || !elrEnabled ? [] : target.elr;
   if (!same(elr, partition.elr)) out.eligibleLeaderReplicas = elr;
   // Without eligible leader replicas the last member stays in the ISR, so that it can come back.
@@ -52,6 +69,7 @@ export function partitionChangeRecord(change: PartitionChange): MetadataRecord |
     out.leader = partition.leader;
   }
   if (elrEnabled) keepLastKnownLeader(partition, out);
+  changeReplicas(change, target, out);
   if (Object.keys(out).length === 0) return undefined;
   return record('PartitionChangeRecord', partitionRecordVersion(metadataVersion), {
     partitionId: change.partitionId,
@@ -62,15 +80,37 @@ export function partitionChangeRecord(change: PartitionChange): MetadataRecord |
 }
 
 function targetsOf(change: PartitionChange): Targets {
-  const { partition, targetIsr, elrEnabled, minIsr } = change;
-  if (!elrEnabled || targetIsr.length >= minIsr)
-    return { isr: targetIsr, elr: elrEnabled ? [] : partition.elr };
+  const { partition, elrEnabled, minIsr } = change;
+  const target: ReassignmentTarget = completedReassignment({
+    replicas: change.replicas ?? partition.replicas,
+    removing: change.removing ?? partition.removingReplicas,
+    adding: change.adding ?? partition.addingReplicas,
+    isr: change.targetIsr,
+  });
+  if (!elrEnabled || target.isr.length >= minIsr) {
+    return { ...target, elr: elrEnabled ? [] : partition.elr };
+  }
   const gone = change.uncleanShutdownReplicas ?? [];
   const candidates = new Set([...partition.elr, ...partition.isr]);
   return {
-    isr: targetIsr,
-    elr: [...candidates].filter((id) => !targetIsr.includes(id) && !gone.includes(id)),
+    ...target,
+    elr: [...candidates].filter((id) => !target.isr.includes(id) && !gone.includes(id)),
   };
+}
+
+function changeReplicas(change: PartitionChange, target: Targets, out: Change): void {
+  const { partition, metadataVersion, defaultDirectory } = change;
+  if (!same(target.replicas, partition.replicas)) {
+    out.replicas = target.replicas;
+    if (metadataVersionAllows.directoryAssignment(metadataVersion)) {
+      const directories = target.replicas.map(
+        (id) => partition.directories[partition.replicas.indexOf(id)] ?? defaultDirectory(id),
+      );
+      if (!same(directories, partition.directories)) out.directories = directories;
+    }
+  }
+  if (!same(target.removing, partition.removingReplicas)) out.removingReplicas = target.removing;
+  if (!same(target.adding, partition.addingReplicas)) out.addingReplicas = target.adding;
 }
 
 function elect(change: PartitionChange, target: Targets, out: Change): void {
@@ -92,12 +132,12 @@ function newLeader(change: PartitionChange, target: Targets): { node: number; un
   const isValid = (id: number) =>
     (target.isr.includes(id) || (target.isr.length === 0 && target.elr.includes(id))) &&
     isAcceptableLeader(id);
-  const preferred = partition.replicas[0];
+  const preferred = target.replicas[0];
   if (change.election === 'preferred' && preferred !== undefined && isValid(preferred)) {
     return { node: preferred, unclean: false };
   }
   if (isValid(partition.leader)) return { node: partition.leader, unclean: false };
-  const clean = partition.replicas.find(isValid);
+  const clean = target.replicas.find(isValid);
   if (clean !== undefined) return { node: clean, unclean: false };
   const lastKnown = partition.lastKnownElr[0];
   if (
@@ -111,7 +151,7 @@ function newLeader(change: PartitionChange, target: Targets): { node: number; un
     return { node: lastKnown, unclean: true };
   }
   if (change.election === 'unclean') {
-    const any = partition.replicas.find((id) => isAcceptableLeader(id));
+    const any = target.replicas.find((id) => isAcceptableLeader(id));
     if (any !== undefined) return { node: any, unclean: true };
   }
   return { node: NO_LEADER, unclean: false };

@@ -8,7 +8,8 @@ import {
   NO_LEADER,
   UNASSIGNED_DIRECTORY,
 } from '../metadata/registrations.ts';
-import { partitionChangeRecord } from './partition-change.ts';
+import { defaultDirectory } from './assignment.ts';
+import { type PartitionChange, partitionChangeRecord } from './partition-change.ts';
 import type { ConfigSchema } from './ports.ts';
 import type { ControllerState } from './state.ts';
 
@@ -100,25 +101,53 @@ export class PartitionLeaders {
     partition: PartitionRegistration,
     event: BrokerEvent,
   ): MetadataRecord | undefined {
-    const { image } = this.#state;
-    const configs = image.configOf(ConfigResourceType.TOPIC, topic.name);
     // While the records of an event are made, the image still shows the broker as it was.
     const mayLead = (id: number) =>
       id !== event.removed &&
       id !== event.uncleanShutdown &&
       (id === event.added || this.#state.isActive(id));
+    return this.change(topic, partitionId, partition, {
+      targetIsr: partition.isr.filter((id) => id !== event.removed && id !== event.uncleanShutdown),
+      election: this.uncleanElectionAllowed(topic) ? 'unclean' : 'online',
+      isAcceptableLeader: (id) => mayLead(id) && this.#hasOnlineDirectory(partition, id),
+      ...(event.uncleanShutdown === undefined ? {} : { uncleanShutdownReplicas: [event.uncleanShutdown] }),
+    });
+  }
+
+  uncleanElectionAllowed(topic: TopicImage): boolean {
+    return this.#configs.uncleanLeaderElection(this.#topicConfigs(topic));
+  }
+
+  /**
+   * The record that changes a partition as asked, with live brokers as leaders and the settings of the topic; undefined
+   * where nothing changes.
+   */
+  change(
+    topic: TopicImage,
+    partitionId: number,
+    partition: PartitionRegistration,
+    asked: Partial<PartitionChange>,
+  ): MetadataRecord | undefined {
+    const { metadataVersion } = this.#state.image;
+    const replicationFactor = topic.partitions[0]?.replicas.length ?? 1;
     return partitionChangeRecord({
       topicId: topic.id,
       partitionId,
       partition,
-      targetIsr: partition.isr.filter((id) => id !== event.removed && id !== event.uncleanShutdown),
-      election: this.#configs.uncleanLeaderElection(configs) ? 'unclean' : 'online',
-      isAcceptableLeader: (id) => mayLead(id) && this.#hasOnlineDirectory(partition, id),
-      ...(event.uncleanShutdown === undefined ? {} : { uncleanShutdownReplicas: [event.uncleanShutdown] }),
-      metadataVersion: image.metadataVersion,
-      minIsr: this.#configs.minInsyncReplicas(configs),
+      targetIsr: partition.isr,
+      election: 'online',
+      isAcceptableLeader: (id) => this.#state.isActive(id) && this.#hasOnlineDirectory(partition, id),
+      defaultDirectory: (id) => defaultDirectory(this.#state, id),
+      metadataVersion,
+      // More replicas in sync than there are can't be asked for.
+      minIsr: Math.min(this.#configs.minInsyncReplicas(this.#topicConfigs(topic)), replicationFactor),
       elrEnabled: this.elrEnabled,
+      ...asked,
     });
+  }
+
+  #topicConfigs(topic: TopicImage): ReadonlyMap<string, string> {
+    return this.#state.image.configOf(ConfigResourceType.TOPIC, topic.name);
   }
 
   #hasOnlineDirectory(partition: PartitionRegistration, brokerId: number): boolean {

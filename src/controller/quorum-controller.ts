@@ -11,7 +11,19 @@ import type {
   AllocateProducerIdsRequest,
   AllocateProducerIdsResponse,
 } from '../protocol/messages/allocate-producer-ids.ts';
+import type {
+  AlterClientQuotasRequest,
+  AlterClientQuotasResponse,
+} from '../protocol/messages/alter-client-quotas.ts';
 import type { AlterConfigsRequest, AlterConfigsResponse } from '../protocol/messages/alter-configs.ts';
+import type {
+  AlterPartitionReassignmentsRequest,
+  AlterPartitionReassignmentsResponse,
+} from '../protocol/messages/alter-partition-reassignments.ts';
+import type {
+  AlterUserScramCredentialsRequest,
+  AlterUserScramCredentialsResponse,
+} from '../protocol/messages/alter-user-scram-credentials.ts';
 import type {
   BrokerHeartbeatRequest,
   BrokerHeartbeatResponse,
@@ -27,6 +39,7 @@ import type {
 import type { CreateTopicsRequest, CreateTopicsResponse } from '../protocol/messages/create-topics.ts';
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../protocol/messages/delete-topics.ts';
 import type { DescribeQuorumRequest, DescribeQuorumResponse } from '../protocol/messages/describe-quorum.ts';
+import type { ElectLeadersRequest, ElectLeadersResponse } from '../protocol/messages/elect-leaders.ts';
 import type {
   IncrementalAlterConfigsRequest,
   IncrementalAlterConfigsResponse,
@@ -35,17 +48,25 @@ import type {
   ListPartitionReassignmentsRequest,
   ListPartitionReassignmentsResponse,
 } from '../protocol/messages/list-partition-reassignments.ts';
+import type {
+  UnregisterBrokerRequest,
+  UnregisterBrokerResponse,
+} from '../protocol/messages/unregister-broker.ts';
 import type { UpdateFeaturesRequest, UpdateFeaturesResponse } from '../protocol/messages/update-features.ts';
 import { activationRecords } from './activation.ts';
+import { alterClientQuotas } from './client-quota-control.ts';
 import { ClusterControl } from './cluster-control.ts';
 import { ConfigurationControl } from './configuration-control.ts';
 import { DeferredAnswers } from './deferred.ts';
 import { FeatureControl } from './feature-control.ts';
+import { electLeaders } from './leader-election.ts';
 import { PartitionLeaders } from './partition-leaders.ts';
 import type { CommittedMetadata, ConfigSchema, MetadataLogWriter } from './ports.ts';
 import { allocateProducerIds } from './producer-id-control.ts';
+import { ReassignmentControl } from './reassignment-control.ts';
 import { ReplicationControl, type ReplicationOptions } from './replication-control.ts';
 import type { ControllerResult, Outcome, RequestContext } from './result.ts';
+import { alterUserScramCredentials } from './scram-control.ts';
 import { ControllerState } from './state.ts';
 
 export interface QuorumControllerOptions extends Omit<ReplicationOptions, 'random' | 'configs'> {
@@ -73,7 +94,9 @@ type Handler<R> = () => ControllerResult<R>;
 interface Managers {
   readonly state: ControllerState;
   readonly loader: MetadataLoader;
+  readonly leaders: PartitionLeaders;
   readonly replication: ReplicationControl;
+  readonly reassignment: ReassignmentControl;
   readonly configuration: ConfigurationControl;
   readonly features: FeatureControl;
   readonly cluster: ClusterControl;
@@ -278,12 +301,51 @@ export class QuorumController {
     this.#handle('AllocateProducerIds', handler, context, inResponse(done, failed));
   }
 
-  unregisterBroker(brokerId: number, context: RequestContext, done: Done<undefined>): void {
+  unregisterBroker(
+    request: UnregisterBrokerRequest,
+    context: RequestContext,
+    done: Done<UnregisterBrokerResponse>,
+  ): void {
     const handler = () => ({
-      records: this.#managers.cluster.unregisterBroker(brokerId),
-      response: undefined,
+      records: this.#managers.cluster.unregisterBroker(request.brokerId),
+      response: { throttleTimeMs: 0, errorCode: Errors.NONE, errorMessage: null },
     });
     this.#handle('UnregisterBroker', handler, context, done);
+  }
+
+  electLeaders(
+    request: ElectLeadersRequest,
+    context: RequestContext,
+    done: Done<ElectLeadersResponse>,
+  ): void {
+    const handler = () => electLeaders(this.#managers.state, this.#managers.leaders, request);
+    this.#handle('ElectLeaders', handler, context, done, request.timeoutMs);
+  }
+
+  alterPartitionReassignments(
+    request: AlterPartitionReassignmentsRequest,
+    context: RequestContext,
+    done: Done<AlterPartitionReassignmentsResponse>,
+  ): void {
+    const handler = () => this.#managers.reassignment.alterPartitionReassignments(request);
+    this.#handle('AlterPartitionReassignments', handler, context, done, request.timeoutMs);
+  }
+
+  alterClientQuotas(
+    request: AlterClientQuotasRequest,
+    context: RequestContext,
+    done: Done<AlterClientQuotasResponse>,
+  ): void {
+    this.#handle('AlterClientQuotas', () => alterClientQuotas(this.#managers.state, request), context, done);
+  }
+
+  alterUserScramCredentials(
+    request: AlterUserScramCredentialsRequest,
+    context: RequestContext,
+    done: Done<AlterUserScramCredentialsResponse>,
+  ): void {
+    const handler = () => alterUserScramCredentials(this.#managers.state, request);
+    this.#handle('AlterUserScramCredentials', handler, context, done);
   }
 
   listPartitionReassignments(
@@ -293,7 +355,7 @@ export class QuorumController {
   ): void {
     const handler = () => ({
       records: EMPTY,
-      response: this.#managers.replication.listPartitionReassignments(request),
+      response: this.#managers.reassignment.listPartitionReassignments(request),
     });
     this.#handle('ListPartitionReassignments', handler, context, done, request.timeoutMs);
   }
@@ -452,7 +514,9 @@ export class QuorumController {
     return {
       state,
       loader: new MetadataLoader(state),
+      leaders,
       replication: new ReplicationControl(state, options),
+      reassignment: new ReassignmentControl(state, leaders),
       configuration: new ConfigurationControl(state, options.configs, options.log.nodeId),
       features: new FeatureControl(state, {
         supported: options.supportedFeatures,

@@ -2,7 +2,7 @@ import type { Random } from '../base/ports.ts';
 import { randomUuid, type Uuid, ZERO_UUID } from '../base/uuid.ts';
 import type { TopicImage } from '../metadata/image.ts';
 import { type MetadataRecord, record } from '../metadata/records.ts';
-import { MIGRATING_DIRECTORY, partitionRecord, UNASSIGNED_DIRECTORY } from '../metadata/registrations.ts';
+import { partitionRecord } from '../metadata/registrations.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
 import type {
   CreatePartitionsRequest,
@@ -10,10 +10,7 @@ import type {
 } from '../protocol/messages/create-partitions.ts';
 import type { CreateTopicsRequest, CreateTopicsResponse } from '../protocol/messages/create-topics.ts';
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../protocol/messages/delete-topics.ts';
-import type {
-  ListPartitionReassignmentsRequest,
-  ListPartitionReassignmentsResponse,
-} from '../protocol/messages/list-partition-reassignments.ts';
+import { checkAssignment, defaultDirectory } from './assignment.ts';
 import { placeReplicas, type UsableBroker } from './placement.ts';
 import type { ConfigSchema, CreateTopicPolicy } from './ports.ts';
 import {
@@ -45,6 +42,8 @@ type Assignments = readonly (readonly number[])[];
 function fail(code: (typeof Errors)[keyof typeof Errors], message?: string): never {
   throw new ProtocolError(code, message);
 }
+
+const TOO_MANY_PARTITIONS = `A request makes at most ${MAX_RECORDS_PER_USER_OP} partitions; ask for less at once.`;
 
 /** Topics and partitions: made, grown and deleted. */
 export class ReplicationControl {
@@ -99,7 +98,7 @@ export class ReplicationControl {
       const asked = topic.numPartitions === -1 ? this.#options.defaultNumPartitions() : topic.numPartitions;
       total += topic.assignments.length > 0 ? topic.assignments.length : Math.max(0, asked);
       if (total > MAX_RECORDS_PER_USER_OP) {
-        fail(Errors.POLICY_VIOLATION, 'Excessively large number of partitions per request.');
+        fail(Errors.POLICY_VIOLATION, TOO_MANY_PARTITIONS);
       }
     }
   }
@@ -176,7 +175,7 @@ export class ReplicationControl {
           `Found multiple manual partition assignments for partition ${partitionIndex}`,
         );
       }
-      this.#checkManual(brokerIds, replicationFactor);
+      checkAssignment(this.#state, brokerIds, replicationFactor);
       replicationFactor = brokerIds.length;
       this.#checkSomeActive(brokerIds, partitionIndex);
       byPartition.set(partitionIndex, brokerIds);
@@ -260,25 +259,6 @@ export class ReplicationControl {
     return usable;
   }
 
-  #checkManual(brokerIds: readonly number[], replicationFactor: number | undefined): void {
-    const invalid = (problem: string) =>
-      fail(Errors.INVALID_REPLICA_ASSIGNMENT, `The manual partition assignment ${problem}`);
-    if (brokerIds.length === 0) invalid('includes an empty replica list.');
-    let previous: number | undefined;
-    for (const id of [...brokerIds].sort((a, b) => a - b)) {
-      const broker = this.#state.image.brokers.get(id);
-      if (broker === undefined) invalid(`includes broker ${id}, but no such broker is registered.`);
-      if (id === previous) invalid(`includes the broker ${id} more than once.`);
-      previous = id;
-    }
-    if (replicationFactor !== undefined && replicationFactor !== brokerIds.length) {
-      invalid(
-        `includes a partition with ${brokerIds.length} replica(s), but this is not consistent with previous ` +
-          `partitions, which have ${replicationFactor} replica(s).`,
-      );
-    }
-  }
-
   #checkSomeActive(brokerIds: readonly number[], partitionIndex: number): void {
     if (brokerIds.some((id) => this.#state.isActive(id))) return;
     fail(
@@ -292,7 +272,7 @@ export class ReplicationControl {
     const isr = replicas.filter((broker) => this.#state.isActive(broker));
     const partition = {
       replicas,
-      directories: replicas.map((broker) => this.#defaultDirectory(broker)),
+      directories: replicas.map((broker) => defaultDirectory(this.#state, broker)),
       isr,
       removingReplicas: [],
       addingReplicas: [],
@@ -304,13 +284,6 @@ export class ReplicationControl {
       lastKnownElr: [],
     };
     return partitionRecord(topicId, id, partition, this.#state.image.metadataVersion);
-  }
-
-  /** A broker with one log dir has no choice; one with several assigns it itself (KIP-858). */
-  #defaultDirectory(brokerId: number): Uuid {
-    const directories = this.#state.image.brokers.get(brokerId)?.directories ?? [];
-    if (directories.length === 0) return MIGRATING_DIRECTORY;
-    return directories.length === 1 ? (directories[0] ?? UNASSIGNED_DIRECTORY) : UNASSIGNED_DIRECTORY;
   }
 
   deleteTopics(
@@ -411,42 +384,19 @@ export class ReplicationControl {
           'were specified.',
       );
     }
-    if (additional > room)
-      fail(Errors.POLICY_VIOLATION, 'Excessively large number of partitions per request.');
+    if (additional > room) fail(Errors.POLICY_VIOLATION, TOO_MANY_PARTITIONS);
     const replicationFactor = existing.partitions[0]?.replicas.length ?? 1;
     let assignments: Assignments;
     if (topic.assignments === null) {
       assignments = placeReplicas(this.#usableBrokers(), additional, replicationFactor, this.#options.random);
     } else {
       assignments = topic.assignments.map(({ brokerIds }, index) => {
-        this.#checkManual(brokerIds, replicationFactor);
+        checkAssignment(this.#state, brokerIds, replicationFactor);
         this.#checkSomeActive(brokerIds, old + index);
         return brokerIds;
       });
     }
     return assignments.map((replicas, index) => this.#newPartition(existing.id, old + index, replicas));
-  }
-
-  /** One node reassigns nothing, but a folder taken over may hold a reassignment that was under way. */
-  listPartitionReassignments(request: ListPartitionReassignmentsRequest): ListPartitionReassignmentsResponse {
-    const { image } = this.#state;
-    const asked =
-      request.topics?.map(({ name, partitionIndexes }) => ({
-        topic: image.topicsByName.get(name),
-        ids: partitionIndexes,
-      })) ?? Array.from(image.topicsById.values(), (topic) => ({ topic, ids: [...topic.partitions.keys()] }));
-    const topics: ListPartitionReassignmentsResponse['topics'][number][] = [];
-    for (const { topic, ids } of asked) {
-      const partitions = [];
-      for (const partitionIndex of ids) {
-        const one = topic?.partitions[partitionIndex];
-        if (one === undefined || one.addingReplicas.length + one.removingReplicas.length === 0) continue;
-        const { replicas, addingReplicas, removingReplicas } = one;
-        partitions.push({ partitionIndex, replicas, addingReplicas, removingReplicas });
-      }
-      if (topic !== undefined && partitions.length > 0) topics.push({ name: topic.name, partitions });
-    }
-    return { throttleTimeMs: 0, errorCode: Errors.NONE, errorMessage: null, topics };
   }
 }
 

@@ -32,7 +32,8 @@ export const MAX_RECORDS_PER_USER_OP = 10_000;
 /** Throws POLICY_VIOLATION where a request would write too many records: they are one batch, all or none. */
 export function checkRecordCount(count: number): void {
   if (count <= MAX_RECORDS_PER_USER_OP) return;
-  throw new ProtocolError(Errors.POLICY_VIOLATION, 'Unable to perform excessively large batch operation.');
+  const text = `The request needs ${count} metadata records, more than ${MAX_RECORDS_PER_USER_OP}; ask for less at once.`;
+  throw new ProtocolError(Errors.POLICY_VIOLATION, text);
 }
 
 /** Runs a step for one topic or resource: its ProtocolError becomes the entry's error, everything else goes up. */

@@ -3,11 +3,13 @@ import { aclRows } from './handlers/acls.ts';
 import { alterConfigsRow } from './handlers/alter-configs.ts';
 import { alterReplicaLogDirsRow } from './handlers/alter-replica-log-dirs.ts';
 import { deleteRecordsRow } from './handlers/delete-records.ts';
+import { describeClientQuotasRow } from './handlers/describe-client-quotas.ts';
 import { describeClusterRow } from './handlers/describe-cluster.ts';
 import { describeConfigsRow } from './handlers/describe-configs.ts';
 import { describeLogDirsRow } from './handlers/describe-log-dirs.ts';
 import { describeProducersRow } from './handlers/describe-producers.ts';
 import { describeTopicPartitionsRow } from './handlers/describe-topic-partitions.ts';
+import { describeUserScramCredentialsRow } from './handlers/describe-user-scram-credentials.ts';
 import { fetchRow } from './handlers/fetch.ts';
 import { findCoordinatorRow } from './handlers/find-coordinator.ts';
 import { forwardedRows } from './handlers/forwarded.ts';
@@ -40,6 +42,8 @@ export function brokerRows(services: HandlerServices): readonly ApiRow[] {
     describeTopicPartitionsRow(services),
     describeProducersRow(services),
     deleteRecordsRow(services),
+    describeClientQuotasRow(services),
+    describeUserScramCredentialsRow(services),
     ...aclRows(),
     ...forwardedRows(services),
   ];

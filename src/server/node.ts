@@ -41,6 +41,7 @@ import type { HandlerServices } from './services.ts';
 import { SocketServer } from './socket-server.ts';
 import { setStrayLogsAside } from './stray-logs.ts';
 import { TopicCreation } from './topic-creation.ts';
+import { UnenforcedMetadata } from './unenforced-metadata.ts';
 
 const LOCK_FILE = '.lock';
 /** How often the controller looks for brokers that were not heard of, and writes its no-op record, at least. */
@@ -290,6 +291,9 @@ export class BrokerNode {
     this.#dynamicConfig.onChange(Object.values(topicSynonyms), () => applier.updateTopics(this.image));
     applier.applyAll(this.image);
     this.#publisher.onDelta((delta, image) => applier.apply(delta, image));
+    const unenforced = new UnenforcedMetadata(this.#logger.child('UnenforcedMetadata'));
+    unenforced.look(this.image);
+    this.#publisher.onDelta((_delta, image) => unenforced.look(image));
     logs.startBackground();
     const [near, far] = memoryLinkPair(ports.turn);
     const channel = new ControllerChannel(near, this.#pool);

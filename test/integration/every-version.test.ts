@@ -2,8 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Broker, startBroker } from '../../src/index.ts';
 import { defaults } from '../../src/protocol/codec.ts';
 import { Errors } from '../../src/protocol/errors.ts';
+import * as alterClientQuotas from '../../src/protocol/messages/alter-client-quotas.ts';
 import * as alterConfigs from '../../src/protocol/messages/alter-configs.ts';
+import * as alterPartitionReassignments from '../../src/protocol/messages/alter-partition-reassignments.ts';
 import * as alterReplicaLogDirs from '../../src/protocol/messages/alter-replica-log-dirs.ts';
+import * as alterUserScramCredentials from '../../src/protocol/messages/alter-user-scram-credentials.ts';
 import { ApiVersionsRequest, ApiVersionsResponse } from '../../src/protocol/messages/api-versions.ts';
 import * as createAcls from '../../src/protocol/messages/create-acls.ts';
 import * as createPartitions from '../../src/protocol/messages/create-partitions.ts';
@@ -12,12 +15,15 @@ import * as deleteAcls from '../../src/protocol/messages/delete-acls.ts';
 import * as deleteRecords from '../../src/protocol/messages/delete-records.ts';
 import * as deleteTopics from '../../src/protocol/messages/delete-topics.ts';
 import * as describeAcls from '../../src/protocol/messages/describe-acls.ts';
+import * as describeClientQuotas from '../../src/protocol/messages/describe-client-quotas.ts';
 import * as describeCluster from '../../src/protocol/messages/describe-cluster.ts';
 import * as describeConfigs from '../../src/protocol/messages/describe-configs.ts';
 import * as describeLogDirs from '../../src/protocol/messages/describe-log-dirs.ts';
 import * as describeProducers from '../../src/protocol/messages/describe-producers.ts';
 import * as describeQuorum from '../../src/protocol/messages/describe-quorum.ts';
 import * as describeTopicPartitions from '../../src/protocol/messages/describe-topic-partitions.ts';
+import * as describeUserScramCredentials from '../../src/protocol/messages/describe-user-scram-credentials.ts';
+import * as electLeaders from '../../src/protocol/messages/elect-leaders.ts';
 import * as fetch from '../../src/protocol/messages/fetch.ts';
 import * as findCoordinator from '../../src/protocol/messages/find-coordinator.ts';
 import * as incrementalAlterConfigs from '../../src/protocol/messages/incremental-alter-configs.ts';
@@ -28,6 +34,7 @@ import * as listPartitionReassignments from '../../src/protocol/messages/list-pa
 import * as metadata from '../../src/protocol/messages/metadata.ts';
 import * as offsetForLeaderEpoch from '../../src/protocol/messages/offset-for-leader-epoch.ts';
 import * as produce from '../../src/protocol/messages/produce.ts';
+import * as unregisterBroker from '../../src/protocol/messages/unregister-broker.ts';
 import * as updateFeatures from '../../src/protocol/messages/update-features.ts';
 import type { MessageSchema } from '../../src/protocol/schema.ts';
 import { WireClient } from './wire-client.ts';
@@ -184,9 +191,58 @@ const probes: readonly Probe[] = [
     () => ({ dirs: [{ path: '/elsewhere', topics: [{ name: 'probed', partitions: [0] }] }] }),
     Errors.LOG_DIR_NOT_FOUND,
   ),
+  probe(
+    electLeaders.ElectLeadersRequest,
+    electLeaders.ElectLeadersResponse,
+    () => ({ topicPartitions: [{ topic: 'probed', partitions: [0] }], timeoutMs: 5000 }),
+    Errors.ELECTION_NOT_NEEDED,
+  ),
+  probe(
+    alterPartitionReassignments.AlterPartitionReassignmentsRequest,
+    alterPartitionReassignments.AlterPartitionReassignmentsResponse,
+    () => ({ topics: [{ name: 'probed', partitions: [{ partitionIndex: 0, replicas: [1] }] }] }),
+  ),
+  probe(
+    describeClientQuotas.DescribeClientQuotasRequest,
+    describeClientQuotas.DescribeClientQuotasResponse,
+    () => ({ components: [{ entityType: 'user', matchType: 2, match: null }] }),
+  ),
+  probe(alterClientQuotas.AlterClientQuotasRequest, alterClientQuotas.AlterClientQuotasResponse, () => ({
+    entries: [
+      {
+        entity: [{ entityType: 'user', entityName: 'probe' }],
+        ops: [{ key: 'producer_byte_rate', value: 1e6, remove: false }],
+      },
+    ],
+  })),
+  probe(
+    alterUserScramCredentials.AlterUserScramCredentialsRequest,
+    alterUserScramCredentials.AlterUserScramCredentialsResponse,
+    () => ({
+      upsertions: [
+        {
+          name: 'probe',
+          mechanism: 1,
+          iterations: 4096,
+          salt: Buffer.from('salt'),
+          saltedPassword: Buffer.alloc(32, 1),
+        },
+      ],
+    }),
+  ),
+  probe(
+    describeUserScramCredentials.DescribeUserScramCredentialsRequest,
+    describeUserScramCredentials.DescribeUserScramCredentialsResponse,
+  ),
   probe(describeProducers.DescribeProducersRequest, describeProducers.DescribeProducersResponse, () => ({
     topics: [{ name: 'probed', partitionIndexes: [0] }],
   })),
+  probe(
+    unregisterBroker.UnregisterBrokerRequest,
+    unregisterBroker.UnregisterBrokerResponse,
+    () => ({ brokerId: 77 }),
+    Errors.BROKER_ID_NOT_REGISTERED,
+  ),
   probe(listConfigResources.ListConfigResourcesRequest, listConfigResources.ListConfigResourcesResponse),
   probe(deleteTopics.DeleteTopicsRequest, deleteTopics.DeleteTopicsResponse, (version) =>
     version >= 6 ? { topics: [{ name: topic(6) }] } : { topicNames: [topic(version)], timeoutMs: 5000 },

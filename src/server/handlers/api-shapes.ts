@@ -1,9 +1,21 @@
 import { ZERO_UUID } from '../../base/uuid.ts';
-import type { ErrorCode } from '../../protocol/errors.ts';
+import { type ErrorCode, Errors } from '../../protocol/errors.ts';
 import {
   AllocateProducerIdsRequest,
   AllocateProducerIdsResponse,
 } from '../../protocol/messages/allocate-producer-ids.ts';
+import {
+  AlterClientQuotasRequest,
+  AlterClientQuotasResponse,
+} from '../../protocol/messages/alter-client-quotas.ts';
+import {
+  AlterPartitionReassignmentsRequest,
+  AlterPartitionReassignmentsResponse,
+} from '../../protocol/messages/alter-partition-reassignments.ts';
+import {
+  AlterUserScramCredentialsRequest,
+  AlterUserScramCredentialsResponse,
+} from '../../protocol/messages/alter-user-scram-credentials.ts';
 import { BrokerHeartbeatRequest, BrokerHeartbeatResponse } from '../../protocol/messages/broker-heartbeat.ts';
 import {
   BrokerRegistrationRequest,
@@ -16,10 +28,15 @@ import {
 import { CreateTopicsRequest, CreateTopicsResponse } from '../../protocol/messages/create-topics.ts';
 import { DeleteTopicsRequest, DeleteTopicsResponse } from '../../protocol/messages/delete-topics.ts';
 import { DescribeQuorumRequest, DescribeQuorumResponse } from '../../protocol/messages/describe-quorum.ts';
+import { ElectLeadersRequest, ElectLeadersResponse } from '../../protocol/messages/elect-leaders.ts';
 import {
   ListPartitionReassignmentsRequest,
   ListPartitionReassignmentsResponse,
 } from '../../protocol/messages/list-partition-reassignments.ts';
+import {
+  UnregisterBrokerRequest,
+  UnregisterBrokerResponse,
+} from '../../protocol/messages/unregister-broker.ts';
 import { UpdateFeaturesRequest, UpdateFeaturesResponse } from '../../protocol/messages/update-features.ts';
 import type { ApiShape } from '../api-row.ts';
 
@@ -90,6 +107,68 @@ export const listPartitionReassignmentsApi: ApiShape<
     errorMessage,
     topics: [],
   }),
+};
+
+export const alterPartitionReassignmentsApi: ApiShape<
+  AlterPartitionReassignmentsRequest,
+  AlterPartitionReassignmentsResponse
+> = {
+  request: AlterPartitionReassignmentsRequest,
+  response: AlterPartitionReassignmentsResponse,
+  failure: (request, errorCode, errorMessage) => ({
+    throttleTimeMs: 0,
+    allowReplicationFactorChange: true,
+    errorCode,
+    errorMessage,
+    responses: request.topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode, errorMessage })),
+    })),
+  }),
+};
+
+export const electLeadersApi: ApiShape<ElectLeadersRequest, ElectLeadersResponse> = {
+  request: ElectLeadersRequest,
+  response: ElectLeadersResponse,
+  failure: (request, errorCode, errorMessage, version) => ({
+    throttleTimeMs: 0,
+    errorCode: version >= 1 ? errorCode : Errors.NONE,
+    replicaElectionResults: (request.topicPartitions ?? []).map(({ topic, partitions }) => ({
+      topic,
+      partitionResult: partitions.map((partitionId) => ({ partitionId, errorCode, errorMessage })),
+    })),
+  }),
+};
+
+export const alterClientQuotasApi: ApiShape<AlterClientQuotasRequest, AlterClientQuotasResponse> = {
+  request: AlterClientQuotasRequest,
+  response: AlterClientQuotasResponse,
+  failure: (request, errorCode, errorMessage) => ({
+    throttleTimeMs: 0,
+    entries: request.entries.map(({ entity }) => ({ errorCode, errorMessage, entity })),
+  }),
+};
+
+export const alterUserScramCredentialsApi: ApiShape<
+  AlterUserScramCredentialsRequest,
+  AlterUserScramCredentialsResponse
+> = {
+  request: AlterUserScramCredentialsRequest,
+  response: AlterUserScramCredentialsResponse,
+  failure: ({ deletions, upsertions }, errorCode, errorMessage) => ({
+    throttleTimeMs: 0,
+    results: [...new Set([...deletions, ...upsertions].map(({ name }) => name))].map((user) => ({
+      user,
+      errorCode,
+      errorMessage,
+    })),
+  }),
+};
+
+export const unregisterBrokerApi: ApiShape<UnregisterBrokerRequest, UnregisterBrokerResponse> = {
+  request: UnregisterBrokerRequest,
+  response: UnregisterBrokerResponse,
+  failure: (_request, errorCode, errorMessage) => ({ throttleTimeMs: 0, errorCode, errorMessage }),
 };
 
 export const describeQuorumApi: ApiShape<DescribeQuorumRequest, DescribeQuorumResponse> = {

@@ -7,13 +7,18 @@ import { type ApiRow, type ApiShape, staged } from '../api-row.ts';
 import { alterConfigsShape } from './alter-configs.ts';
 import {
   allocateProducerIdsApi,
+  alterClientQuotasApi,
+  alterPartitionReassignmentsApi,
+  alterUserScramCredentialsApi,
   brokerHeartbeatApi,
   brokerRegistrationApi,
   createPartitionsApi,
   createTopicsApi,
   deleteTopicsApi,
   describeQuorumApi,
+  electLeadersApi,
   listPartitionReassignmentsApi,
+  unregisterBrokerApi,
   updateFeaturesApi,
 } from './api-shapes.ts';
 import { incrementalAlterConfigsShape } from './incremental-alter-configs.ts';
@@ -54,6 +59,17 @@ export function controllerRows(controller: QuorumController, clock: Clock): read
       controller.incrementalAlterConfigs(request, context, done),
     ),
     row(updateFeaturesApi, (request, context, done) => controller.updateFeatures(request, context, done)),
+    row(electLeadersApi, (request, context, done) => controller.electLeaders(request, context, done)),
+    row(alterPartitionReassignmentsApi, (request, context, done) =>
+      controller.alterPartitionReassignments(request, context, done),
+    ),
+    row(alterClientQuotasApi, (request, context, done) =>
+      controller.alterClientQuotas(request, context, done),
+    ),
+    row(alterUserScramCredentialsApi, (request, context, done) =>
+      controller.alterUserScramCredentials(request, context, done),
+    ),
+    row(unregisterBrokerApi, (request, context, done) => controller.unregisterBroker(request, context, done)),
     row(listPartitionReassignmentsApi, (request, context, done) =>
       controller.listPartitionReassignments(request, context, done),
     ),

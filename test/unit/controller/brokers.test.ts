@@ -197,9 +197,9 @@ test('blocks of producer ids never overlap, also after a restart', async () => {
 });
 
 test('an unregistered broker is gone', async () => {
-  await cluster.ok(cluster.controller.unregisterBroker, 1);
+  await cluster.ok(cluster.controller.unregisterBroker, { brokerId: 1 });
   expect(cluster.publisher.image.brokers.size).toBe(0);
-  await expect(cluster.ok(cluster.controller.unregisterBroker, 1)).rejects.toMatchObject({
+  await expect(cluster.ok(cluster.controller.unregisterBroker, { brokerId: 1 })).rejects.toMatchObject({
     code: Errors.BROKER_ID_NOT_REGISTERED,
   });
 });
