@@ -11,17 +11,24 @@ const TOOLS = 'org.apache.kafka.tools';
 
 /** The class behind each of Kafka's scripts. */
 const classes = {
+  'kafka-acls': `${TOOLS}.AclCommand`,
   'kafka-broker-api-versions': `${TOOLS}.BrokerApiVersionsCommand`,
+  'kafka-client-metrics': `${TOOLS}.ClientMetricsCommand`,
+  'kafka-cluster': `${TOOLS}.ClusterTool`,
   'kafka-configs': 'kafka.admin.ConfigCommand',
   'kafka-console-consumer': `${TOOLS}.consumer.ConsoleConsumer`,
   'kafka-console-producer': `${TOOLS}.ConsoleProducer`,
+  'kafka-delete-records': `${TOOLS}.DeleteRecordsCommand`,
   'kafka-dump-log': `${TOOLS}.DumpLogSegments`,
   'kafka-features': `${TOOLS}.FeatureCommand`,
   'kafka-get-offsets': `${TOOLS}.GetOffsetShell`,
+  'kafka-leader-election': `${TOOLS}.LeaderElectionCommand`,
   'kafka-log-dirs': `${TOOLS}.LogDirsCommand`,
   'kafka-metadata-quorum': `${TOOLS}.MetadataQuorumCommand`,
   'kafka-producer-perf-test': `${TOOLS}.ProducerPerformance`,
+  'kafka-reassign-partitions': `${TOOLS}.reassign.ReassignPartitionsCommand`,
   'kafka-topics': `${TOOLS}.TopicCommand`,
+  'kafka-transactions': `${TOOLS}.TransactionsCommand`,
 } as const;
 
 export type ToolName = keyof typeof classes;
