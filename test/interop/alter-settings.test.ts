@@ -125,15 +125,98 @@ const CHANGES: readonly (readonly [resource: string, ...Change[]])[] = [
   ['01', ['log.index.interval.bytes', '5000']],
 ];
 
+/** Partitions of broker 1, of which 5,000 do not fit into one setting. */
+function replicas(from: number, count: number): string {
+  return Array.from({ length: count }, (_, at) => `${from + at}:1`).join(',');
+}
+
+/** Changes of one topic's own settings. */
+const TOPIC_CHANGES: readonly (readonly Change[])[] = [
+  [['no.such.setting', '1']],
+  [['log.retention.ms', '1']],
+  [['retention.ms', 'never']],
+  [['retention.ms', '-2']],
+  [['retention.ms', '9223372036854775807']],
+  [['retention.ms', '9223372036854775808']],
+  [
+    ['retention.ms', '-1'],
+    ['retention.bytes', '-7'],
+  ],
+  [
+    ['min.compaction.lag.ms', '10'],
+    ['max.compaction.lag.ms', '5'],
+  ],
+  [
+    ['local.retention.ms', '9000'],
+    ['retention.ms', '8000'],
+  ],
+  [
+    ['local.retention.bytes', '9000'],
+    ['retention.bytes', '8000'],
+  ],
+  [['remote.storage.enable', 'true']],
+  [['remote.log.copy.disable', 'true']],
+  [['remote.log.delete.on.disable', 'true']],
+  [['segment.bytes', '14']],
+  [['segment.bytes', '1048576']],
+  [['internal.segment.bytes', '1000']],
+  [['segment.ms', '0']],
+  [['segment.jitter.ms', '-1']],
+  [['segment.index.bytes', '3']],
+  [['cleanup.policy', 'shred']],
+  [['cleanup.policy', 'compact', APPEND]],
+  [['cleanup.policy', 'compact,delete', SUBTRACT]],
+  [['cleanup.policy', 'compact,delete,compact']],
+  [['cleanup.policy', '']],
+  [['cleanup.policy', ',']],
+  [['compression.type', 'none']],
+  [['compression.type', 'zstd']],
+  [['compression.gzip.level', '0']],
+  [['compression.lz4.level', '18']],
+  [['compression.zstd.level', '-131073']],
+  [['max.message.bytes', '-1']],
+  [['max.message.bytes', ' 77 ']],
+  [['max.message.bytes', '1', APPEND]],
+  [['message.timestamp.type', 'createtime']],
+  [['message.timestamp.after.max.ms', '-1']],
+  [['min.cleanable.dirty.ratio', '1.1']],
+  [['min.cleanable.dirty.ratio', '.25']],
+  [['min.insync.replicas', '0']],
+  [['preallocate', 'yes']],
+  [['preallocate', 'TRUE']],
+  [['flush.ms', '']],
+  [['leader.replication.throttled.replicas', '0:1']],
+  [['leader.replication.throttled.replicas', '1:1', APPEND]],
+  [['leader.replication.throttled.replicas', 'x']],
+  [['follower.replication.throttled.replicas', '*']],
+  [['unclean.leader.election.enable', 'true']],
+  [['flush.messages', null]],
+  [['flush.messages', null, DELETE]],
+  [['never.was', null, DELETE]],
+  [['flush.messages', '5', 7]],
+  [
+    ['flush.messages', '5'],
+    ['flush.messages', '6'],
+  ],
+  [['flush.messages', 'x'.repeat(32_000)]],
+  [['leader.replication.throttled.replicas', replicas(0, 4000)]],
+  [['leader.replication.throttled.replicas', replicas(4000, 2000), APPEND]],
+];
+
 const entity = (resourceType: number, resourceName: string) => ({ resourceType, resourceName });
 
-async function alter(client: WireClient, resourceName: string, changes: readonly Change[]): Promise<string> {
+async function alter(
+  client: WireClient,
+  type: number,
+  resourceName: string,
+  changes: readonly Change[],
+): Promise<string> {
   const configs = changes.map(([name, value, configOperation = SET]) => ({
     name,
     value,
     configOperation: configOperation ?? 0,
   }));
-  const body = { resources: [{ ...entity(BROKER, resourceName), configs }], validateOnly: false };
+  const body = { resources: [{ ...entity(type, resourceName), configs }], validateOnly: false };
   const answer = await client.request(
     IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
@@ -153,6 +236,11 @@ async function replace(
   const answer = await client.request(AlterConfigsRequest, AlterConfigsResponse, 2, body);
   return answer.responses.map(({ errorCode, errorMessage }) => `${errorCode} ${errorMessage}`).join('; ');
 }
+
+const shown = (changes: readonly Change[]): string =>
+  changes
+    .map(([key, value, operation = 0]) => `${key}${SIGNS[operation] ?? '?'}${value?.slice(0, 40)}`)
+    .join(' ');
 
 /** Kafka names several settings in the order of a hash table. */
 const sortedLists = (said: string): string =>
@@ -211,13 +299,20 @@ async function observe(target: Target): Promise<Observations> {
   await describe('a topic without a name', TOPIC, '');
   await describe('an unknown type', 3, 'x');
   for (const [at, [name, ...changes]] of CHANGES.entries()) {
-    const said = changes.map(([key, value, operation = 0]) => `${key}${SIGNS[operation] ?? '?'}${value}`);
-    const step = `change ${at + 1} of ${name === '' ? 'all' : name}: ${said.join(' ')}`;
-    seen[step] = calm(sortedLists(await alter(client, name, changes)));
+    const step = `change ${at + 1} of ${name === '' ? 'all' : name}: ${shown(changes)}`;
+    seen[step] = calm(sortedLists(await alter(client, BROKER, name, changes)));
     // Apache's broker learns of its own new settings a little later, and checks the next change against them.
     if (seen[step] === '0 null' || seen[step] === '0 ') await sleep(60);
   }
+  for (const [at, changes] of TOPIC_CHANGES.entries()) {
+    const step = `change ${at + 1} of a topic: ${shown(changes)}`;
+    seen[step] = calm(await alter(client, TOPIC, 'tuned', changes));
+  }
+  for (const name of ['never-was', '', 'a/b']) {
+    seen[`change of the topic "${name}"`] = await alter(client, TOPIC, name, [['flush.ms', '5']]);
+  }
   await sleep(500);
+  await describe('a changed topic', TOPIC, 'tuned');
   await describe('the broker after the changes', BROKER, '1');
   await describe('all brokers after the changes', BROKER, '');
   await describe('a topic after the changes', TOPIC, 'plain');

@@ -37,7 +37,7 @@ async function observe(target: Target): Promise<Observations> {
     seen[name] = JSON.parse(JSON.stringify(reduce(await outcome(call)) ?? null));
   };
   try {
-    await adminSteps(admin, step);
+    await adminSteps(admin, target.dataDir, step);
     await producerSteps(kafka, target, step);
     await step('offsets after writing', () => admin.fetchTopicOffsets('plain'), sortedBy('partition'));
     await step(
@@ -102,7 +102,7 @@ const configsOf = (value: unknown): unknown => {
       }));
 };
 
-async function adminSteps(admin: ReturnType<Kafka['admin']>, step: Step): Promise<void> {
+async function adminSteps(admin: ReturnType<Kafka['admin']>, dataDir: string, step: Step): Promise<void> {
   const { TOPIC, BROKER } = ConfigResourceTypes;
   await step(
     'describeCluster',
@@ -194,6 +194,11 @@ async function adminSteps(admin: ReturnType<Kafka['admin']>, step: Step): Promis
     'describeConfigs of some broker settings',
     () => describe('1', BROKER, ['log.retention.hours', 'num.partitions', 'message.max.bytes', 'node.id']),
     configsOf,
+  );
+  await step(
+    'describeConfigs of the broker',
+    () => describe('1', BROKER),
+    (v) => configsOf(JSON.parse(JSON.stringify(v).replaceAll(dataDir, '<data>'))),
   );
   const alter = (configEntries: { name: string; value: string }[]) =>
     admin.alterConfigs({
