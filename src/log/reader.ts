@@ -67,6 +67,7 @@ export class LogReader {
         const read = this.#readTail(segment, startOffset, maxBytes, options);
         if (read !== undefined) return read;
       }
+      if (options.cachedOnly === true) return emptyRead(startOffset);
       const hint = this.#hintFor(segment, startOffset);
       const position = hint >= 0 ? hint : segment.offsets.positionFor(startOffset);
       const slack = hint >= 0 ? 0 : FIRST_READ_BYTES;

@@ -78,6 +78,8 @@ export interface ReadOptions {
   readonly minOneMessage: boolean;
   /** No batch that reaches this offset is returned: high watermark, last stable offset or log end. */
   readonly upTo: number;
+  /** Only what takes no more memory is returned: the cached tail. Nothing where the offset lies before it. */
+  readonly cachedOnly?: boolean;
 }
 
 /** A producer as DescribeProducers shows it. */

@@ -25,7 +25,7 @@ export class FetchReader {
   readonly #finder: PartitionFinder;
   readonly #room: () => number;
 
-  /** `room` is how many bytes a fetch may read now; 0 where there is no memory for a single batch. */
+  /** `room` is how many bytes a fetch may take memory for now; 0: it reads only what is held anyway. */
   constructor(finder: PartitionFinder, room: () => number) {
     this.#finder = finder;
     this.#room = room;
@@ -48,7 +48,8 @@ class Pass {
   #at = 0;
   #bytes = 0;
   #left: number;
-  #minOneMessage: boolean;
+  #minOneMessage = true;
+  readonly #cachedOnly: boolean;
   #urgent = false;
 
   constructor(
@@ -62,8 +63,8 @@ class Pass {
     this.#params = params;
     this.#targets = targets;
     this.#done = done;
-    this.#left = Math.min(params.maxBytes, room);
-    this.#minOneMessage = room > 0;
+    this.#cachedOnly = room === 0;
+    this.#left = this.#cachedOnly ? params.maxBytes : Math.min(params.maxBytes, room);
   }
 
   run(): void {
@@ -107,6 +108,7 @@ class Pass {
     else if (isolation === 'last_stable') upTo = lastStableOffset;
     const result = log.read(target.fetchOffset, Math.min(target.maxBytes, this.#left), {
       minOneMessage: this.#minOneMessage,
+      cachedOnly: this.#cachedOnly,
       upTo,
     });
     const take = (read: LogRead): void => {

@@ -29,7 +29,7 @@ export interface ReplicaManagerOptions {
   readonly timers: Timers;
   readonly turn: Turn;
   readonly logger: Logger;
-  /** Bytes that one fetch may read now; 0 where there is no memory for a single batch. Unbounded where not given. */
+  /** Bytes that one fetch may take memory for now; 0: it reads only what is held anyway. No bound where not given. */
   readonly fetchRoom?: () => number;
 }
 

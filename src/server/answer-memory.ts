@@ -14,7 +14,7 @@ export class AnswerMemory {
     return this.#bytes() >= ANSWER_BYTES_PRESSED;
   }
 
-  /** Most bytes that one fetch may read now. 0: not even one batch; it waits as if there were nothing to read. */
+  /** Most bytes that one fetch may take memory for now. 0: it reads what is in memory anyway. */
   fetchRoom(): number {
     const bytes = this.#bytes();
     if (bytes >= ANSWER_BYTES_MAX) return 0;

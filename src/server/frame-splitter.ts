@@ -281,7 +281,7 @@ export class FrameSplitter extends PartialFrame {
     // What was promised already comes before what it would get anew.
     const promised = Math.min(this.#size, this.chargedBytes);
     const wanted = promised >= have ? promised : capacityFor(this.#size, have);
-    const bytes = memory.admit(this, wanted) ? wanted : have;
+    const bytes = memory.admit(this, wanted, wanted === this.#size) ? wanted : have;
     this.#partial = memory.grow(this, this.#partial, bytes);
     return this.#partial;
   }
@@ -291,7 +291,7 @@ export class FrameSplitter extends PartialFrame {
     if (partial.length <= UNQUEUED_FRAME_BYTES_MAX) return;
     const wanted = capacityFor(this.#size, this.arrivedBytes + 1);
     const { memory } = this.#slabs;
-    if (memory.admit(this, wanted)) this.#partial = memory.grow(this, partial, wanted);
+    if (memory.admit(this, wanted, wanted === this.#size)) this.#partial = memory.grow(this, partial, wanted);
   }
 
   #complete(partial: Buffer): void {

@@ -52,13 +52,13 @@ export const REQUESTS_IN_FLIGHT_MAX = 128;
 export const QUEUED_ANSWER_BYTES_MAX = 1024 * 1024;
 
 /** Memory of a node for answers that are not yet with their peers; a fetch reads no more than what is left of it. */
-export const ANSWER_BYTES_PRESSED = 64 * 1024 * 1024;
+export const ANSWER_BYTES_PRESSED = 48 * 1024 * 1024;
 
 /** Where more than {@link ANSWER_BYTES_PRESSED} is in use, a fetch still gets so much, or its first batch. */
 export const FETCH_ROOM_MIN = 64 * 1024;
 
-/** Beyond it fetches get nothing and wait as at the end of the log. */
-export const ANSWER_BYTES_MAX = 96 * 1024 * 1024;
+/** Beyond it fetches read what the broker holds in memory anyway; others wait as at the end of the log. */
+export const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
  * While {@link ANSWER_BYTES_PRESSED} is in use, a peer must take so many bytes in {@link ANSWER_PACE_MS}, or a 64th of

@@ -53,7 +53,8 @@ export interface RequestMemoryOptions {
 /**
  * The memory of one node for requests, from their first byte until they are handled. Frames up to
  * {@link UNQUEUED_FRAME_BYTES_MAX} live on a share that is kept for them. Larger ones are admitted: where the rest is
- * used up they wait, unread, in the order of their arrival, those that hold memory already first. The oldest of these
+ * used up they wait, unread, in the order of their arrival: those that hold memory already first, then by turns those
+ * that need no more than what they are given at first, and those that do. The oldest that holds memory
  * may grow to its end whatever the others hold, once none is being handled, so that one is always under way. While frames wait, all must keep a pace.
  */
 export class RequestMemory {
@@ -70,8 +71,11 @@ export class RequestMemory {
   #waitingBytes = 0;
   /** Incomplete frames that hold large memory, oldest first. */
   readonly #admitted = new Set<PartialFrame>();
-  /** Incomplete frames that want their first large memory, oldest first. */
-  readonly #newcomers = new Set<PartialFrame>();
+  /** Incomplete frames that want their first large memory, oldest first: those to which it is all they need. */
+  readonly #wholes = new Set<PartialFrame>();
+  /** The others. */
+  readonly #parts = new Set<PartialFrame>();
+  #isPartNext = false;
   /** Of the admitted. */
   #growers = 0;
   #first: PartialFrame | undefined;
@@ -123,22 +127,26 @@ export class RequestMemory {
     this.#sweep ??= this.#options.ports.timers.after(FRAME_SWEEP_MS, this.#onSweep);
   }
 
-  /** Whether a frame may hold `bytes` in all; where not it waits until {@link PartialFrame.granted}, or expires. */
-  admit(frame: PartialFrame, bytes: number): boolean {
+  /**
+   * Whether a frame may hold `bytes` in all; where not it waits until {@link PartialFrame.granted}, or expires. `isAll`:
+   * it needs no more.
+   */
+  admit(frame: PartialFrame, bytes: number, isAll: boolean): boolean {
     if (this.#options === undefined || bytes <= UNQUEUED_FRAME_BYTES_MAX || frame.chargedBytes >= bytes) {
       return true;
     }
     if (frame.wantedBytes > 0) return false;
     const isNew = !this.#admitted.has(frame);
-    const queued = isNew ? this.#growers + this.#newcomers.size : 0;
+    const queued = isNew ? this.#growers + this.#wholes.size + this.#parts.size : 0;
     if (queued === 0 && this.#fits(frame, bytes)) {
       this.#admitted.add(frame);
       return true;
     }
     frame.wantedBytes = bytes;
     frame.markMs = -1;
-    if (isNew) this.#newcomers.add(frame);
-    else this.#growers += 1;
+    if (!isNew) this.#growers += 1;
+    else if (isAll) this.#wholes.add(frame);
+    else this.#parts.add(frame);
     return false;
   }
 
@@ -202,14 +210,10 @@ export class RequestMemory {
 
   #fits(frame: PartialFrame, bytes: number): boolean {
     // Where complete ones hold memory, it is worth waiting for it.
-    if (this.#completeBytes === 0 && (this.#admitted.size === 0 || this.#oldest() === frame)) return true;
+    if (this.#completeBytes === 0 && (this.#admitted.size === 0 || oldestOf(this.#admitted) === frame))
+      return true;
     const held = frame.chargedBytes > UNQUEUED_FRAME_BYTES_MAX ? frame.chargedBytes : 0;
     return this.#largeBytes - held + bytes <= this.#bytesMax() - this.#reservedBytes();
-  }
-
-  #oldest(): PartialFrame | undefined {
-    for (const frame of this.#admitted) return frame;
-    return undefined;
   }
 
   #checkSmall(frame: PartialFrame, bytes: number): void {
@@ -232,7 +236,7 @@ export class RequestMemory {
     else this.#smallBytes -= before;
     if (bytes > UNQUEUED_FRAME_BYTES_MAX) this.#largeBytes += bytes;
     else this.#smallBytes += bytes;
-    if (this.#newcomers.has(frame)) this.#waitingBytes += bytes - before;
+    if (this.#wholes.has(frame) || this.#parts.has(frame)) this.#waitingBytes += bytes - before;
     frame.chargedBytes = bytes;
   }
 
@@ -245,13 +249,20 @@ export class RequestMemory {
         this.#grantOne(frame);
       }
     }
-    for (const frame of this.#newcomers) {
+    for (let frame = this.#nextNewcomer(); frame !== undefined; frame = this.#nextNewcomer()) {
       if (!this.#fits(frame, frame.wantedBytes)) return;
+      this.#isPartNext = !this.#isPartNext;
       this.#waitingBytes -= frame.chargedBytes;
-      this.#newcomers.delete(frame);
+      this.#wholes.delete(frame);
+      this.#parts.delete(frame);
       this.#admitted.add(frame);
       this.#grantOne(frame);
     }
+  }
+
+  #nextNewcomer(): PartialFrame | undefined {
+    const [first, second] = this.#isPartNext ? [this.#parts, this.#wholes] : [this.#wholes, this.#parts];
+    return oldestOf(first) ?? oldestOf(second);
   }
 
   /** Promises the memory: until it is taken it is charged in place of what is held now. */
@@ -272,7 +283,7 @@ export class RequestMemory {
     frame.nextFrame = undefined;
     if (frame.wantedBytes === 0) return;
     frame.wantedBytes = 0;
-    if (this.#newcomers.delete(frame)) this.#waitingBytes -= frame.chargedBytes;
+    if (this.#wholes.delete(frame) || this.#parts.delete(frame)) this.#waitingBytes -= frame.chargedBytes;
     else this.#growers -= 1;
   }
 
@@ -280,7 +291,7 @@ export class RequestMemory {
     const options = this.#options;
     assert(options !== undefined, 'only what is bounded is watched');
     const nowMs = options.ports.clock.monotonicMs();
-    const isPressed = this.#growers > 0 || this.#newcomers.size > 0 || this.isSmallFull;
+    const isPressed = this.#growers > 0 || this.#wholes.size > 0 || this.#parts.size > 0 || this.isSmallFull;
     for (let frame = this.#first; frame !== undefined; ) {
       const next: PartialFrame | undefined = frame.nextFrame;
       const reason = verdict(frame, nowMs, isPressed);
@@ -290,6 +301,11 @@ export class RequestMemory {
     this.#sweep =
       this.#first === undefined ? undefined : options.ports.timers.after(FRAME_SWEEP_MS, this.#onSweep);
   };
+}
+
+function oldestOf(frames: ReadonlySet<PartialFrame>): PartialFrame | undefined {
+  for (const frame of frames) return frame;
+  return undefined;
 }
 
 /** Why a frame must go, if it must. */

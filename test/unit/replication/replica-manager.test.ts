@@ -25,7 +25,7 @@ const random = {
   },
 };
 
-function world() {
+function world(fetchRoom?: () => number) {
   const turn = new ManualTurn();
   const time = new ManualTime();
   const config = BrokerConfig.parse({ profile: 'dev' });
@@ -43,6 +43,7 @@ function world() {
     timers: time,
     turn,
     logger: silentLogger,
+    ...(fetchRoom === undefined ? {} : { fetchRoom }),
   });
   const lead = (topic: string, partition = 0, state = LED, overrides = new Map<string, string>()): Uuid => {
     const id = randomUuid(random);
@@ -305,6 +306,26 @@ describe('fetch', () => {
     w.turn.drain();
     expect(waiting.fetched!.map(({ sizeInBytes }) => sizeInBytes)).toEqual([size * 2, size]);
     expect(capped.fetched).toBeUndefined();
+  });
+
+  it('reads no more than there is memory for, and what is in memory anyway where there is none', () => {
+    const state = { room: 0 };
+    const w = world(() => state.room);
+    w.lead('t');
+    // Large batches go to the file at once, the last one stays cached.
+    for (const valueBytes of [100_000, 100_000, 10]) {
+      produce(w, 1, 't', batch(1, valueBytes));
+      w.turn.drain();
+    }
+    const sizeAt = (fetchOffset: number) =>
+      fetch(w, [{ ...target(), fetchOffset }], { maxWaitMs: 0, maxBytes: 1_000_000 }).fetched![0]!
+        .sizeInBytes;
+    expect(sizeAt(0)).toBe(0);
+    expect(sizeAt(2)).toBe(batch(1, 10).length);
+    state.room = 64 * 1024;
+    expect(sizeAt(0)).toBe(batch(1, 100_000).length);
+    state.room = 1_000_000;
+    expect(sizeAt(0)).toBeGreaterThan(200_000);
   });
 
   it('returns the first batch even above every limit, and only that one (KIP-74)', () => {

@@ -252,15 +252,17 @@ describe('RequestMemory', () => {
 
   it('wants a pace while others wait, so that stalled frames make room within seconds', () => {
     const { time, peer, peers, settle, end } = world();
-    for (let i = 0; i < 80; i++) {
+    for (let i = 0; i < 500; i++) {
       const one = peer();
       one.announce(90 * MIB);
       one.sendBytes(MIB);
     }
     const [trickling] = peers;
+    // Others of their kind came before it.
+    expect(peers.filter(({ splitter }) => splitter.isWaiting).length).toBeGreaterThan(20);
     const late = peer();
-    late.announce(2 * MIB);
-    late.sendBytes(2 * MIB);
+    late.announce(MIB);
+    late.sendBytes(MIB);
     for (let ms = 0; ms < 3 * FRAME_PACE_MS && late.frames.length === 0; ms += 500) {
       time.advance(500);
       trickling!.sendBytes(1);
