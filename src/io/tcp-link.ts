@@ -5,8 +5,8 @@ import { networkError } from './network-error.ts';
 /** Larger reads are slower: sender and receiver stop overlapping. */
 const READ_MAX_BYTES = 64 * 1024;
 /**
- * The first read after a short one: what a peer sends before anybody could look at it takes no more memory. Most
- * requests fit; a read that fills it is followed by larger ones.
+ * Reads of a new connection: what a peer sends before anybody could look at it takes no more memory. From the first one
+ * that is filled on they are larger.
  */
 export const READ_FIRST_BYTES = 16 * 1024;
 /** What is queued beyond it leaves at once, while it is in the caches of the processor. */
@@ -55,7 +55,7 @@ export class TcpLink implements Link {
   #givenBytes = 0;
   #wantsDrain = false;
   #paused = false;
-  /** The last read was a large one. */
+  /** A read has filled {@link READ_FIRST_BYTES}. */
   #readsLong = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #reason: Error | undefined;
@@ -79,7 +79,7 @@ export class TcpLink implements Link {
   /** For the `onread` option of a socket: `count` bytes have landed in the buffer. */
   readonly bytesRead = (count: number, buffer: Uint8Array): boolean => {
     if (this.#state !== 'open') return true;
-    this.#readsLong = count >= READ_FIRST_BYTES;
+    if (count >= READ_FIRST_BYTES) this.#readsLong = true;
     this.onBytes(count === buffer.length ? buffer : buffer.subarray(0, count));
     if (this.#share.poison && buffer.buffer === this.#share.scratch.buffer) {
       this.#share.scratch.fill(POISON, 0, count);

@@ -68,7 +68,7 @@ export class TcpNetwork implements Network, LinkShare {
   }
 
   listen(at: Endpoint, accept: (link: Link) => void): Promise<Listener> {
-    const where = `${at.host === '' ? '*' : at.host}:${at.port}`;
+    let where = `${at.host === '' ? '*' : at.host}:${at.port}`;
     const server = createServer({
       allowHalfOpen: true,
       pauseOnConnect: this.#onread,
@@ -95,7 +95,9 @@ export class TcpNetwork implements Network, LinkShare {
       server.listen({ ...host, port: at.port, backlog: BACKLOG }, () => {
         server.off('error', refused);
         server.on('error', (error) => this.#cannotAccept(networkError(error, `accept on ${where}`).message));
-        resolve(new TcpListener(server, this.#turn));
+        const listener = new TcpListener(server, this.#turn);
+        where = `${listener.endpoint.host}:${listener.endpoint.port}`;
+        resolve(listener);
       });
     });
   }
