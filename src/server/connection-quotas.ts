@@ -116,6 +116,14 @@ export class ConnectionQuotas {
   }
 }
 
+/** The settings that {@link connectionLimitsOf} reads. */
+export const CONNECTION_LIMIT_SETTINGS = [
+  'max.connections',
+  'max.connections.per.ip',
+  'max.connections.per.ip.overrides',
+  'max.connection.creation.rate',
+] as const;
+
 /** The limits that the settings give, dynamic ones included. */
 export function connectionLimitsOf(config: () => BrokerConfig): ConnectionLimits {
   let overridesText = '';

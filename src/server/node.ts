@@ -24,7 +24,7 @@ import { brokerRows } from './api-table.ts';
 import { BrokerLifecycle } from './broker-lifecycle.ts';
 import { BrokerMetadata } from './broker-metadata.ts';
 import { readCleanShutdown } from './clean-shutdown.ts';
-import { connectionLimitsOf } from './connection-quotas.ts';
+import { CONNECTION_LIMIT_SETTINGS, connectionLimitsOf } from './connection-quotas.ts';
 import { ControllerChannel } from './controller-channel.ts';
 import { Dispatcher } from './dispatch.ts';
 import { makeDirDurably } from './durable-dirs.ts';
@@ -289,6 +289,7 @@ export class BrokerNode {
       config: this.#dynamicConfig,
     });
     this.#dynamicConfig.onChange(Object.values(topicSynonyms), () => applier.updateTopics(this.image));
+    this.#dynamicConfig.onChange(CONNECTION_LIMIT_SETTINGS, () => this.#server?.limitsChanged());
     applier.applyAll(this.image);
     this.#publisher.onDelta((delta, image) => applier.apply(delta, image));
     const unenforced = new UnenforcedMetadata(this.#logger.child('UnenforcedMetadata'));
