@@ -32,8 +32,6 @@ interface RowBase<Request, Response> extends ApiShape<Request, Response> {
    * that what they answer includes what was appended before them.
    */
   readonly appends?: boolean;
-  /** The newest version served, where that is not the schema's newest. */
-  readonly versionMax?: number;
 }
 
 /** Answered before the next request of its connection starts, as Apache Kafka does with all. */
@@ -59,7 +57,10 @@ export interface ApiRow {
   readonly concurrency: number | undefined;
   readonly appends: boolean;
   readonly versionMin: number;
+  /** The newest released version. */
   readonly versionMax: number;
+  /** A version above that, which Kafka has not released yet: served where `unstable.api.versions.enable` is set. */
+  readonly versionUnstable: number | undefined;
   decodeRequest(version: number, bytes: Uint8Array, at: number): unknown;
   handle(call: Call, request: unknown): unknown;
   failure(request: unknown, code: ErrorCode, message: string | null, version: number): unknown;
@@ -89,7 +90,8 @@ function apiRow<Request, Response>(
     concurrency: row.concurrency,
     appends: row.appends ?? false,
     versionMin: request.firstVersion,
-    versionMax: row.versionMax ?? request.lastVersion,
+    versionMax: request.latestVersionUnstable ? request.lastVersion - 1 : request.lastVersion,
+    versionUnstable: request.latestVersionUnstable ? request.lastVersion : undefined,
     decodeRequest: (version, bytes, at) => decode(request, version, bytes, at),
     handle: (call, decoded) => handle(call as Call<Response>, decoded as Request),
     failure: (decoded, code, message, version) => row.failure(decoded as Request, code, message, version),

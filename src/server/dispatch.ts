@@ -17,6 +17,8 @@ export interface BugCounter {
 
 export interface DispatcherOptions {
   readonly rows: readonly ApiRow[];
+  /** Serves versions too that Kafka has not released yet. */
+  readonly unstableVersions?: boolean;
   readonly pool: FramePool;
   readonly logger: Logger;
   readonly bugs?: BugCounter;
@@ -34,7 +36,8 @@ export class Dispatcher implements CallDispatcher, CallDesk {
   readonly #bugs: BugCounter | undefined;
 
   constructor(options: DispatcherOptions) {
-    this.#rows = { broker: byKey(options.rows, 'broker'), controller: byKey(options.rows, 'controller') };
+    const rows = options.unstableVersions ? options.rows.map(withUnstableVersion) : options.rows;
+    this.#rows = { broker: byKey(rows, 'broker'), controller: byKey(rows, 'controller') };
     this.#encoder = new AnswerEncoder(options.pool);
     this.#logger = options.logger;
     this.#bugs = options.bugs;
@@ -114,10 +117,15 @@ export class Dispatcher implements CallDispatcher, CallDesk {
   }
 }
 
+function withUnstableVersion(row: ApiRow): ApiRow {
+  return { ...row, versionMax: row.versionUnstable ?? row.versionMax };
+}
+
 function byKey(rows: readonly ApiRow[], kind: ListenerKind): readonly (ApiRow | undefined)[] {
   const table: (ApiRow | undefined)[] = [];
   for (const row of rows) {
-    if (!row.listeners.includes(kind)) continue;
+    // An API of which no version is released yet has none to serve.
+    if (!row.listeners.includes(kind) || row.versionMax < row.versionMin) continue;
     if (table[row.apiKey] !== undefined) throw new Error(`two rows for ${row.name} on ${kind} listeners`);
     table[row.apiKey] = row;
   }

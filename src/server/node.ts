@@ -352,6 +352,7 @@ export class BrokerNode {
           rowsOf: (kind) => dispatcher.rowsOf(kind),
         }),
       ],
+      unstableVersions: this.config.get('unstable.api.versions.enable'),
       pool: this.#pool,
       logger: this.#logger.child('Dispatcher'),
     });

@@ -160,6 +160,7 @@ export const nodeSettings = {
   }),
   'unstable.api.versions.enable': boolean(false, {
     internal: true,
+    effective: true,
     doc: 'Whether versions of requests that are still being designed are offered.',
   }),
   'unstable.feature.versions.enable': boolean(false, {

@@ -3,20 +3,17 @@ import { InitProducerIdRequest, InitProducerIdResponse } from '../../protocol/me
 import { type ApiRow, serial } from '../api-row.ts';
 import type { HandlerServices } from '../services.ts';
 
-/** Version 6 (KIP-939) is not final. */
-const VERSION_MAX = 5;
 const NO_ID = -1n;
 const NO_EPOCH = -1;
 
 /**
- * InitProducerId v0-5: a producer id of its own for each idempotent producer, at epoch 0. Transactional ids are
- * refused, for nobody coordinates transactions here yet.
+ * InitProducerId v0-5, and v6 (KIP-939) where unreleased versions are served: a producer id of its own for each
+ * idempotent producer, at epoch 0. Transactional ids are refused, for nobody coordinates transactions here yet.
  */
 export function initProducerIdRow(services: HandlerServices): ApiRow {
   return serial<InitProducerIdRequest, InitProducerIdResponse>({
     request: InitProducerIdRequest,
     response: InitProducerIdResponse,
-    versionMax: VERSION_MAX,
     async handle(_call, request) {
       const { transactionalId, producerId, producerEpoch } = request;
       if ((producerId === NO_ID) !== (producerEpoch === NO_EPOCH) || transactionalId === '') {

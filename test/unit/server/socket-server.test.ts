@@ -26,6 +26,7 @@ const echoRow: ApiRow = {
   appends: false,
   versionMin: 0,
   versionMax: 0,
+  versionUnstable: undefined,
   decodeRequest: (_version, bytes, at) => Buffer.from(bytes).readInt32BE(at),
   handle: (_call, size) => size,
   failure: () => undefined,
