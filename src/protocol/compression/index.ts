@@ -29,8 +29,8 @@ export function prepareCodec(codec: CompressionCodec): Promise<void> | undefined
 }
 
 /**
- * Compresses a payload as Kafka's clients write it. `level`: gzip 1 to 9 or -1, zstd -131072 to 22; snappy has none, and
- * lz4 takes Kafka's 1 to 17 but has one speed, that of level 9, Kafka's default.
+ * Compresses a payload as Kafka's clients write it. `level`: gzip 1 to 9 or -1, lz4 1 to 17 (9, Kafka's
+ * default, is the fast one), zstd -131072 to 22; snappy has none.
  */
 export function compress(codec: CompressionCodec, bytes: Uint8Array, level?: number): Buffer {
   switch (codec) {
@@ -41,7 +41,7 @@ export function compress(codec: CompressionCodec, bytes: Uint8Array, level?: num
     case 'snappy':
       return compressSnappy(bytes);
     case 'lz4':
-      return compressLz4(bytes);
+      return compressLz4(bytes, level);
     case 'zstd':
       return compressZstd(bytes, level ?? DEFAULT_ZSTD_LEVEL);
   }

@@ -1,10 +1,10 @@
 /** LZ4 blocks: sequences of literals and back references. */
 import { copyLiteral, copyMatch, tableShift, viewOf, writeLiteral } from './copy.ts';
 
-const MIN_MATCH = 4;
+export const MIN_MATCH = 4;
 /** The format wants the last bytes of a block to be literals, and no match to begin close to the end. */
-const LAST_LITERALS = 5;
-const MATCH_START_LIMIT = 12;
+export const LAST_LITERALS = 5;
+export const MATCH_START_LIMIT = 12;
 /** After this many failed probes (a power of two) the search begins to skip bytes. */
 const SKIP_SHIFT = 6;
 /** The position table holds 16 bits: blocks are at most this large. */
@@ -23,7 +23,8 @@ function writeExtraLength(into: Uint8Array, at: number, extra: number): number {
   return position;
 }
 
-function writeLiterals(
+/** Literals that no match follows: the end of a block. Returns the end of what was written. */
+export function writeLiterals(
   source: Uint8Array,
   from: number,
   length: number,
@@ -39,6 +40,28 @@ function writeLiterals(
   }
   writeLiteral(source, from, into, position, length);
   return position + length;
+}
+
+/** Literals `source[anchor, start)` and a match of `length` bytes behind them. Returns the end of what was written. */
+export function writeSequence(
+  source: Uint8Array,
+  anchor: number,
+  start: number,
+  distance: number,
+  length: number,
+  into: Uint8Array,
+  at: number,
+): number {
+  let out = writeLiterals(source, anchor, start - anchor, into, at);
+  into[out++] = distance;
+  into[out++] = distance >>> 8;
+  const extra = length - MIN_MATCH;
+  if (extra >= 15) {
+    into[at]! |= 15;
+    return writeExtraLength(into, out, extra - 15);
+  }
+  into[at]! |= extra;
+  return out;
 }
 
 /**
@@ -87,17 +110,7 @@ export function encodeLz4Block(
       end += 4;
     while (end < matchLimit && source[end] === source[end - distance]) end += 1;
 
-    const token = out;
-    out = writeLiterals(source, anchor, start - anchor, into, out);
-    into[out++] = distance;
-    into[out++] = distance >>> 8;
-    const extra = end - start - MIN_MATCH;
-    if (extra >= 15) {
-      into[token]! |= 15;
-      out = writeExtraLength(into, out, extra - 15);
-    } else {
-      into[token]! |= extra;
-    }
+    out = writeSequence(source, anchor, start, distance, end - start, into, out);
     anchor = end;
     position = end;
     // A position inside the match makes the next repetition easier to find.

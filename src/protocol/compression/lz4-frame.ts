@@ -2,6 +2,7 @@
 import { CorruptCompressionError, OutputTooLargeError } from './codec.ts';
 import { newPositionTable } from './copy.ts';
 import { decodeLz4Block, encodeLz4Block, lz4BlockBound, MAX_ENCODED_BLOCK } from './lz4-block.ts';
+import { encodeLz4BlockThoroughly, MatchSearch } from './lz4-search.ts';
 import type { PlainScratch } from './scratch.ts';
 import { xxHash32 } from './xxhash32.ts';
 
@@ -23,7 +24,16 @@ const WINDOW = 65535;
 /** No sequence makes more of a compressed byte. */
 const MAX_EXPANSION = 255;
 
-export function compressLz4(bytes: Uint8Array): Buffer {
+/** Kafka's default level, which stands for the fast search; all others are thorough ones (KIP-390). */
+const FAST_LEVEL = 9;
+/** Most candidates that a search looks at for each position: half a second for the worst MiB there is, all on the loop. */
+const ATTEMPTS_MAX = 128;
+
+/**
+ * `level`: 1 to 17. 9 is the fast search; any other looks at up to 2^(level - 1) candidates for each position, at most
+ * 128, so that 8 and what is above 9 are alike.
+ */
+export function compressLz4(bytes: Uint8Array, level = FAST_LEVEL): Buffer {
   const blocks = Math.ceil(bytes.length / MAX_ENCODED_BLOCK);
   const tail = bytes.length - Math.max(0, blocks - 1) * MAX_ENCODED_BLOCK;
   const most = Math.max(0, blocks - 1) * (4 + lz4BlockBound(MAX_ENCODED_BLOCK)) + 4 + lz4BlockBound(tail);
@@ -34,11 +44,11 @@ export function compressLz4(bytes: Uint8Array): Buffer {
   frame[6] = xxHash32(frame, 4, 6) >>> 8;
 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const table = newPositionTable(Math.min(MAX_ENCODED_BLOCK, bytes.length));
+  const encodeBlock = level === FAST_LEVEL ? fastEncoder(bytes, view) : thoroughEncoder(bytes, view, level);
   let out = HEADER_BYTES;
   for (let from = 0; from < bytes.length; from += MAX_ENCODED_BLOCK) {
     const to = Math.min(from + MAX_ENCODED_BLOCK, bytes.length);
-    const end = encodeLz4Block(bytes, view, from, to, frame, out + 4, table);
+    const end = encodeBlock(from, to, frame, out + 4);
     if (end - out - 4 < to - from) {
       frame.writeUInt32LE(end - out - 4, out);
       out = end;
@@ -50,6 +60,18 @@ export function compressLz4(bytes: Uint8Array): Buffer {
   }
   frame.writeUInt32LE(0, out);
   return frame.subarray(0, out + END_MARK_BYTES);
+}
+
+type BlockEncoder = (from: number, to: number, into: Buffer, at: number) => number;
+
+function fastEncoder(bytes: Uint8Array, view: DataView): BlockEncoder {
+  const table = newPositionTable(Math.min(MAX_ENCODED_BLOCK, bytes.length));
+  return (from, to, into, at) => encodeLz4Block(bytes, view, from, to, into, at, table);
+}
+
+function thoroughEncoder(bytes: Uint8Array, view: DataView, level: number): BlockEncoder {
+  const search = new MatchSearch(bytes, view, Math.min(2 ** (level - 1), ATTEMPTS_MAX));
+  return (from, to, into, at) => encodeLz4BlockThoroughly(bytes, from, to, into, at, search);
 }
 
 interface FrameHeader {

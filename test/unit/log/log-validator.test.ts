@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { LogConfig } from '../../../src/config/log-config.ts';
 import { checkProducedRecords, RecordValidationError } from '../../../src/log/log-validator.ts';
+import { prepareCodec } from '../../../src/protocol/compression/index.ts';
 import { type ErrorCode, type Errors, errorName, ProtocolError } from '../../../src/protocol/errors.ts';
 import { BatchBuilder } from '../../../src/protocol/record-batch/builder.ts';
 import * as header from '../../../src/protocol/record-batch/header.ts';
@@ -227,6 +228,25 @@ test('compression.type of the topic has batches recompressed', async () => {
   append(plain, batch(['c'.repeat(500)], { compression: 'gzip' }));
   world.time.tick();
   expect(header.compressionOf(await fetch(plain, 2), 0)).toBe('none');
+});
+
+test.each([
+  ['gzip', 'compressionGzipLevel', 1, 9],
+  ['lz4', 'compressionLz4Level', 1, 17],
+  ['zstd', 'compressionZstdLevel', -50, 19],
+] as const)('%s compresses as well as %s asks for', async (compressionType, setting, low, high) => {
+  await prepareCodec('zstd');
+  const world = new World();
+  const values = Array.from({ length: 200 }, (_, i) => `{"id":${i},"user":"u${(i * 7919) % 97}"}`);
+  const sizeAt = async (level: number, offset: number) => {
+    const log = world.open({ compressionType, [setting]: level });
+    append(log, batch(values));
+    world.time.tick();
+    const stored = await fetch(log, offset);
+    expect(header.compressionOf(stored, 0)).toBe(compressionType);
+    return header.sizeInBytes(stored, 0);
+  };
+  expect(await sizeAt(high, 0)).toBeLessThan(await sizeAt(low, values.length));
 });
 
 test('offset deltas with gaps are made dense', async () => {

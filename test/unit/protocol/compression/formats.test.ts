@@ -18,6 +18,7 @@ import {
   prepareCodec,
 } from '../../../../src/protocol/compression/index.ts';
 import { encodeLz4Block, lz4BlockBound } from '../../../../src/protocol/compression/lz4-block.ts';
+import { encodeLz4BlockThoroughly, MatchSearch } from '../../../../src/protocol/compression/lz4-search.ts';
 import { xxHash32 } from '../../../../src/protocol/compression/xxhash32.ts';
 import { type PayloadKind, payload, seeded } from './payloads.ts';
 import { snappyOracle } from './snappy-oracle.ts';
@@ -107,22 +108,35 @@ describe('lz4', () => {
     expect(() => decompress('lz4', frame(0x60), MAX)).toThrow(CorruptCompressionError);
   });
 
-  it('writes blocks that another decoder reads, within the bound, with the end that the format asks for', () => {
-    const random = seeded(77);
-    const table = newPositionTable(65_536);
-    for (let round = 0; round < 400; round++) {
-      const length = round < 100 ? round : random(66_000) % 65_537;
-      const plain = payload((['text', 'records', 'zeros', 'random', 'period3'] as const)[round % 5]!, length);
-      const view = new DataView(plain.buffer, plain.byteOffset, plain.byteLength);
-      const into = Buffer.alloc(lz4BlockBound(length));
-      const end = encodeLz4Block(plain, view, 0, length, into, 0, table);
-      expect(end).toBeLessThanOrEqual(lz4BlockBound(length));
-      const back = Buffer.alloc(length);
-      expect(decompressBlock(into, back, 0, end, 0)).toBe(length);
-      expect(back.equals(plain)).toBe(true);
-      if (length >= 5) expect(into.subarray(end - 5, end).equals(plain.subarray(length - 5))).toBe(true);
-    }
-  });
+  it.each([
+    ['fast', 0],
+    ['thorough', 1],
+    ['more thorough', 64],
+  ])(
+    'writes %s blocks that another decoder reads, within the bound, with the end that the format asks for',
+    (_name, attempts) => {
+      const random = seeded(77);
+      const table = newPositionTable(65_536);
+      for (let round = 0; round < 400; round++) {
+        const length = round < 100 ? round : random(66_000) % 65_537;
+        const plain = payload(
+          (['text', 'records', 'zeros', 'random', 'period3'] as const)[round % 5]!,
+          length,
+        );
+        const view = new DataView(plain.buffer, plain.byteOffset, plain.byteLength);
+        const into = Buffer.alloc(lz4BlockBound(length));
+        const end =
+          attempts === 0
+            ? encodeLz4Block(plain, view, 0, length, into, 0, table)
+            : encodeLz4BlockThoroughly(plain, 0, length, into, 0, new MatchSearch(plain, view, attempts));
+        expect(end).toBeLessThanOrEqual(lz4BlockBound(length));
+        const back = Buffer.alloc(length);
+        expect(decompressBlock(into, back, 0, end, 0)).toBe(length);
+        expect(back.equals(plain)).toBe(true);
+        if (length >= 5) expect(into.subarray(end - 5, end).equals(plain.subarray(length - 5))).toBe(true);
+      }
+    },
+  );
 
   it('hashes as xxHash32 is defined', () => {
     expect(xxHash32(Buffer.alloc(0), 0, 0)).toBe(0x02cc5d05);

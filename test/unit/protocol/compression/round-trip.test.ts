@@ -74,6 +74,24 @@ it('takes the levels that Kafka allows', () => {
       expect(decompress(codec, compress(codec, plain, level), plain.length).equals(plain)).toBe(true);
     }
   }
+  expect(compress('lz4', plain, 17).length).toBeLessThan(compress('lz4', plain, 2).length);
+  expect(compress('lz4', plain, 2).length).toBeLessThan(compress('lz4', plain, 9).length);
   expect(compress('gzip', plain, 9).length).toBeLessThan(compress('gzip', plain, 1).length);
   expect(compress('zstd', plain, 19).length).toBeLessThan(compress('zstd', plain, -5).length);
+});
+
+it.each([1, 2, 5, 8, 10, 17])('gives back lz4 of every kind and length at level %d', (level) => {
+  for (const length of [0, 1, 12, 13, 17, 100, 4096, 65_535, 65_536, 65_537, 200_000]) {
+    for (const kind of ['text', 'random', 'zeros', 'period3', 'records'] as const) {
+      const plain = payload(kind, length);
+      const packed = compress('lz4', plain, level);
+      expect(decompress('lz4', packed, length).equals(plain), `${kind} ${length}`).toBe(true);
+    }
+  }
+  const random = seeded(level);
+  for (let i = 0; i < 300; i++) {
+    // Few different bytes: many matches, most of them short.
+    const plain = Buffer.from(Array.from({ length: random(600) }, () => random(1 + random(4))));
+    expect(decompress('lz4', compress('lz4', plain, level), plain.length).equals(plain)).toBe(true);
+  }
 });
