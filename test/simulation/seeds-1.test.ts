@@ -1,3 +1,3 @@
 import { simulateSeeds } from './seeds.ts';
 
-simulateSeeds(1, 2);
+simulateSeeds(1, 3);

@@ -1,3 +1,3 @@
 import { simulateSeeds } from './seeds.ts';
 
-simulateSeeds(2, 2);
+simulateSeeds(2, 3);
