@@ -153,7 +153,13 @@ export class LogReader {
     for (;;) {
       const size = Math.min(wanted, segment.sizeInBytes - position);
       const buffer = this.#shared.pool.take(size);
-      const count = segment.log.use().read(buffer.subarray(0, size), position);
+      let count: number;
+      try {
+        count = segment.log.use().read(buffer.subarray(0, size), position);
+      } catch (error) {
+        this.#shared.pool.give(buffer);
+        throw error;
+      }
       const walk = walkBuffer(buffer, count, position, segment.sizeInBytes, startOffset, maxBytes, options);
       const read = this.#finish(segment, buffer, position, startOffset, walk);
       if (read !== undefined || walk.ended) return read;
@@ -178,7 +184,13 @@ export class LogReader {
       for (;;) {
         const size = Math.min(wanted, segment.sizeInBytes - position);
         const buffer = this.#shared.pool.take(size);
-        const count = await segment.log.use().readLater(buffer.subarray(0, size), position);
+        let count: number;
+        try {
+          count = await segment.log.use().readLater(buffer.subarray(0, size), position);
+        } catch (error) {
+          this.#shared.pool.give(buffer);
+          throw error;
+        }
         if (generation !== this.#generation) {
           this.#shared.pool.give(buffer);
           break;

@@ -24,7 +24,9 @@ export class FakeStorage implements Storage {
   openCount = 0;
   /** Bytes that writes to paths with this text may still take before they come back short; then they fail. */
   room: { match: string; bytes: number } | undefined;
-  failing: { operation: 'write' | 'sync' | 'truncate' | 'open' | 'rename'; match: string } | undefined;
+  failing:
+    | { operation: 'read' | 'write' | 'sync' | 'truncate' | 'open' | 'rename' | 'makeDir'; match: string }
+    | undefined;
   /** Syncs wait until `releaseSyncs`. */
   holdSyncs = false;
   #held: (() => void)[] = [];
@@ -97,6 +99,7 @@ export class FakeStorage implements Storage {
   }
 
   makeDir(dir: string): void {
+    this.fail('makeDir', dir);
     for (let at = dir.indexOf('/', 1); ; at = dir.indexOf('/', at + 1)) {
       this.dirs.add(at < 0 ? dir : dir.slice(0, at));
       if (at < 0) return;
@@ -157,6 +160,7 @@ class FakeStoredFile implements StoredFile {
 
   read(into: Uint8Array, at: number): number {
     if (!this.#open) throw new StorageError('EOTHER', this.path, 'closed');
+    this.#storage.fail('read', this.path);
     return this.#file.bytes.copy(into, 0, at, Math.min(this.#file.bytes.length, at + into.length));
   }
 

@@ -217,3 +217,21 @@ test('retention deletes by size, by time and below the log start, but never at t
   world.time.tick();
   expect(await valuesFrom(log, 6)).toEqual(['new']);
 });
+
+test('a read that fails gives its memory back, cold or warm', async () => {
+  const world = new World();
+  await filled(world, 3).close();
+  const log = world.open();
+  const { pool } = world.shared;
+  const failed = async () => {
+    world.storage.failing = { operation: 'read', match: '.log' };
+    await expect(fetch(log, 0)).rejects.toThrow(ProtocolError);
+    world.storage.failing = undefined;
+  };
+  const before = pool.takenBytes();
+  await failed();
+  expect(pool.takenBytes()).toBe(before);
+  expect(valuesIn(await fetch(log, 0))).toHaveLength(6);
+  await failed();
+  expect(pool.takenBytes()).toBe(before);
+});
