@@ -241,7 +241,9 @@ export class LogWriter {
     const staged = this.#staged;
     this.#staged = new CommitQueue();
     try {
-      if (active.log.use().size() > active.sizeInBytes) active.log.use().truncate(active.sizeInBytes);
+      // Where the file could not even be made, or opened again, there is nothing to cut.
+      const fileSize = this.#input.ports.storage.sizeOf(active.log.path) ?? 0;
+      if (fileSize > active.sizeInBytes) active.log.use().truncate(active.sizeInBytes);
     } catch (cause) {
       // Bytes of nobody may stand behind the last batch: nothing can be appended behind them.
       this.#input.onFailed(asProtocolError(cause));

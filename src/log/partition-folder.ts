@@ -33,8 +33,8 @@ export class PartitionFolder {
   make(): void {
     const fill = this.#fill;
     if (fill === undefined) return;
-    this.#begun = true;
     this.#storage.makeDir(this.dir);
+    this.#begun = true;
     // What fills it writes into it, and must not ask again.
     this.#fill = undefined;
     try {

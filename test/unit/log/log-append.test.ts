@@ -270,15 +270,6 @@ test('a log that was never written is closed without a folder', async () => {
   expect(world.storage.isDirectory('/data/t-0')).toBe(false);
 });
 
-test('a folder that can not be made takes the log offline', () => {
-  const world = new World();
-  const log = world.open();
-  world.storage.failing = { operation: 'write', match: 'partition.metadata' };
-  const refused = append(log, batch(['a']));
-  world.time.tick();
-  expect([refused.state, log.isOffline]).toEqual(['failed', true]);
-});
-
 test('a new leader epoch is in the checkpoint before its batch', () => {
   const world = new World();
   const log = world.make(world.open());
@@ -307,4 +298,21 @@ test('raft appends keep the offsets they have and refuse those that do not fit',
   expect(codeOf(() => log.appendAsLeader(wrongEpoch, 3, { origin: 'raft', done }))).toBe(
     Errors.INVALID_RECORD,
   );
+});
+
+test('a first write that can not make its folder or file fails alone: the log stays online and takes the next one', async () => {
+  const world = new World();
+  const log = world.open();
+  for (const match of ['/data/t-0/partition.metadata', '/data/t-0/00000000000000000000.log']) {
+    world.storage.failing = { operation: 'open', match };
+    const lost = append(log, batch(['lost']));
+    world.time.tick();
+    expect([lost.state, log.isOffline, log.assignedEndOffset]).toEqual(['failed', false, 0]);
+  }
+  world.storage.failing = undefined;
+  const kept = append(log, batch(['kept']));
+  world.time.tick();
+  expect([kept.state, kept.firstOffset]).toEqual(['done', 0]);
+  await log.close();
+  expect(await valuesFrom(world.open(), 0)).toEqual(['kept']);
 });

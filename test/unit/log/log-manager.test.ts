@@ -269,3 +269,18 @@ test.each([
 ])('folder %s', (name, expected) => {
   expect(parseFolder(name)).toEqual(expected);
 });
+
+test('a partition whose folder could not be made can be deleted', () => {
+  const world = new World();
+  const manager = open(world);
+  const log = manager.getOrCreate('t', 0, topicId);
+  world.storage.failing = { operation: 'makeDir', match: '/data/t-0' };
+  const lost = append(log, batch(['lost']));
+  world.time.tick();
+  expect([lost.state, manager.dirs]).toEqual(['failed', ['/data']]);
+  expect(manager.delete('t', 0)).toBe(true);
+  world.storage.failing = undefined;
+  append(manager.getOrCreate('t', 0, 'AnotherTopicIdAnotherA' as Uuid), batch(['a']));
+  world.time.tick();
+  expect(text(world, '/data/t-0/partition.metadata')).toContain('AnotherTopicIdAnotherA');
+});
