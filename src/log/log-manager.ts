@@ -125,10 +125,17 @@ export class LogManager {
   }
 
   /**
-   * The partition's log, begun in the dir with the fewest partitions where there is none. Throws ProtocolError:
-   * INCONSISTENT_TOPIC_ID where the folder belongs to a topic with another id, KAFKA_STORAGE_ERROR.
+   * The partition's log, begun in the dir with the fewest partitions where there is none. One that is not new may lie in
+   * a dir that is offline, and is begun only where all are online: two logs of one partition would part ways. Throws
+   * ProtocolError: INCONSISTENT_TOPIC_ID where the folder belongs to a topic with another id, KAFKA_STORAGE_ERROR.
    */
-  getOrCreate(topic: string, partition: number, topicId: Uuid, config?: LogConfig): PartitionLog {
+  getOrCreate(
+    topic: string,
+    partition: number,
+    topicId: Uuid,
+    config?: LogConfig,
+    isNew = true,
+  ): PartitionLog {
     if (this.#closed) throw storageError('the log manager is closed');
     const name = names.partitionFolder(topic, partition);
     const found = this.#logs.get(name);
@@ -142,6 +149,9 @@ export class LogManager {
         Errors.INCONSISTENT_TOPIC_ID,
         `${name} has topic id ${found.topicId}, not ${topicId}`,
       );
+    }
+    if (!isNew && this.offlineDirs.length > 0) {
+      throw storageError(`${name} may lie in a log dir that is offline: ${this.offlineDirs.join(', ')}`);
     }
     const dir = this.#emptiestDir();
     const log = openLog({

@@ -92,13 +92,23 @@ export class ReplicaManager {
     return found;
   }
 
-  /** Holds the partition from now on, or takes its new state. One whose disk fails is answered KAFKA_STORAGE_ERROR. */
-  become(topic: string, partition: number, topicId: Uuid, state: PartitionState, config: LogConfig): void {
+  /**
+   * Holds the partition from now on, or takes its new state. One whose disk fails is answered KAFKA_STORAGE_ERROR.
+   * `isNew`: this node never had it before.
+   */
+  become(
+    topic: string,
+    partition: number,
+    topicId: Uuid,
+    state: PartitionState,
+    config: LogConfig,
+    isNew: boolean,
+  ): void {
     const existing = this.partition(topic, partition);
     if (existing !== undefined && existing.topicId !== topicId) this.remove(topic, partition);
     const key = `${topic}-${partition}`;
     try {
-      const held = this.partition(topic, partition) ?? this.#hold(topic, partition, topicId, config);
+      const held = this.partition(topic, partition) ?? this.#hold(topic, partition, topicId, config, isNew);
       held.update(state);
       this.#offline.delete(key);
     } catch (error) {
@@ -126,8 +136,8 @@ export class ReplicaManager {
     }
   }
 
-  #hold(topic: string, partition: number, topicId: Uuid, config: LogConfig): Partition {
-    const log = this.#options.logs.getOrCreate(topic, partition, topicId, config);
+  #hold(topic: string, partition: number, topicId: Uuid, config: LogConfig, isNew: boolean): Partition {
+    const log = this.#options.logs.getOrCreate(topic, partition, topicId, config, isNew);
     const made = new Partition({
       localId: this.#options.localId,
       topic,

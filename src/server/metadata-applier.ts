@@ -32,7 +32,8 @@ export class MetadataApplier {
   /** All that the image says, at start and after a snapshot was loaded. */
   applyAll(image: MetadataImage): void {
     this.#takeBrokerConfigs(image);
-    for (const topic of image.topicsByName.values()) this.#placeAll(image, topic, topic.partitions.entries());
+    for (const topic of image.topicsByName.values())
+      this.#placeAll(image, topic, topic.partitions.entries(), () => false);
   }
 
   apply(delta: MetadataDelta, image: MetadataImage): void {
@@ -46,9 +47,11 @@ export class MetadataApplier {
     for (const topic of delta.deletedTopics.values()) {
       for (const index of topic.partitions.keys()) this.#remove(topic.name, topic.id, index);
     }
+    const { nodeId } = this.#options;
     for (const { topic, partitions } of delta.topics.values()) {
       const changed = Array.from(partitions, ([index, { now }]) => [index, now] as const);
-      this.#placeAll(image, topic, changed);
+      const isNew = (index: number) => partitions.get(index)?.before?.replicas.includes(nodeId) !== true;
+      this.#placeAll(image, topic, changed, isNew);
     }
   }
 
@@ -56,11 +59,12 @@ export class MetadataApplier {
     image: MetadataImage,
     { name, id }: TopicImage,
     partitions: Iterable<readonly [number, PartitionRegistration]>,
+    isNew: (index: number) => boolean,
   ): void {
     const { nodeId, replicas } = this.#options;
     const config = this.#logConfig(image, name);
     for (const [index, now] of partitions) {
-      if (now.replicas.includes(nodeId)) replicas.become(name, index, id, now, config);
+      if (now.replicas.includes(nodeId)) replicas.become(name, index, id, now, config, isNew(index));
       else this.#remove(name, id, index);
     }
   }

@@ -270,6 +270,26 @@ test.each([
   expect(parseFolder(name)).toEqual(expected);
 });
 
+test('a partition that may lie in a dir that is offline is not begun anew in another', async () => {
+  const world = new World();
+  const manager = open(world, {}, ['/data', '/more']);
+  const logs = [0, 1].map((partition) => manager.getOrCreate('t', partition, topicId));
+  append(logs[1]!, batch(['kept']));
+  world.time.tick();
+  await manager.close();
+  world.storage.failing = { operation: 'open', match: '/more/t-1' };
+  const degraded = open(world, {}, ['/data', '/more']);
+  expect(degraded.offlineDirs).toEqual(['/more']);
+  expect(() => degraded.getOrCreate('t', 1, topicId, undefined, false)).toThrow(
+    expect.objectContaining({ code: Errors.KAFKA_STORAGE_ERROR }),
+  );
+  expect(degraded.dirOf(degraded.getOrCreate('new', 0, topicId))).toBe('/data');
+  await degraded.close();
+  world.storage.failing = undefined;
+  const healed = open(world, {}, ['/data', '/more']);
+  expect(await valuesFrom(healed.getOrCreate('t', 1, topicId, undefined, false), 0)).toEqual(['kept']);
+});
+
 test('a partition whose folder could not be made can be deleted', () => {
   const world = new World();
   const manager = open(world);

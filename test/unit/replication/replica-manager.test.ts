@@ -48,7 +48,7 @@ function world(fetchRoom?: () => number) {
   const lead = (topic: string, partition = 0, state = LED, overrides = new Map<string, string>()): Uuid => {
     const id = randomUuid(random);
     known.add(`${topic}-${partition}`);
-    replicas.become(topic, partition, id, state, configFor(overrides));
+    replicas.become(topic, partition, id, state, configFor(overrides), true);
     return id;
   };
   return { turn, time, logs, replicas, lead, known };
@@ -212,6 +212,7 @@ describe('append', () => {
       topicId,
       { ...LED, replicas: [1, 2], partitionEpoch: 1 },
       w.replicas.partition('t', 0)!.log.config,
+      false,
     );
     expect(released.results![0]).toMatchObject({ errorCode: Errors.NONE, baseOffset: 1 });
     expect(waiting.calls).toBe(1);
@@ -229,6 +230,7 @@ describe('append', () => {
       topicId,
       { ...LED, leader: 2, leaderEpoch: 1, replicas: [1, 2], isr: [1, 2] },
       log.config,
+      false,
     );
     expect(waiting.results![0]!.errorCode).toBe(Errors.NOT_LEADER_OR_FOLLOWER);
     expect(produce(w, 1).results![0]!.errorCode).toBe(Errors.NOT_LEADER_OR_FOLLOWER);
@@ -383,7 +385,7 @@ describe('fetch', () => {
     produce(w, 1, 't', batch(2));
     w.turn.drain();
     const { log } = w.replicas.partition('t', 0)!;
-    w.replicas.become('t', 0, id, { ...LED, leaderEpoch: 3 }, log.config);
+    w.replicas.become('t', 0, id, { ...LED, leaderEpoch: 3 }, log.config, true);
     produce(w, 1, 't', batch(2));
     w.turn.drain();
     const { fetched } = fetch(w, [{ ...target('t', 4), lastFetchedEpoch: 1 }], { maxWaitMs: 1000 });
