@@ -35,6 +35,8 @@ export class Snapshots<T> {
   readonly #options: SnapshotsOptions<T>;
   #timer: Timer | undefined;
   #stopped = false;
+  /** Snapshots that may have their name already, but not for sure after a power loss. */
+  #underWay = 0;
 
   constructor(options: SnapshotsOptions<T>) {
     this.#options = options;
@@ -73,6 +75,7 @@ export class Snapshots<T> {
     const values = (function* () {
       for (const entry of entries) yield serde.encode(entry);
     })();
+    this.#underWay++;
     try {
       for (const batch of checkpointBatches(head, values, () => ports.clock.wallMs())) {
         writer.write(batch);
@@ -87,6 +90,8 @@ export class Snapshots<T> {
     } catch (error) {
       writer.abandon();
       throw error;
+    } finally {
+      this.#underWay--;
     }
   }
 
@@ -95,6 +100,8 @@ export class Snapshots<T> {
    * or the oldest is too old.
    */
   clean(): void {
+    // Nothing may go in favour of one that is not durable; the next time is early enough.
+    if (this.#underWay > 0) return;
     try {
       this.#cleanBySize();
       this.#cleanByAge();

@@ -300,3 +300,28 @@ test('DescribeQuorum shows the one voter with its directory', async () => {
   expect(answer.nodes).toEqual([{ nodeId: 1, listeners: endpoints }]);
   expect(node.describeQuorum(ask('other'), 5).topics[0]?.partitions[0]?.errorCode).toBe(3);
 });
+
+test('nothing goes in favour of a snapshot whose name may not survive a power loss yet', async () => {
+  const world = await formatted();
+  const log = new MemoryLog();
+  const node = textNode(world, log, { retention: { maxBytes: 100, maxMs: -1 } });
+  await world.until(node.start());
+  for (const entry of ['a', 'b', 'c', 'd']) {
+    node.append([entry]);
+    await world.settle();
+  }
+  let release = () => {};
+  world.storage.syncDir = () =>
+    new Promise<void>((resolve) => {
+      release = resolve;
+    });
+  const written = node.writeSnapshot({ endOffset: 6, epoch: 1 }, world.nowMs, ['abc']);
+  await world.settle();
+  expect(checkpoints(world)).toEqual([ZERO, SIX]);
+  await world.advance(60_000);
+  expect([checkpoints(world), log.startOffset]).toEqual([[ZERO, SIX], 0]);
+  release();
+  await world.until(written);
+  await world.advance(60_000);
+  expect([checkpoints(world), log.startOffset]).toEqual([[SIX], 6]);
+});
