@@ -21,7 +21,8 @@ export const UNQUEUED_FRAME_BYTES_MAX = 64 * 1024;
 /**
  * The share of small requests is a quarter of the memory for requests within these bounds. Where it is used up,
  * connections with requests under way are not read until these are done; at twice the share connections are closed
- * whose requests can neither be handled nor left with the peer.
+ * whose requests can neither be handled nor left with the peer. Large requests that wait for their first memory are
+ * bounded so too: by the share, or by twice the share for those that need no more than what they are given at first.
  */
 export const RESERVED_REQUEST_BYTES_MIN = 1024 * 1024;
 export const RESERVED_REQUEST_BYTES_MAX = 32 * 1024 * 1024;

@@ -67,7 +67,7 @@ export class RequestMemory {
   /** Held by smaller ones that lie alone. */
   #smallBytes = 0;
   #slabBytes = 0;
-  /** Held by large frames that were never admitted. */
+  /** Held by {@link #wholes} and {@link #parts}. */
   #waitingBytes = 0;
   /** Incomplete frames that hold large memory, oldest first. */
   readonly #admitted = new Set<PartialFrame>();
@@ -145,8 +145,10 @@ export class RequestMemory {
     frame.wantedBytes = bytes;
     frame.markMs = -1;
     if (!isNew) this.#growers += 1;
-    else if (isAll) this.#wholes.add(frame);
-    else this.#parts.add(frame);
+    else {
+      (isAll ? this.#wholes : this.#parts).add(frame);
+      this.#waitingBytes += frame.chargedBytes;
+    }
     return false;
   }
 
@@ -155,7 +157,7 @@ export class RequestMemory {
    * even that much is left.
    */
   grow(frame: PartialFrame, old: Buffer | undefined, bytes: number): Buffer {
-    this.#checkSmall(frame, bytes);
+    this.#check(frame, bytes);
     const buffer = this.#pool.take(bytes);
     if (old !== undefined) {
       buffer.set(old.subarray(0, frame.arrivedBytes));
@@ -216,17 +218,23 @@ export class RequestMemory {
     return this.#largeBytes - held + bytes <= this.#bytesMax() - this.#reservedBytes();
   }
 
-  #checkSmall(frame: PartialFrame, bytes: number): void {
-    if (bytes > UNQUEUED_FRAME_BYTES_MAX) return;
-    const all = this.#smallBytes + this.#slabBytes + bytes;
-    if (all <= RESERVED_REQUEST_BYTES_MIN) return;
+  #check(frame: PartialFrame, bytes: number): void {
     const reserved = this.#reservedBytes();
-    if (all > 2 * reserved) {
-      throw new RequestMemoryError('the memory for requests that are not complete is used up');
-    }
-    if (frame.wantedBytes > 0 && this.#waitingBytes + bytes > reserved) {
+    // Those that announce more than they show must not keep out who shows most of it.
+    const waitingMax = this.#wholes.has(frame) ? 2 * reserved : reserved;
+    if (this.#isNewcomer(frame) && this.#waitingBytes - frame.chargedBytes + bytes > waitingMax) {
       throw new RequestMemoryError('too many large requests wait for memory');
     }
+    if (bytes > UNQUEUED_FRAME_BYTES_MAX) return;
+    const all = this.#smallBytes + this.#slabBytes + bytes;
+    if (all > RESERVED_REQUEST_BYTES_MIN && all > 2 * reserved) {
+      throw new RequestMemoryError('the memory for requests that are not complete is used up');
+    }
+  }
+
+  /** Whether a frame waits for its first large memory. */
+  #isNewcomer(frame: PartialFrame): boolean {
+    return frame.wantedBytes > 0 && (this.#wholes.has(frame) || this.#parts.has(frame));
   }
 
   /** Notes that a frame holds `bytes` now and no longer what it held before. */
@@ -236,7 +244,7 @@ export class RequestMemory {
     else this.#smallBytes -= before;
     if (bytes > UNQUEUED_FRAME_BYTES_MAX) this.#largeBytes += bytes;
     else this.#smallBytes += bytes;
-    if (this.#wholes.has(frame) || this.#parts.has(frame)) this.#waitingBytes += bytes - before;
+    if (this.#isNewcomer(frame)) this.#waitingBytes += bytes - before;
     frame.chargedBytes = bytes;
   }
 

@@ -379,4 +379,45 @@ describe('RequestMemory', () => {
     expect(pool.takenBytes()).toBe(0);
     expect(memory.bytes).toBe(0);
   });
+
+  /** One large frame is complete and takes all there is; others begin and wait for memory. */
+  function crowded() {
+    const all = world(8 * MIB);
+    const hog = all.peer();
+    hog.announce(6 * MIB);
+    hog.sendBytes(6 * MIB);
+    /** A peer that stops within its frame; undefined where it was refused. */
+    const waiting = () => {
+      const one = all.peer();
+      one.announce(MIB);
+      try {
+        one.sendBytes(15 * 1024);
+        one.sendBytes(5 * READ_BYTES);
+        return one;
+      } catch (error) {
+        expect(error).toBeInstanceOf(RequestMemoryError);
+        one.splitter.close();
+        return undefined;
+      }
+    };
+    return { ...all, waiting };
+  }
+
+  it('bounds what frames that wait hold, also those that had more than 64 KiB before they could be stopped', () => {
+    const { memory, pool, waiting, end } = crowded();
+    const admitted = Array.from({ length: 1000 }, waiting).filter((one) => one !== undefined);
+    expect(admitted.length).toBeGreaterThan(10);
+    expect(admitted.every(({ splitter }) => splitter.isWaiting)).toBe(true);
+    expect(memory.bytes).toBeLessThan(12 * MIB);
+    end();
+    expect(pool.takenBytes()).toBe(0);
+  });
+
+  it('bounds them still after many have come and gone', () => {
+    const { memory, waiting, end } = crowded();
+    for (let i = 0; i < 1000; i++) waiting()?.splitter.close();
+    for (let i = 0; i < 1000; i++) waiting();
+    expect(memory.bytes).toBeLessThan(12 * MIB);
+    end();
+  });
 });
