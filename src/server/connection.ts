@@ -8,6 +8,7 @@ import {
   JOINED_ANSWER_BYTES_MAX,
   QUEUED_ANSWER_BYTES_MAX,
   REQUESTS_IN_FLIGHT_MAX,
+  UNQUEUED_FRAME_BYTES_MAX,
 } from './limits.ts';
 import { RequestMemoryError } from './request-memory.ts';
 
@@ -64,6 +65,8 @@ export class Connection implements CallOwner, FrameOwner {
   /** Frames of the last chunk that could not start yet. */
   #waiting: Frame[] = [];
   #waitingAt = 0;
+  /** The large one of them when {@link keepsLargeFrame} was asked last. */
+  #keptBefore: Frame | undefined;
   /** Answers that wait for an earlier one. */
   #heldBytes = 0;
   /** Answers handed to the link and not yet taken. */
@@ -149,6 +152,16 @@ export class Connection implements CallOwner, FrameOwner {
     const tooLittle = this.#paceMark >= 0 && taken - this.#paceMark < least;
     this.#paceMark = this.#unsentBytes === 0 ? -1 : taken;
     return tooLittle && this.#unsentBytes > 0;
+  }
+
+  /** Whether a large request waits here for others of this connection, and did when this was asked last. */
+  keepsLargeFrame(): boolean {
+    const kept = this.#waiting.find(
+      ({ bytes }, at) => at >= this.#waitingAt && bytes.length > UNQUEUED_FRAME_BYTES_MAX,
+    );
+    const isSame = kept !== undefined && kept === this.#keptBefore;
+    this.#keptBefore = kept;
+    return isSame;
   }
 
   /** Starts no more requests, sends what is under way, then closes. Idempotent. */

@@ -63,7 +63,8 @@ export const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
  * While {@link ANSWER_BYTES_PRESSED} is in use, a peer must take so many bytes in {@link ANSWER_PACE_MS}, or a 64th of
- * what waits for it. Otherwise one that does not read stays until `connections.max.idle.ms`, as at Apache Kafka.
+ * what waits for it. Otherwise one that does not read stays until `connections.max.idle.ms`, as at Apache Kafka. While
+ * frames wait for memory, a large request may wait as long, whole, for an earlier one of its own connection.
  */
 export const ANSWER_PACE_BYTES_MIN = 16 * 1024;
 export const ANSWER_PACE_MS = 5_000;

@@ -98,6 +98,11 @@ export class RequestMemory {
     return bytes >= RESERVED_REQUEST_BYTES_MIN && bytes >= this.#reservedBytes();
   }
 
+  /** True while large frames wait for memory. */
+  get isLargeWanted(): boolean {
+    return this.#growers > 0 || this.#wholes.size > 0 || this.#parts.size > 0;
+  }
+
   /** True when even what can't wait must not be kept. */
   get isExhausted(): boolean {
     const bytes = this.#smallBytes + this.#slabBytes;
@@ -299,7 +304,7 @@ export class RequestMemory {
     const options = this.#options;
     assert(options !== undefined, 'only what is bounded is watched');
     const nowMs = options.ports.clock.monotonicMs();
-    const isPressed = this.#growers > 0 || this.#wholes.size > 0 || this.#parts.size > 0 || this.isSmallFull;
+    const isPressed = this.isLargeWanted || this.isSmallFull;
     for (let frame = this.#first; frame !== undefined; ) {
       const next: PartialFrame | undefined = frame.nextFrame;
       const reason = verdict(frame, nowMs, isPressed);

@@ -188,6 +188,7 @@ export class SocketServer implements ConnectionHost {
   #planPace(): void {
     this.#pace = this.#options.ports.timers.after(ANSWER_PACE_MS, () => {
       if (this.#options.areAnswersPressed()) this.#closeSlowReaders();
+      if (this.#memory.isLargeWanted) this.#closeKeepers();
       this.#planPace();
     });
   }
@@ -199,6 +200,17 @@ export class SocketServer implements ConnectionHost {
         `Closing connection ${connection.id}: it does not take its answers while memory for others lacks`,
       );
       connection.destroy('the peer does not take its answers');
+    }
+  }
+
+  /** Memory of a request that waits behind another of its connection does not come back by itself. */
+  #closeKeepers(): void {
+    for (const connection of this.#connections) {
+      if (!connection.keepsLargeFrame()) continue;
+      this.logger.info(
+        `Closing connection ${connection.id}: its large request waits for an earlier one while others wait for its memory`,
+      );
+      connection.destroy('a large request waited too long for an earlier one');
     }
   }
 

@@ -35,6 +35,28 @@ const echoRow: ApiRow = {
   },
 };
 
+/** One at a time, and never answered. */
+const parkedRow: ApiRow = {
+  ...echoRow,
+  apiKey: 4,
+  name: 'Parked',
+  order: 'staged',
+  concurrency: 1,
+  handle: (call) => {
+    call.releaseFrame();
+    call.ordered();
+  },
+};
+
+/** A request of so many bytes with its length. */
+function largeRequest(apiKey: number, size: number): Buffer {
+  const bytes = Buffer.alloc(4 + size);
+  request(1).copy(bytes);
+  bytes.writeInt32BE(size);
+  bytes.writeInt16BE(apiKey, 4);
+  return bytes;
+}
+
 function request(answerBytes: number): Buffer {
   const bytes = Buffer.alloc(4 + 14);
   bytes.writeInt32BE(14);
@@ -90,7 +112,7 @@ async function world({ settings = {}, listeners, interBrokerListener, idleMsMax 
   const server = new SocketServer({
     ports: { clock: time, timers: time, turn, network },
     pool,
-    dispatcher: new Dispatcher({ rows: [echoRow], pool, logger }),
+    dispatcher: new Dispatcher({ rows: [echoRow, parkedRow], pool, logger }),
     logger,
     frameBytesMax: 100 * 1024 * 1024,
     idleMsMax,
@@ -332,6 +354,29 @@ describe('memory', () => {
       turn.drain();
     }
     expect([stuck, slow, done].map(stateOf)).toEqual(['closed', 'served', 'served']);
+  });
+
+  it('closes who keeps a large request behind one that is not answered while others wait for its memory', async () => {
+    const settings = { 'queued.max.request.bytes': '8388608', 'socket.request.max.bytes': '8388608' };
+    const { connect, time, turn } = await world({ settings });
+    const [hog, other, small] = [connect(), connect(), connect()];
+    const send = (link: FakeLink, bytes: Buffer) => {
+      for (let at = 0; at < bytes.length && !link.isPaused; at += 65_536) {
+        link.receive(bytes.subarray(at, at + 65_536));
+        turn.drain();
+      }
+    };
+    for (const link of [hog, small]) send(link, largeRequest(4, 100));
+    send(small, largeRequest(4, 1000));
+    send(hog, largeRequest(4, 7_000_000));
+    time.advance(10 * ANSWER_PACE_MS);
+    turn.drain();
+    expect([hog, small].map(stateOf)).toEqual(['waits', 'waits']);
+    send(other, largeRequest(3, 2_000_000).subarray(0, 65_536));
+    expect(stateOf(other)).toBe('waits');
+    time.advance(2 * ANSWER_PACE_MS);
+    turn.drain();
+    expect([hog, small, other].map(stateOf)).toEqual(['closed', 'waits', 'served']);
   });
 
   it('has given everything back when it is closed', async () => {
