@@ -27,7 +27,7 @@ export class Acceptor {
   #waiting: Guest[] = [];
   #isOpen = false;
   #isClosed = false;
-  /** The first one waits for this. */
+  /** Nobody comes in before it. */
   #delay: Timer | undefined;
   #refused = 0;
   #warnedAtMs = Number.NEGATIVE_INFINITY;
@@ -46,7 +46,8 @@ export class Acceptor {
       return;
     }
     const guest: Guest = { link, cameAtMs: this.#nowMs(), isCounted: false, isPaused: false };
-    if (this.#isOpen && this.#waiting.length === 0 && this.#letIn(guest)) return;
+    const mayEnter = this.#isOpen && this.#delay === undefined && this.#waiting.length === 0;
+    if (mayEnter && this.#letIn(guest)) return;
     if (this.#waiting.length >= CONNECTIONS_WAITING_MAX) {
       this.#refuse(link);
       return;

@@ -267,6 +267,19 @@ describe('max.connection.creation.rate', () => {
     expect(served()).toBe(60);
   });
 
+  it('does not let one in early whose predecessor left while it was held up', async () => {
+    const { connect, time } = await world({ settings: { 'max.connection.creation.rate': '1' } });
+    for (let i = 0; i < 10; i++) connect();
+    const gone = connect();
+    gone.lose();
+    time.advance(900);
+    const next = connect();
+    time.advance(100);
+    expect(stateOf(next)).toBe('waits');
+    time.advance(1000);
+    expect(stateOf(next)).toBe('served');
+  });
+
   it('holds one listener up without the other', async () => {
     const settings = { 'listener.name.internal.max.connection.creation.rate': '1' };
     const listeners = [
