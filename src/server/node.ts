@@ -1,22 +1,15 @@
 import { BufferPool } from '../base/buffer-pool.ts';
 import { memoryLinkPair } from '../base/memory-link.ts';
-import type { FramePool, Logger, Ports, Timer } from '../base/ports.ts';
+import type { FramePool, Logger, Ports } from '../base/ports.ts';
 import { randomUuid } from '../base/uuid.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { DynamicConfig } from '../config/dynamic-config.ts';
 import { logConfigOf } from '../config/log-config.ts';
 import { topicSynonyms } from '../config/topic-settings.ts';
-import { brokerConfigSchema } from '../controller/broker-config-schema.ts';
-import { QuorumController } from '../controller/quorum-controller.ts';
-import { SnapshotGenerator } from '../controller/snapshot-generator.ts';
-import { LogManager, type PartitionLog } from '../log/index.ts';
+import { LogManager } from '../log/index.ts';
 import { ConfigResourceType, type MetadataImage } from '../metadata/image.ts';
 import { MetadataPublisher } from '../metadata/publisher.ts';
-import { type MetadataRecord, recordSerde } from '../metadata/records.ts';
-import type { MetadataEndpoint } from '../metadata/registrations.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
-import { METADATA_LOG_DIR } from '../raft/bootstrap.ts';
-import { RaftNode } from '../raft/raft-node.ts';
 import { FetchSessionCache } from '../replication/fetch-session.ts';
 import { ReplicaManager } from '../replication/replica-manager.ts';
 import { AnswerMemory } from './answer-memory.ts';
@@ -30,9 +23,8 @@ import { Dispatcher } from './dispatch.ts';
 import { makeDirDurably } from './durable-dirs.ts';
 import { allocateProducerIdsApi } from './handlers/api-shapes.ts';
 import { apiVersionsRow } from './handlers/api-versions.ts';
-import { controllerRows } from './handlers/controller-rows.ts';
 import { dynamicConfigsOf, MetadataApplier } from './metadata-applier.ts';
-import { openMetadataLog, PartitionMetadataLog } from './metadata-log.ts';
+import { NodeController } from './node-controller.ts';
 import { NEW_CLUSTER_RECORDS, NODE_FEATURES } from './node-features.ts';
 import { identifyNode, type NodeIdentity } from './node-format.ts';
 import { bindListeners, type OpenListener, registeredEndPoints } from './node-listeners.ts';
@@ -44,8 +36,6 @@ import { TopicCreation } from './topic-creation.ts';
 import { UnenforcedMetadata } from './unenforced-metadata.ts';
 
 const LOCK_FILE = '.lock';
-/** How often the controller looks for brokers that were not heard of, and writes its no-op record, at least. */
-const CONTROLLER_TICK_MS = 500;
 /** How long a stopping node waits for the controller to let it go. */
 const CONTROLLED_SHUTDOWN_MS = 2_000;
 /** Evicts a fetch session after so long without use at the earliest (KIP-227). */
@@ -86,12 +76,8 @@ export class BrokerNode {
   #stopping: Promise<void> | undefined;
   #identity: NodeIdentity | undefined;
   #locks: { release(): void }[] = [];
-  #metadataLog: PartitionLog | undefined;
-  #raft: RaftNode<MetadataRecord> | undefined;
   readonly #publisher = new MetadataPublisher();
-  #controller: QuorumController | undefined;
-  #snapshots: SnapshotGenerator | undefined;
-  #controllerTick: Timer | undefined;
+  #controller: NodeController | undefined;
   #logs: LogManager | undefined;
   /** Of the pool that all share: what is neither a request nor a cached tail. */
   readonly #answers = new AnswerMemory(
@@ -188,64 +174,21 @@ export class BrokerNode {
     // The log manager removes the markers when it opens the dirs.
     const previousBrokerEpoch = this.#cleanShutdownEpoch();
     const metadataWasClean = readCleanShutdown(this.#ports.storage, config.metadataLogDir) !== undefined;
-    await this.#startController(endpoints, metadataWasClean);
+    this.#controller = new NodeController({
+      ports: this.#ports,
+      config: () => this.config,
+      identity: this.#identity,
+      endpoints,
+      wasClean: metadataWasClean,
+      publisher: this.#publisher,
+      onFatal: (error) => this.#fatal(error),
+    });
+    await this.#controller.start();
     this.#checkStarting();
     const services = this.#startBroker();
     await this.#logs?.syncRecovered();
     this.#checkStarting();
     await this.#openServer(services, previousBrokerEpoch ?? -1);
-  }
-
-  /** Loads the metadata log and leads it. */
-  async #startController(
-    endpoints: readonly { name: string; host: string; port: number }[],
-    wasClean: boolean,
-  ): Promise<void> {
-    const config = this.config;
-    const dir = `${config.metadataLogDir}/${METADATA_LOG_DIR}`;
-    this.#metadataLog = openMetadataLog({ ports: this.#ports, dir, config, cleanShutdown: wasClean });
-    const raft = new RaftNode<MetadataRecord>({
-      nodeId: config.nodeId,
-      directoryId: this.#identity!.directoryIds.get(config.metadataLogDir)!,
-      logDir: config.metadataLogDir,
-      dir,
-      log: new PartitionMetadataLog(this.#metadataLog),
-      serde: recordSerde,
-      endpoints,
-      retention: {
-        maxBytes: config.get('metadata.max.retention.bytes'),
-        maxMs: config.get('metadata.max.retention.ms'),
-      },
-      ports: { ...this.#ports, logger: this.#logger.child('RaftNode') },
-      onFatal: (error) => this.#fatal(error),
-    });
-    this.#raft = raft;
-    const registered = endpoints.map((endpoint) => ({ ...endpoint, securityProtocol: 0 }));
-    this.#controller = this.#makeController(raft, registered);
-    this.#snapshots = new SnapshotGenerator({
-      sink: raft,
-      image: () => this.image,
-      logger: this.#logger.child('SnapshotGenerator'),
-      nowMs: () => this.#ports.clock.monotonicMs(),
-      maxBytesBetween: config.get('metadata.log.max.record.bytes.between.snapshots'),
-      maxIntervalMs: config.get('metadata.log.max.snapshot.interval.ms'),
-    });
-    // What is committed reaches the broker before the controller answers.
-    raft.register(this.#publisher);
-    raft.register(this.#controller);
-    raft.register(this.#snapshots);
-    await raft.start();
-    this.#publisher.publish();
-    this.#planControllerTick();
-  }
-
-  #planControllerTick(): void {
-    const idleMs = this.config.get('metadata.max.idle.interval.ms');
-    const tickMs = idleMs > 0 ? Math.min(idleMs, CONTROLLER_TICK_MS) : CONTROLLER_TICK_MS;
-    this.#controllerTick = this.#ports.timers.after(tickMs, () => {
-      this.#controller?.tick(this.#ports.clock.monotonicMs());
-      this.#planControllerTick();
-    });
   }
 
   /** Loads the partitions and makes what handlers work with. */
@@ -339,7 +282,7 @@ export class BrokerNode {
   }
 
   #makeServer(services: HandlerServices): SocketServer {
-    const rows = [...brokerRows(services), ...controllerRows(this.#controller!, this.#ports.clock)];
+    const rows = [...brokerRows(services), ...this.#controller!.rows];
     const dispatcher: Dispatcher = new Dispatcher({
       rows: [
         ...rows,
@@ -348,7 +291,7 @@ export class BrokerNode {
           clusterId: services.clusterId,
           supportedFeatures: services.supportedFeatures,
           image: () => this.image,
-          kraftVersion: () => this.#raft?.kraftVersion ?? 0,
+          kraftVersion: () => this.#controller?.kraftVersion ?? 0,
           rowsOf: (kind) => dispatcher.rowsOf(kind),
         }),
       ],
@@ -416,42 +359,12 @@ export class BrokerNode {
     this.#replicas?.close();
     await this.#server?.close();
     this.#channel?.close();
-    this.#controllerTick?.cancel();
-    this.#controllerTick = undefined;
-    await this.#quietly(this.#raft?.stop());
-    await this.#quietly(this.#snapshots?.idle());
-    // Without it the dir must not be marked as clean: what it lost would be believed at the next start.
-    if (this.#metadataLog?.isOffline === true) this.#logs?.markUnclean(this.config.metadataLogDir);
-    await this.#quietly(this.#metadataLog?.close());
+    const isMetadataSafe = (await this.#controller?.stop()) ?? true;
+    // What the metadata log lost would be believed at the next start, were the dir marked as clean.
+    if (!isMetadataSafe) this.#logs?.markUnclean(this.config.metadataLogDir);
     await this.#logs?.close(this.#lifecycle?.brokerEpoch ?? -1);
     for (const lock of this.#locks) lock.release();
     this.#locks = [];
-  }
-
-  async #quietly(work: Promise<void> | undefined): Promise<void> {
-    try {
-      await work;
-    } catch (error) {
-      this.#logger.error('A part of the node was not closed in order', { error: String(error) });
-    }
-  }
-
-  #makeController(raft: RaftNode<MetadataRecord>, endPoints: readonly MetadataEndpoint[]): QuorumController {
-    const config = () => this.config;
-    return new QuorumController({
-      log: raft,
-      clusterId: this.clusterId,
-      configs: brokerConfigSchema(config),
-      random: this.#ports.random,
-      logger: this.#logger.child('QuorumController'),
-      supportedFeatures: NODE_FEATURES,
-      registration: { incarnationId: randomUuid(this.#ports.random), endPoints },
-      sessionTimeoutMs: config().get('broker.session.timeout.ms'),
-      maxIdleIntervalMs: config().get('metadata.max.idle.interval.ms'),
-      defaultNumPartitions: () => config().get('num.partitions'),
-      defaultReplicationFactor: () => config().get('default.replication.factor'),
-      deleteTopicEnable: () => config().get('delete.topic.enable'),
-    });
   }
 
   async #allocateProducerIds(controller: ControllerChannel): Promise<ProducerIdBlock> {
