@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { apacheMissing } from './support/apache.ts';
+import { batch, record } from './support/batch.ts';
 import { isInstalled } from './support/run.ts';
 import { startTarget, type TargetName, wantedTargets } from './support/target.ts';
 import { JavaTools } from './support/tools.ts';
+import { produce, produceAnswer, RawConnection } from './support/wire.ts';
 import { readBatches, WORKLOAD_TOPICS, writeWorkload } from './support/workload.ts';
 
 /** Files written by one broker and read by the other's programs. */
@@ -97,7 +99,7 @@ describe.skipIf(missing !== undefined)(`kafka-dump-log${skipped}`, () => {
   }
 
   test.skipIf(notWanted('odradek') || notWanted('apache'))(
-    "Apache Kafka reads odradek's metadata snapshots and starts on a folder that begins with one",
+    "Apache Kafka reads odradek's metadata snapshots, starts on a folder that begins with one, and odradek goes on behind it",
     async () => {
       const dataDir = mkdtempSync(join(tmpdir(), 'odradek-snapshot-'));
       const properties = {
@@ -136,9 +138,27 @@ describe.skipIf(missing !== undefined)(`kafka-dump-log${skipped}`, () => {
           for (const topic of WORKLOAD_TOPICS) {
             expect(hex(await readBatches(PORT, topic, 0, 20_000)), topic).toEqual(written.get(topic));
           }
-          expect(await readBatches(PORT, 'never-written', 2, 20_000)).toEqual([]);
+          for (const partition of [1, 2]) {
+            expect(await readBatches(PORT, 'never-written', partition, 20_000)).toEqual([]);
+          }
+          const connection = await RawConnection.open(PORT);
+          const records = batch({ count: 1, records: record({ value: 'first' }, 0) });
+          const to = [{ topic: 'never-written', partition: 1, records }];
+          expect(produceAnswer(9, await connection.ask(produce(9, to)))[0]?.errorCode).toBe(0);
+          connection.close();
         } finally {
           await apache.stop();
+        }
+        const back = await startTarget('odradek', { port: PORT, dataDir, properties });
+        try {
+          const [first, second] = [1, 2].map((partition) => readBatches(PORT, 'never-written', partition));
+          expect(hex((await first) ?? [])).toHaveLength(1);
+          expect(await second).toEqual([]);
+          for (const topic of WORKLOAD_TOPICS) {
+            expect(hex(await readBatches(PORT, topic)), topic).toEqual(written.get(topic));
+          }
+        } finally {
+          await back.stop();
         }
       } finally {
         rmSync(dataDir, { recursive: true, force: true });
