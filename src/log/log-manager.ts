@@ -96,10 +96,6 @@ export class LogManager {
     return this.#dirs.filter((dir) => dir.failure === undefined).map((dir) => dir.path);
   }
 
-  isDirOnline(dir: string): boolean {
-    return this.dirs.includes(dir);
-  }
-
   /** Dirs that failed, at the start or since. */
   get offlineDirs(): readonly string[] {
     const online = this.dirs;
@@ -189,10 +185,6 @@ export class LogManager {
     log.movedTo(target);
     this.#after(log.config.fileDeleteDelayMs, () => this.#remove(target));
     return true;
-  }
-
-  updateConfig(topic: string, config: LogConfig): void {
-    for (const log of this.#logs.values()) if (log.topic === topic) log.updateConfig(config);
   }
 
   /** To be awaited before anybody reads or appends; see `PartitionLog.syncRecovered`. A dir that fails goes offline. */

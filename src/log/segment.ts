@@ -115,10 +115,6 @@ export class Segment {
     return this.#times!;
   }
 
-  get indexesLoaded(): boolean {
-    return this.#offsets !== undefined;
-  }
-
   /** -1n where no record has a timestamp. */
   get maxTimestamp(): bigint {
     this.#knowMax();

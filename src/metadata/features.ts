@@ -79,7 +79,6 @@ export const metadataVersionAllows = {
   directoryAssignment: (level: number) => level >= 17,
   elr: (level: number) => level >= 23,
   cordonedLogDirs: (level: number) => level >= 30,
-  controllerUnregistration: (level: number) => level >= 33,
   /** Before 3.6 a smaller ISR raised the leader epoch (KAFKA-15021). */
   leaderEpochBumpOnIsrShrink: (level: number) => level < 12,
 } as const;

@@ -84,15 +84,6 @@ export class Call<Response = unknown> {
     return this.#outcome;
   }
 
-  get isOrdered(): boolean {
-    return this.#ordered;
-  }
-
-  /** True once the connection was lost. */
-  get isGone(): boolean {
-    return this.#gone;
-  }
-
   get frameBytes(): Buffer {
     return this.#frame.bytes;
   }
