@@ -15,7 +15,7 @@ import type { Properties } from './properties.ts';
 import { checkQuorum } from './quorum.ts';
 import { baseOfListenerKey, brokerSynonyms } from './synonyms.ts';
 import { noticesAbout } from './unused.ts';
-import { allowedText, defaultOf, type ParsedValue, parseSetting } from './value.ts';
+import { defaultOf, type ParsedValue, parseSetting } from './value.ts';
 
 export interface BrokerConfigInput {
   readonly properties?: Properties | undefined;
@@ -198,7 +198,7 @@ export class BrokerConfig {
     if (text === null) return { value: null, text: null };
     const result = parseSetting(name, setting, text, dev);
     if ('ok' in result) return result.ok;
-    throw new ConfigError(result.problem, { setting: name, value: text, allowed: allowedText(setting, dev) });
+    throw new ConfigError(result.problem, { setting: name, value: text, allowed: result.allowed });
   }
 
   #parseListeners(): readonly ListenerConfig[] {
@@ -290,17 +290,17 @@ function checkEach(given: ReadonlyMap<string, Given>, profile: Profile): void {
     throw new ConfigError(result.problem, {
       setting: name,
       value,
-      allowed: allowedText(setting, dev),
+      allowed: result.allowed,
       origin,
     });
   }
   for (const name of ['node.id', 'controller.listener.names', 'process.roles'] as const) {
     if (given.has(name) || Object.hasOwn(profileDefaults(profile), name)) continue;
-    if ('ok' in defaultOf(name, brokerSettings[name], dev)) continue;
-    const allowed = allowedText(brokerSettings[name], dev);
-    throw new ConfigError(`Missing required configuration ${name}, which has no default`, {
+    const result = defaultOf(name, brokerSettings[name], dev);
+    if ('ok' in result) continue;
+    throw new ConfigError(`${name} is missing, and has no default`, {
       setting: name,
-      allowed,
+      allowed: result.allowed,
     });
   }
 }

@@ -12,8 +12,6 @@ export interface ConfigErrorDetails {
   /** What would be accepted, for people. */
   readonly allowed?: string | undefined;
   readonly origin?: Origin | undefined;
-  /** What Apache Kafka answers a client that tries to set this on a running broker, where it has words of its own. */
-  readonly answer?: string | undefined;
 }
 
 /**
@@ -26,17 +24,17 @@ export class ConfigError extends Error {
   readonly allowed: string | undefined;
   readonly file: string | undefined;
   readonly line: number | undefined;
-  readonly answer: string | undefined;
+  /** The message without the place, for a client that set this on a running broker. */
+  readonly answer: string;
 
   constructor(problem: string, details: ConfigErrorDetails) {
-    const where = placeOf(details.origin);
-    const allowed = details.allowed === undefined ? '' : ` Allowed: ${details.allowed}.`;
-    super(`${where}${withFullStop(problem)}${allowed}`);
+    const answer = withAllowed(problem, details.allowed);
+    super(`${placeOf(details.origin)}${answer}`);
     this.name = 'ConfigError';
     this.setting = details.setting;
     this.value = details.value;
     this.allowed = details.allowed;
-    this.answer = details.answer;
+    this.answer = answer;
     this.file = details.origin?.kind === 'file' ? details.origin.file : undefined;
     this.line = details.origin?.kind === 'file' ? details.origin.line : undefined;
   }
@@ -44,7 +42,7 @@ export class ConfigError extends Error {
 
 /**
  * A value that a client sent in CreateTopics, AlterConfigs or IncrementalAlterConfigs is refused. `errorName` is the
- * name of the protocol's error code; the message is what Apache Kafka answers in the same case.
+ * name of the protocol's error code, that of Apache Kafka in the same case; the message is sent to the client.
  */
 export class InvalidConfigError extends Error {
   readonly errorName: 'INVALID_CONFIG' | 'INVALID_REQUEST';
@@ -54,6 +52,11 @@ export class InvalidConfigError extends Error {
     this.name = 'InvalidConfigError';
     this.errorName = errorName;
   }
+}
+
+/** A problem as a sentence, and what would be accepted instead. */
+export function withAllowed(problem: string, allowed: string | undefined): string {
+  return `${withFullStop(problem)}${allowed === undefined ? '' : ` Allowed: ${allowed}.`}`;
 }
 
 function placeOf(origin: Origin | undefined): string {

@@ -5,16 +5,11 @@ import { ConfigError } from './config-error.ts';
 
 /** What must hold between settings. Throws {@link ConfigError} for the first that does not. */
 export function checkTogether(config: BrokerConfig): void {
-  const must: Must = (holds, setting, problem, allowed, answer) => {
+  const must: Must = (holds, setting, problem, allowed) => {
     if (holds) return;
     const value = config.parsed(setting).text ?? 'null';
-    throw new ConfigError(`Invalid value ${value} for configuration ${setting}: ${problem}`, {
-      setting,
-      value,
-      allowed,
-      origin: config.origin(setting),
-      answer: answer === undefined ? undefined : `requirement failed: ${answer}`,
-    });
+    const origin = config.origin(setting);
+    throw new ConfigError(`${setting}=${value}: ${problem}`, { setting, value, allowed, origin });
   };
   checkLogs(config, must);
   checkNetwork(config, must);
@@ -22,13 +17,7 @@ export function checkTogether(config: BrokerConfig): void {
   checkGroups(config, must);
 }
 
-type Must = (
-  holds: boolean,
-  setting: BrokerSettingName,
-  problem: string,
-  allowed: string,
-  answer?: string,
-) => void;
+type Must = (holds: boolean, setting: BrokerSettingName, problem: string, allowed: string) => void;
 
 function firstGiven(config: BrokerConfig, ...names: readonly BrokerSettingName[]): BrokerSettingName {
   return names.find((name) => config.isGiven(name)) ?? names[0]!;
@@ -36,28 +25,15 @@ function firstGiven(config: BrokerConfig, ...names: readonly BrokerSettingName[]
 
 function checkLogs(config: BrokerConfig, must: Must): void {
   const roll = firstGiven(config, 'log.roll.ms', 'log.roll.hours');
-  must(
-    config.logRollMs >= 1,
-    roll,
-    'a segment must last some time',
-    'at least 1 ms',
-    'log.roll.ms must be greater than or equal to 1',
-  );
+  must(config.logRollMs >= 1, roll, 'a segment must last some time', 'at least 1 ms');
   const jitter = firstGiven(config, 'log.roll.jitter.ms', 'log.roll.jitter.hours');
-  must(
-    config.logRollJitterMs >= 0,
-    jitter,
-    'it is below 0',
-    'at least 0',
-    'log.roll.jitter.ms must be greater than or equal to 0',
-  );
+  must(config.logRollJitterMs >= 0, jitter, 'it is below 0', 'at least 0');
   const retention = firstGiven(config, 'log.retention.ms', 'log.retention.minutes', 'log.retention.hours');
   must(
     config.logRetentionMs !== 0,
     retention,
     'nothing would be kept at all',
     'at least 1 ms, or -1 for no limit',
-    'log.retention.ms must be unlimited (-1) or, greater than or equal to 1',
   );
   const min = config.get('log.cleaner.min.compaction.lag.ms');
   const max = config.get('log.cleaner.max.compaction.lag.ms');
@@ -76,7 +52,6 @@ function checkLogs(config: BrokerConfig, must: Must): void {
     'log.cleaner.dedupe.buffer.size',
     'too little for each cleaner thread',
     `more than ${least * threads}`,
-    'log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.',
   );
   checkCordonedDirs(config, must);
 }
@@ -89,13 +64,7 @@ function checkCordonedDirs(config: BrokerConfig, must: Must): void {
     return;
   }
   const foreign = cordoned.filter((dir) => !config.logDirs.includes(dir));
-  must(
-    foreign.length === 0,
-    name,
-    `${foreign.join(', ')} is not in log.dirs`,
-    config.logDirs.join(', '),
-    `All entries in ${name} must be present in log.dirs or log.dir. Missing entries : ${foreign.join(', ')}`,
-  );
+  must(foreign.length === 0, name, `${foreign.join(', ')} is not in log.dirs`, config.logDirs.join(', '));
 }
 
 function checkNetwork(config: BrokerConfig, must: Must): void {
@@ -115,7 +84,6 @@ function checkNetwork(config: BrokerConfig, must: Must): void {
     'max.connections.per.ip',
     'nobody could connect',
     `at least 1, or 0 with ${overrides}`,
-    `max.connections.per.ip can be set to zero only if ${overrides} property is set.`,
   );
   const idle = config.get('connections.max.idle.ms');
   const delay = config.get('connection.failed.authentication.delay.ms');

@@ -54,15 +54,12 @@ function refuseReferences(given: ReadonlyMap<string, Given>): void {
   for (const [name, { text, origin }] of given) {
     const reference = /\$\{[a-zA-Z0-9_.-]+:[^}]*\}/.exec(text)?.[0];
     if (reference === undefined) continue;
-    throw new ConfigError(
-      `Invalid value ${reference} for configuration ${name}: references to config providers are not supported yet`,
-      {
-        setting: name,
-        value: reference,
-        allowed: 'the value itself, in the file or with --override',
-        origin,
-      },
-    );
+    throw new ConfigError(`${name}=${reference}: references to config providers are not supported yet`, {
+      setting: name,
+      value: reference,
+      allowed: 'the value itself, in the file or with --override',
+      origin,
+    });
   }
 }
 

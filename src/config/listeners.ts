@@ -80,7 +80,7 @@ function fail(
   allowed: string,
   settings: ListenerSettings,
 ): never {
-  throw new ConfigError(`Invalid value ${value} for configuration ${setting}: ${problem}`, {
+  throw new ConfigError(`${setting}=${value}: ${problem}`, {
     setting,
     value,
     allowed,

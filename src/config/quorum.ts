@@ -42,7 +42,7 @@ function refuse(
   allowed: string,
   settings: QuorumSettings,
 ): never {
-  throw new ConfigError(`Invalid value ${value} for configuration ${setting}: ${problem}`, {
+  throw new ConfigError(`${setting}=${value}: ${problem}`, {
     setting,
     value,
     allowed,

@@ -1,17 +1,16 @@
 import type { BrokerConfig } from './broker-config.ts';
 import type { BrokerSettingName } from './broker-settings/index.ts';
-import { InvalidConfigError } from './config-error.ts';
+import { InvalidConfigError, withAllowed } from './config-error.ts';
 import { topicDefault } from './log-config.ts';
 import { topicSynonyms } from './topic-settings.ts';
 
 /**
  * What must hold when a running broker's settings become `next`, beyond what must hold at a start (KIP-226). Throws
- * {@link InvalidConfigError}, INVALID_REQUEST as Kafka answers it, with its words.
+ * {@link InvalidConfigError}, INVALID_REQUEST as Kafka answers it.
  */
 export function checkReconfiguration(before: BrokerConfig, next: BrokerConfig): void {
   for (const name of threadCounts) checkThreads(name, numberOf(before, name), numberOf(next, name));
   checkNetworkThreads(before, next);
-  checkCleanerThreads(before.get('log.cleaner.threads'), next.get('log.cleaner.threads'));
   const changed = Object.values(topicSynonyms).some((name) => textOf(before, name) !== textOf(next, name));
   if (changed) checkTiers(next);
 }
@@ -21,6 +20,7 @@ const threadCounts: readonly BrokerSettingName[] = [
   'num.replica.fetchers',
   'num.recovery.threads.per.data.dir',
   'background.threads',
+  'log.cleaner.threads',
   'remote.log.reader.threads',
   'remote.log.manager.copier.thread.pool.size',
   'remote.log.manager.expiration.thread.pool.size',
@@ -33,13 +33,13 @@ const textOf = (config: BrokerConfig, name: BrokerSettingName) => config.parsed(
 /** Kafka changes a number of threads by at most a factor of two at a time. */
 function checkThreads(name: string, old: number, next: number): void {
   if (next === old) return;
-  const failed = `Dynamic thread count update validation failed for ${name}=${next}`;
-  if (next < Math.trunc(old / 2)) {
-    throw refused(`${failed}, value should be at least half the current value ${old}`);
-  }
-  if (next > old * 2) {
-    throw refused(`${failed}, value should not be greater than double the current value ${old}`);
-  }
+  const least = Math.trunc(old / 2);
+  const most = old * 2;
+  if (next >= least && next <= most) return;
+  throw refused(
+    `${name}=${next}: it is ${old} now, and one change may halve or double it`,
+    `between ${Math.max(1, least)} and ${most}`,
+  );
 }
 
 /** Each listener has threads of its own, so that one with a number of its own is not concerned by the common one. */
@@ -48,15 +48,6 @@ function checkNetworkThreads(before: BrokerConfig, next: BrokerConfig): void {
   for (const { name: listener, controller } of before.listeners) {
     if (controller) continue;
     checkThreads(name, before.getForListener(listener, name), next.getForListener(listener, name));
-  }
-}
-
-function checkCleanerThreads(old: number, next: number): void {
-  if (next < Math.trunc(old / 2)) {
-    throw refused(`Log cleaner threads cannot be reduced to less than half the current value ${old}`);
-  }
-  if (next > old * 2) {
-    throw refused(`Log cleaner threads cannot be increased to more than double the current value ${old}`);
   }
 }
 
@@ -89,18 +80,18 @@ function checkTier(next: BrokerConfig, { retention, kept, local, lag }: Tier): v
   const keptExactly = BigInt(kept);
   const localExactly = BigInt(textOf(next, local) ?? '-2');
   const lagExactly = BigInt(textOf(next, lag) ?? '0');
-  if (keptExactly > -1n && localExactly !== -2n) {
-    const failed = `Invalid value ${localExactly} for configuration ${local}: Value must not be`;
-    if (localExactly === -1n) throw refused(`${failed} -1 as ${retention} value is set as ${kept}.`);
-    if (localExactly > keptExactly) {
-      throw refused(`${failed} more than ${retention} property value: ${kept}`);
-    }
+  if (keptExactly > -1n && (localExactly === -1n || localExactly > keptExactly)) {
+    throw refused(
+      `${local}=${localExactly}: more would stay here than ${retention} lets stay at all`,
+      `at most ${kept}, or -2 for the same as ${retention}`,
+    );
   }
   const stays = localExactly === -2n ? keptExactly : localExactly;
   if (lagExactly > 0n && stays >= 0n && lagExactly > stays) {
-    const failed = `Invalid value ${lagExactly} for configuration ${lag}`;
-    throw refused(`${failed}: Value must not exceed ${local} (effective value: ${stays})`);
+    const problem = `${lag}=${lagExactly}: records would go from here before they are copied`;
+    throw refused(problem, `at most what ${local} comes to, ${stays}`);
   }
 }
 
-const refused = (message: string) => new InvalidConfigError(message, 'INVALID_REQUEST');
+const refused = (problem: string, allowed: string) =>
+  new InvalidConfigError(withAllowed(problem, allowed), 'INVALID_REQUEST');

@@ -1,6 +1,6 @@
 import type { BrokerConfig } from './broker-config.ts';
 import { brokerSetting } from './broker-settings/index.ts';
-import { ConfigError, InvalidConfigError } from './config-error.ts';
+import { ConfigError, InvalidConfigError, withAllowed } from './config-error.ts';
 import { checkTogether } from './consistency.ts';
 import { isOnlyForListeners, isPerBroker, isReadOnly, startOnly } from './dynamic-scope.ts';
 import { topicValue } from './log-config.ts';
@@ -11,7 +11,7 @@ import { parseSetting } from './value.ts';
 
 /**
  * Checks all settings that a topic would have. Null values are those that CreateTopics carries without a value.
- * Throws {@link InvalidConfigError} with the words of Apache Kafka for the first that can't be.
+ * Throws {@link InvalidConfigError} for the first that can't be.
  */
 export function validateTopicConfigs(
   configs: ReadonlyMap<string, string | null>,
@@ -19,17 +19,19 @@ export function validateTopicConfigs(
 ): void {
   const empty = [...configs].filter(([, text]) => text === null).map(([name]) => name);
   if (empty.length > 0) {
-    throw new InvalidConfigError(`Null value not supported for topic configs: ${empty.join(',')}`);
+    throw new InvalidConfigError(
+      `No value is given for ${empty.join(', ')}: give one, or leave the name out.`,
+    );
   }
   const given = configs as ReadonlyMap<string, string>;
   for (const name of given.keys()) {
-    if (topicSetting(name) === undefined) throw new InvalidConfigError(`Unknown topic config name: ${name}`);
+    if (topicSetting(name) === undefined) throw new InvalidConfigError(`Topics have no setting ${name}.`);
   }
   for (const [name, text] of given) {
     const setting = topicSetting(name);
     if (setting === undefined) continue;
     const result = parseSetting(name, setting, text, broker.profile === 'dev');
-    if ('problem' in result) throw new InvalidConfigError(result.problem);
+    if ('problem' in result) throw new InvalidConfigError(withAllowed(result.problem, result.allowed));
   }
   checkTopicTogether(given, broker);
 }
@@ -39,12 +41,12 @@ function checkTopicTogether(given: ReadonlyMap<string, string>, broker: BrokerCo
   const max = topicValue('max.compaction.lag.ms', broker, given).text;
   if (BigInt(min ?? 0) > BigInt(max ?? 0)) {
     throw new InvalidConfigError(
-      `conflict topic config setting min.compaction.lag.ms (${min}) > max.compaction.lag.ms (${max})`,
+      withAllowed(`min.compaction.lag.ms=${min}: it exceeds max.compaction.lag.ms`, `at most ${max}`),
     );
   }
   if (topicValue('remote.storage.enable', broker, given).value === true) {
     throw new InvalidConfigError(
-      'Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.',
+      withAllowed('remote.storage.enable=true: this broker has no remote storage', 'false'),
     );
   }
 }
@@ -83,13 +85,16 @@ export function applyBrokerConfigChanges(
         next.delete(name);
         break;
       case ConfigOperation.APPEND:
-        next.set(name, appended(listTextOf(name, next, 'append'), value ?? ''));
+        next.set(name, appended(listTextOf(name, next, 'APPEND'), value ?? ''));
         break;
       case ConfigOperation.SUBTRACT:
-        next.set(name, subtracted(listTextOf(name, next, 'subtract'), value ?? ''));
+        next.set(name, subtracted(listTextOf(name, next, 'SUBTRACT'), value ?? ''));
         break;
       default:
-        throw new InvalidConfigError(`Unknown operations type ${operation}`, 'INVALID_REQUEST');
+        throw new InvalidConfigError(
+          `${name}: there is no operation ${operation}, only 0 to 3 (set, delete, append, subtract).`,
+          'INVALID_REQUEST',
+        );
     }
   }
   return next;
@@ -97,9 +102,9 @@ export function applyBrokerConfigChanges(
 
 function listTextOf(name: string, current: ReadonlyMap<string, string>, what: string): string {
   const setting = brokerSetting(name);
-  if (setting === undefined) throw new InvalidConfigError(`Unknown config name: ${name}`);
+  if (setting === undefined) throw new InvalidConfigError(`Brokers have no setting ${name}.`);
   if (setting.type !== 'list') {
-    throw new InvalidConfigError(`Config value ${what} is not allowed for config key: ${name}`);
+    throw new InvalidConfigError(`${name}: ${what} works on lists only, and this is none. Set it instead.`);
   }
   return current.get(name) ?? setting.defaultText ?? '';
 }
@@ -119,7 +124,7 @@ function subtracted(list: string, entries: string): string {
 
 /**
  * Checks the dynamic settings that a broker (`level` broker) or all brokers (`cluster`) would have. Throws
- * {@link InvalidConfigError}, INVALID_REQUEST as Kafka answers it, with its words.
+ * {@link InvalidConfigError}, INVALID_REQUEST as Kafka answers it.
  */
 export function validateBrokerConfigs(
   configs: ReadonlyMap<string, string>,
@@ -127,17 +132,17 @@ export function validateBrokerConfigs(
   broker: BrokerConfig,
 ): void {
   const names = [...configs.keys()];
-  refuse(names.filter(isReadOnly), 'Cannot update these configs dynamically');
+  refuse(
+    names.filter(isReadOnly),
+    'read at start only; set it in the properties file and start the broker again',
+  );
   refuse(
     names.filter(isOnlyForListeners),
-    'These security configs can be dynamically updated only per-listener using the listener prefix',
+    'a running broker changes it for one listener at a time, as listener.name.<listener>.<setting>',
   );
   for (const [name, text] of configs) checkText(name, text, broker);
   if (level === 'cluster') {
-    refuse(
-      names.filter(isPerBroker),
-      'Cannot update these configs at default cluster level, broker id must be specified',
-    );
+    refuse(names.filter(isPerBroker), 'each broker has its own; name the broker to change');
   }
   checkListeners(configs, broker);
   checkOutcome(configs, level, broker);
@@ -147,11 +152,11 @@ function checkText(name: string, text: string, broker: BrokerConfig): void {
   const setting = brokerSetting(name) ?? brokerSetting(baseOfListenerKey(name) ?? '');
   if (setting === undefined) return;
   const result = parseSetting(name, setting, text, broker.profile === 'dev');
-  if ('problem' in result) throw invalidRequest(result.problem);
+  if ('problem' in result) throw invalidRequest(withAllowed(result.problem, result.allowed));
   // No Java class can be found here but those that Kafka itself brings.
   if (setting.type !== 'class' || result.ok.text === setting.defaultText) return;
   throw invalidRequest(
-    `Invalid value ${result.ok.text} for configuration ${name}: Class ${result.ok.text} could not be found.`,
+    `${name}=${result.ok.text}: this broker loads no Java classes. Leave the setting out for the default.`,
   );
 }
 
@@ -161,15 +166,13 @@ function checkListeners(configs: ReadonlyMap<string, string>, broker: BrokerConf
   const entries = text === undefined ? [] : text.trim().split(/\s*,\s*/);
   const wrong = entries.find((entry) => !/^.*:\/\/\[?[0-9a-zA-Z\-%._:]*\]?:-?[0-9]+$/.test(entry));
   if (wrong !== undefined) {
-    throw invalidRequest(
-      `Error creating broker listeners from '[${entries.join(', ')}]': Unable to parse ${wrong} to a broker endpoint`,
-    );
+    throw invalidRequest(withAllowed(`listeners=${text}: can't read ${wrong}`, 'entries name://host:port'));
   }
   for (const name of startOnly) {
     const wanted = configs.get(name);
     if (wanted === undefined || wanted.trim() === broker.parsed(name).text) continue;
     throw invalidRequest(
-      `Invalid value ${wanted} for configuration ${name}: this version opens its listeners only at start. Set it in the properties file and start the broker again.`,
+      `${name}=${wanted}: this version opens its listeners only at start. Set it in the properties file and start the broker again.`,
     );
   }
 }
@@ -188,13 +191,13 @@ function checkOutcome(
   try {
     checkTogether(next);
   } catch (error) {
-    throw error instanceof ConfigError ? invalidRequest(error.answer ?? error.message) : error;
+    throw error instanceof ConfigError ? invalidRequest(error.answer) : error;
   }
   checkReconfiguration(broker, next);
 }
 
 function refuse(names: readonly string[], problem: string): void {
-  if (names.length > 0) throw invalidRequest(`${problem}: [${names.join(', ')}]`);
+  if (names.length > 0) throw invalidRequest(`${names.join(', ')}: ${problem}.`);
 }
 
 const invalidRequest = (message: string) => new InvalidConfigError(message, 'INVALID_REQUEST');

@@ -6,7 +6,10 @@ export interface ParsedValue {
   readonly text: string | null;
 }
 
-export type ParseResult = { readonly ok: ParsedValue } | { readonly problem: string };
+/** `problem` names the setting and its value, secrets left out; `allowed` is what it may be instead, for people. */
+export type ParseResult =
+  | { readonly ok: ParsedValue }
+  | { readonly problem: string; readonly allowed: string };
 
 const integerBits = { short: 16n, int: 32n, long: 64n } as const;
 
@@ -29,34 +32,32 @@ export function allowedText(setting: Setting, dev: boolean): string {
   return check === undefined ? type : `${type}, ${check.allowed}`;
 }
 
-/**
- * Reads and checks the text of a setting. A problem is the message that Apache Kafka gives for the same text, secrets
- * left out.
- */
+/** Reads and checks the text of a setting, as Apache Kafka reads the same text. */
 export function parseSetting(name: string, setting: Setting, text: string, dev = false): ParseResult {
   const read = parseText(setting.type, text);
   const parsed = checkOf(setting, dev)?.distinct === true ? withoutDuplicates(read) : read;
   const shown = setting.type === 'password' ? '[hidden]' : text;
-  if (typeof parsed === 'string') return { problem: invalidValue(name, shown, parsed) };
-  return checkValue(name, setting, parsed, dev);
+  return checkedValue(`${name}=${shown}`, setting, parsed, dev);
 }
 
 /** The default of a setting, which may fail its check where Kafka insists on a value (`node.id`). */
 export function defaultOf(name: string, setting: Setting, dev = false): ParseResult {
   if (setting.defaultText !== null) return parseSetting(name, setting, setting.defaultText, dev);
-  return checkValue(name, setting, { value: null, text: null }, dev);
+  return checkedValue(`${name} without a value`, setting, { value: null, text: null }, dev);
 }
 
-function checkValue(name: string, setting: Setting, parsed: ParsedValue, dev: boolean): ParseResult {
-  const check = checkOf(setting, dev);
-  const problem = check?.problem(parsed.value, name);
-  if (problem === undefined) return { ok: parsed };
-  if (problem.whole === true) return { problem: problem.text };
-  return { problem: invalidValue(name, javaText(parsed), problem.text) };
+function checkedValue(
+  what: string,
+  setting: Setting,
+  parsed: ParsedValue | undefined,
+  dev: boolean,
+): ParseResult {
+  if (parsed !== undefined && checkOf(setting, dev)?.accepts(parsed.value) !== false) return { ok: parsed };
+  return { problem: `${what} is not valid`, allowed: allowedText(setting, dev) };
 }
 
-function withoutDuplicates(parsed: ParsedValue | string): ParsedValue | string {
-  if (typeof parsed === 'string' || !Array.isArray(parsed.value)) return parsed;
+function withoutDuplicates(parsed: ParsedValue | undefined): ParsedValue | undefined {
+  if (parsed === undefined || !Array.isArray(parsed.value)) return parsed;
   const entries: readonly string[] = [...new Set(parsed.value)];
   return { value: entries, text: entries.join(',') };
 }
@@ -65,20 +66,13 @@ function checkOf(setting: Setting, dev: boolean) {
   return dev && setting.devCheck !== undefined ? setting.devCheck : setting.check;
 }
 
-function invalidValue(name: string, value: string, problem: string): string {
-  return `Invalid value ${value} for configuration ${name}: ${problem}`;
-}
-
-const javaText = ({ value, text }: ParsedValue): string =>
-  Array.isArray(value) ? `[${value.join(', ')}]` : String(text);
-
-/** The value, or what is wrong with the text. */
-function parseText(type: SettingType, text: string): ParsedValue | string {
+/** The value; undefined where the text is none of this type. */
+function parseText(type: SettingType, text: string): ParsedValue | undefined {
   const trimmed = text.trim();
   switch (type) {
     case 'boolean': {
       const lower = trimmed.toLowerCase();
-      if (lower !== 'true' && lower !== 'false') return 'Expected value to be either true or false';
+      if (lower !== 'true' && lower !== 'false') return undefined;
       return { value: lower === 'true', text: lower };
     }
     case 'short':
@@ -98,11 +92,10 @@ function parseText(type: SettingType, text: string): ParsedValue | string {
   }
 }
 
-function parseInteger(type: 'short' | 'int' | 'long', text: string): ParsedValue | string {
-  const problem = `Not a number of type ${type.toUpperCase()}`;
-  if (!/^[+-]?[0-9]+$/.test(text)) return problem;
+function parseInteger(type: 'short' | 'int' | 'long', text: string): ParsedValue | undefined {
+  if (!/^[+-]?[0-9]+$/.test(text)) return undefined;
   const exact = BigInt(text.startsWith('+') ? text.slice(1) : text);
-  if (BigInt.asIntN(Number(integerBits[type]), exact) !== exact) return problem;
+  if (BigInt.asIntN(Number(integerBits[type]), exact) !== exact) return undefined;
   return { value: clampToSafe(exact), text: exact.toString() };
 }
 
@@ -110,10 +103,10 @@ function clampToSafe(exact: bigint): number {
   return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Number(exact)));
 }
 
-function parseDouble(text: string): ParsedValue | string {
+function parseDouble(text: string): ParsedValue | undefined {
   const match =
     /^([+-]?)(?:(NaN)|(Infinity)|((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[fFdD]?)$/.exec(text);
-  if (match === null) return 'Not a number of type DOUBLE';
+  if (match === null) return undefined;
   const value = Number(`${match[1] ?? ''}${match[2] ?? match[3] ?? match[4] ?? ''}`);
   return { value, text: javaDouble(value) };
 }

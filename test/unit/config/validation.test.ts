@@ -23,48 +23,47 @@ function answer(run: () => unknown): string {
   }
 }
 
-const invalid = (value: string, name: string, problem: string) =>
-  `INVALID_CONFIG: Invalid value ${value} for configuration ${name}: ${problem}`;
+const invalid = (value: string, name: string, allowed: string) =>
+  `INVALID_CONFIG: ${name}=${value} is not valid. Allowed: ${allowed}.`;
 
-// The answers are those of Apache Kafka 4.3.1.
+const LONG = 'a whole number of 64 bits';
+const POLICIES = 'a list separated by commas, entries of compact, delete';
+
+// The names of the codes are those that Apache Kafka 4.3.1 answers.
 describe('settings of a topic', () => {
   test.each<[string, string | null, string]>([
     ['retention.ms', '1000', 'ok'],
     ['retention.ms', ' 5 ', 'ok'],
-    ['retention.ms', 'foo', invalid('foo', 'retention.ms', 'Not a number of type LONG')],
-    ['retention.ms', '', invalid('', 'retention.ms', 'Not a number of type LONG')],
+    ['retention.ms', 'foo', invalid('foo', 'retention.ms', `${LONG}, at least -1`)],
+    ['retention.ms', '', invalid('', 'retention.ms', `${LONG}, at least -1`)],
     [
       'retention.ms',
       '9223372036854775808',
-      invalid('9223372036854775808', 'retention.ms', 'Not a number of type LONG'),
+      invalid('9223372036854775808', 'retention.ms', `${LONG}, at least -1`),
     ],
-    ['retention.ms', '-2', invalid('-2', 'retention.ms', 'Value must be at least -1')],
-    ['nope', '1', 'INVALID_CONFIG: Unknown topic config name: nope'],
-    ['segment.bytes', '10', invalid('10', 'segment.bytes', 'Value must be at least 1048576')],
-    ['cleanup.policy', 'x', invalid('x', 'cleanup.policy', 'String must be one of: compact, delete')],
+    ['retention.ms', '-2', invalid('-2', 'retention.ms', `${LONG}, at least -1`)],
+    ['nope', '1', 'INVALID_CONFIG: Topics have no setting nope.'],
+    ['segment.bytes', '10', invalid('10', 'segment.bytes', 'a whole number of 32 bits, at least 1048576')],
+    ['cleanup.policy', 'x', invalid('x', 'cleanup.policy', POLICIES)],
     ['cleanup.policy', 'delete,delete', 'ok'],
     ['cleanup.policy', '', 'ok'],
-    ['cleanup.policy', 'delete,', "INVALID_CONFIG: Configuration 'cleanup.policy' values must not be empty."],
+    ['cleanup.policy', 'delete,', invalid('delete,', 'cleanup.policy', POLICIES)],
     [
       'min.cleanable.dirty.ratio',
       '2',
-      invalid('2.0', 'min.cleanable.dirty.ratio', 'Value must be no more than 1'),
+      invalid('2', 'min.cleanable.dirty.ratio', 'a number, between 0 and 1'),
     ],
     [
       'min.cleanable.dirty.ratio',
       'x',
-      invalid('x', 'min.cleanable.dirty.ratio', 'Not a number of type DOUBLE'),
+      invalid('x', 'min.cleanable.dirty.ratio', 'a number, between 0 and 1'),
     ],
     [
       'compression.type',
       'x',
-      invalid(
-        'x',
-        'compression.type',
-        'String must be one of: uncompressed, zstd, lz4, snappy, gzip, producer',
-      ),
+      invalid('x', 'compression.type', 'a text, one of uncompressed, zstd, lz4, snappy, gzip, producer'),
     ],
-    ['preallocate', 'yes', invalid('yes', 'preallocate', 'Expected value to be either true or false')],
+    ['preallocate', 'yes', invalid('yes', 'preallocate', 'true or false')],
     ['preallocate', 'TRUE', 'ok'],
     ['leader.replication.throttled.replicas', '*', 'ok'],
     ['leader.replication.throttled.replicas', '0:1,1:2', 'ok'],
@@ -72,34 +71,38 @@ describe('settings of a topic', () => {
       'leader.replication.throttled.replicas',
       'a:b',
       invalid(
-        '[a:b]',
+        'a:b',
         'leader.replication.throttled.replicas',
-        "leader.replication.throttled.replicas must be the literal '*' or a list of replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...",
+        'a list separated by commas, * or a list of partition:broker',
       ),
     ],
-    ['max.compaction.lag.ms', '0', invalid('0', 'max.compaction.lag.ms', 'Value must be at least 1')],
+    ['max.compaction.lag.ms', '0', invalid('0', 'max.compaction.lag.ms', `${LONG}, at least 1`)],
     [
       'remote.storage.enable',
       'true',
-      'INVALID_CONFIG: Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.',
+      'INVALID_CONFIG: remote.storage.enable=true: this broker has no remote storage. Allowed: false.',
     ],
     [
       'compression.gzip.level',
       '0',
-      invalid('0', 'compression.gzip.level', 'Value must be between 1 and 9 or equal to -1'),
+      invalid('0', 'compression.gzip.level', 'a whole number of 32 bits, between 1 and 9, or -1'),
     ],
     ['flush.ms', '+7', 'ok'],
     [
       'max.message.bytes',
       '2147483648',
-      invalid('2147483648', 'max.message.bytes', 'Not a number of type INT'),
+      invalid('2147483648', 'max.message.bytes', 'a whole number of 32 bits, at least 0'),
     ],
     [
       'message.timestamp.type',
       'logappendtime',
-      invalid('logappendtime', 'message.timestamp.type', 'String must be one of: CreateTime, LogAppendTime'),
+      invalid('logappendtime', 'message.timestamp.type', 'a text, one of CreateTime, LogAppendTime'),
     ],
-    ['retention.ms', null, 'INVALID_CONFIG: Null value not supported for topic configs: retention.ms'],
+    [
+      'retention.ms',
+      null,
+      'INVALID_CONFIG: No value is given for retention.ms: give one, or leave the name out.',
+    ],
   ])('%s=%s: %s', (name, value, expected) => {
     expect(answer(() => validateTopicConfigs(new Map([[name, value]]), broker))).toBe(expected);
   });
@@ -110,7 +113,7 @@ describe('settings of a topic', () => {
       ['max.compaction.lag.ms', '5'],
     ]);
     expect(answer(() => validateTopicConfigs(configs, broker))).toBe(
-      'INVALID_CONFIG: conflict topic config setting min.compaction.lag.ms (10) > max.compaction.lag.ms (5)',
+      'INVALID_CONFIG: min.compaction.lag.ms=10: it exceeds max.compaction.lag.ms. Allowed: at most 5.',
     );
   });
 
@@ -122,9 +125,15 @@ describe('settings of a topic', () => {
 
 describe('settings of a broker', () => {
   const request = (text: string) => `INVALID_REQUEST: ${text}`;
-  const readOnly = (name: string) => request(`Cannot update these configs dynamically: [${name}]`);
-  const wrong = (value: string, name: string, problem: string) =>
-    request(`Invalid value ${value} for configuration ${name}: ${problem}`);
+  const readOnly = (name: string) =>
+    request(`${name}: read at start only; set it in the properties file and start the broker again.`);
+  const wrong = (value: string, name: string, allowed: string) =>
+    request(`${name}=${value} is not valid. Allowed: ${allowed}.`);
+  const perBroker = (name: string) => request(`${name}: each broker has its own; name the broker to change.`);
+  const tooMuch = (value: number, name: string, now: number, allowed: string) =>
+    request(
+      `${name}=${value}: it is ${now} now, and one change may halve or double it. Allowed: ${allowed}.`,
+    );
 
   test.each<[string, string, string, string?]>([
     ['message.max.bytes', '2000', 'ok'],
@@ -132,92 +141,68 @@ describe('settings of a broker', () => {
     ['num.partitions', '5', readOnly('num.partitions')],
     ['nope', '1', 'ok'],
     ['leader.replication.throttled.rate', '1000', 'ok'],
-    ['log.retention.ms', 'foo', wrong('foo', 'log.retention.ms', 'Not a number of type LONG')],
+    ['log.retention.ms', 'foo', wrong('foo', 'log.retention.ms', LONG)],
     [
       'log.retention.ms',
       '0',
-      request('requirement failed: log.retention.ms must be unlimited (-1) or, greater than or equal to 1'),
+      request(
+        'log.retention.ms=0: nothing would be kept at all. Allowed: at least 1 ms, or -1 for no limit.',
+      ),
     ],
     [
       'max.connections.per.ip',
       '0',
       request(
-        'requirement failed: max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set.',
+        'max.connections.per.ip=0: nobody could connect. Allowed: at least 1, or 0 with max.connections.per.ip.overrides.',
       ),
     ],
-    ['message.max.bytes', '-1', wrong('-1', 'message.max.bytes', 'Value must be at least 0')],
-    ['log.segment.bytes', '100', wrong('100', 'log.segment.bytes', 'Value must be at least 1048576')],
-    ['max.connections', 'x', wrong('x', 'max.connections', 'Not a number of type INT')],
+    ['message.max.bytes', '-1', wrong('-1', 'message.max.bytes', 'a whole number of 32 bits, at least 0')],
+    [
+      'log.segment.bytes',
+      '100',
+      wrong('100', 'log.segment.bytes', 'a whole number of 32 bits, at least 1048576'),
+    ],
+    ['max.connections', 'x', wrong('x', 'max.connections', 'a whole number of 32 bits, at least 0')],
     [
       'listeners',
       'x',
-      request("Error creating broker listeners from '[x]': Unable to parse x to a broker endpoint"),
-      request(
-        'Cannot update these configs at default cluster level, broker id must be specified: [listeners]',
-      ),
+      request("listeners=x: can't read x. Allowed: entries name://host:port."),
+      perBroker('listeners'),
     ],
     [
       'ssl.keystore.type',
       'JKS',
       request(
-        'These security configs can be dynamically updated only per-listener using the listener prefix: [ssl.keystore.type]',
+        'ssl.keystore.type: a running broker changes it for one listener at a time, as listener.name.<listener>.<setting>.',
       ),
     ],
     [
       'listener.name.plaintext.ssl.keystore.type',
       'PEM',
       'ok',
-      request(
-        'Cannot update these configs at default cluster level, broker id must be specified: [listener.name.plaintext.ssl.keystore.type]',
-      ),
+      perBroker('listener.name.plaintext.ssl.keystore.type'),
     ],
     ['listener.name.plaintext.max.connections', '5', 'ok'],
-    [
-      'num.io.threads',
-      '100',
-      request(
-        'Dynamic thread count update validation failed for num.io.threads=100, value should not be greater than double the current value 8',
-      ),
-    ],
-    [
-      'num.io.threads',
-      '1',
-      request(
-        'Dynamic thread count update validation failed for num.io.threads=1, value should be at least half the current value 8',
-      ),
-    ],
+    ['num.io.threads', '100', tooMuch(100, 'num.io.threads', 8, 'between 4 and 16')],
+    ['num.io.threads', '1', tooMuch(1, 'num.io.threads', 8, 'between 4 and 16')],
     ['num.io.threads', '16', 'ok'],
-    [
-      'remote.log.reader.threads',
-      '21',
-      request(
-        'Dynamic thread count update validation failed for remote.log.reader.threads=21, value should not be greater than double the current value 10',
-      ),
-    ],
-    [
-      'num.network.threads',
-      '7',
-      request(
-        'Dynamic thread count update validation failed for num.network.threads=7, value should not be greater than double the current value 3',
-      ),
-    ],
-    [
-      'log.cleaner.threads',
-      '3',
-      request('Log cleaner threads cannot be increased to more than double the current value 1'),
-    ],
+    ['remote.log.reader.threads', '21', tooMuch(21, 'remote.log.reader.threads', 10, 'between 5 and 20')],
+    ['num.network.threads', '7', tooMuch(7, 'num.network.threads', 3, 'between 1 and 6')],
+    ['log.cleaner.threads', '3', tooMuch(3, 'log.cleaner.threads', 1, 'between 1 and 2')],
     [
       'log.local.retention.ms',
       '604800001',
       request(
-        'Invalid value 604800001 for configuration log.local.retention.ms: Value must not be more than log.retention.ms property value: 604800000',
+        'log.local.retention.ms=604800001: more would stay here than log.retention.ms lets stay at all. ' +
+          'Allowed: at most 604800000, or -2 for the same as log.retention.ms.',
       ),
     ],
     [
       'log.local.retention.ms',
       '-1',
       request(
-        'Invalid value -1 for configuration log.local.retention.ms: Value must not be -1 as log.retention.ms value is set as 604800000.',
+        'log.local.retention.ms=-1: more would stay here than log.retention.ms lets stay at all. ' +
+          'Allowed: at most 604800000, or -2 for the same as log.retention.ms.',
       ),
     ],
     ['log.local.retention.bytes', '9223372036854775807', 'ok'],
@@ -225,14 +210,17 @@ describe('settings of a broker', () => {
       'log.remote.copy.lag.ms',
       '604800001',
       request(
-        'Invalid value 604800001 for configuration log.remote.copy.lag.ms: Value must not exceed log.local.retention.ms (effective value: 604800000)',
+        'log.remote.copy.lag.ms=604800001: records would go from here before they are copied. ' +
+          'Allowed: at most what log.local.retention.ms comes to, 604800000.',
       ),
     ],
     ['metric.reporters', 'org.apache.kafka.common.metrics.JmxReporter', 'ok'],
     [
       'principal.builder.class',
       'x.Y',
-      request('Invalid value x.Y for configuration principal.builder.class: Class x.Y could not be found.'),
+      request(
+        'principal.builder.class=x.Y: this broker loads no Java classes. Leave the setting out for the default.',
+      ),
     ],
   ])('%s=%s: %s', (name, value, ofBroker, ofCluster = ofBroker) => {
     const configs = new Map([[name, value]]);
@@ -269,14 +257,16 @@ describe('settings of a broker', () => {
   test('lists alone can be appended to', () => {
     const change = (name: string, operation: number) => () =>
       applyBrokerConfigChanges(new Map(), [{ name, operation, value: '1' }]);
-    expect(answer(change('nope', APPEND))).toBe('INVALID_CONFIG: Unknown config name: nope');
+    expect(answer(change('nope', APPEND))).toBe('INVALID_CONFIG: Brokers have no setting nope.');
     expect(answer(change('message.max.bytes', APPEND))).toBe(
-      'INVALID_CONFIG: Config value append is not allowed for config key: message.max.bytes',
+      'INVALID_CONFIG: message.max.bytes: APPEND works on lists only, and this is none. Set it instead.',
     );
     expect(answer(change('message.max.bytes', SUBTRACT))).toBe(
-      'INVALID_CONFIG: Config value subtract is not allowed for config key: message.max.bytes',
+      'INVALID_CONFIG: message.max.bytes: SUBTRACT works on lists only, and this is none. Set it instead.',
     );
-    expect(answer(change('message.max.bytes', 9))).toBe('INVALID_REQUEST: Unknown operations type 9');
+    expect(answer(change('message.max.bytes', 9))).toBe(
+      'INVALID_REQUEST: message.max.bytes: there is no operation 9, only 0 to 3 (set, delete, append, subtract).',
+    );
     expect(isListSetting('topic', 'cleanup.policy')).toBe(true);
     expect(isListSetting('topic', 'retention.ms')).toBe(false);
     expect(isListSetting('broker', 'nope')).toBe(false);
