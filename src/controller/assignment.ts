@@ -13,20 +13,22 @@ export function checkAssignment(
   replicationFactor: number | undefined,
 ): void {
   const invalid = (problem: string): never => {
-    throw new ProtocolError(Errors.INVALID_REPLICA_ASSIGNMENT, `The manual partition assignment ${problem}`);
+    throw new ProtocolError(
+      Errors.INVALID_REPLICA_ASSIGNMENT,
+      `The replicas [${brokerIds.join(', ')}] can't be assigned: ${problem}`,
+    );
   };
-  if (brokerIds.length === 0) invalid('includes an empty replica list.');
+  if (brokerIds.length === 0) invalid('there must be at least one.');
   let previous: number | undefined;
   for (const id of [...brokerIds].sort((a, b) => a - b)) {
     const broker = state.image.brokers.get(id);
-    if (broker === undefined) invalid(`includes broker ${id}, but no such broker is registered.`);
-    if (id === previous) invalid(`includes the broker ${id} more than once.`);
+    if (broker === undefined) invalid(`there is no broker ${id}.`);
+    if (id === previous) invalid(`broker ${id} stands there twice.`);
     previous = id;
   }
   if (replicationFactor !== undefined && replicationFactor !== brokerIds.length) {
     invalid(
-      `includes a partition with ${brokerIds.length} replica(s), but this is not consistent with previous ` +
-        `partitions, which have ${replicationFactor} replica(s).`,
+      `they are ${brokerIds.length}, and the other partitions have ${replicationFactor}; all must have as many.`,
     );
   }
 }

@@ -46,7 +46,8 @@ export function alterClientQuotas(
   const entries: AlterClientQuotasResponse['entries'][number][] = [];
   for (const [key, [entry, ...others]] of byEntity) {
     const error = apiErrorOf(() => {
-      if (others.length > 0) invalid(`Ignoring duplicate entity ${key}`);
+      if (others.length > 0)
+        invalid(`The entity ${key} stands in the request twice; nothing of it is changed`);
       const current = state.image.clientQuotas.get(key);
       for (const one of alteration(entry!, current)) records.push(one);
     });
@@ -74,35 +75,34 @@ function alteration({ entity, ops }: Entry, current: ClientQuotaEntity | undefin
 
 /** The quotas that an entity may have, by name. Throws INVALID_REQUEST where there can't be such an entity. */
 function quotasOf(entity: Entity): ReadonlyMap<string, NumberKind> {
-  if (entity.length === 0) invalid('Invalid empty client quota entity');
+  if (entity.length === 0) invalid('An entity needs a user, a client-id or an ip; this one is empty');
   const names = new Map<string, string | null>();
   for (const { entityType, entityName } of entity) {
-    if (names.has(entityType)) invalid(`Invalid client quota entity, duplicate entity entry ${entityType}`);
+    if (names.has(entityType)) invalid(`The entity has more than one ${entityType}`);
     if (!['user', 'client-id', 'ip'].includes(entityType)) {
-      invalid(`Unhandled client quota entity type: ${entityType}`);
+      invalid(`There are no quotas for a ${entityType}, only for user, client-id and ip`);
     }
-    if (entityName === '') invalid(`Empty ${entityType} not supported`);
+    if (entityName === '') invalid(`The ${entityType} has no name; null means the default`);
     names.set(entityType, entityName);
   }
   const ip = names.get('ip');
   if (ip === undefined) return CLIENT_QUOTAS;
-  if (names.size > 1)
-    invalid('Invalid quota entity combination, IP entity should not be combined with User or ClientId');
+  if (names.size > 1) invalid('An ip has quotas of its own only: leave user and client-id out');
   if (ip !== null && !isAddress(ip)) {
-    invalid(`${ip} is not a valid IP address; names of hosts are not resolved here`);
+    invalid(`${ip} is no address, and names of hosts are not resolved here`);
   }
   return IP_QUOTAS;
 }
 
 function checkValue(known: ReadonlyMap<string, NumberKind>, key: string, value: number): void {
   const kind = known.get(key);
-  if (kind === undefined) invalid(`Invalid configuration key ${key}`);
-  if (!(value > 0)) invalid(`Quota ${key} must be greater than 0`);
+  if (kind === undefined) invalid(`There is no quota ${key} here, only ${[...known.keys()].join(', ')}`);
+  if (!(value > 0)) invalid(`${key}=${value}: a quota is above 0; remove it for no limit`);
   if (kind === 'double') return;
   if (value > LARGEST[kind]) {
-    invalid(`Proposed value for ${key} is too large for ${kind === 'int' ? 'an INT' : 'a LONG'}.`);
+    invalid(`${key}=${value}: it does not fit into ${kind === 'int' ? 32 : 64} bits`);
   }
-  if (value % 1 > FRACTION_TOLERATED) invalid(`${key} cannot be a fractional value.`);
+  if (value % 1 > FRACTION_TOLERATED) invalid(`${key}=${value}: this quota is a whole number`);
 }
 
 /** Whether `text` is an IPv4 or IPv6 address. */

@@ -87,7 +87,7 @@ export class ClusterControl {
     if (request.clusterId !== this.#clusterId) {
       throw new ProtocolError(
         Errors.INCONSISTENT_CLUSTER_ID,
-        `Expected cluster ID ${this.#clusterId}, but got cluster ID ${request.clusterId}`,
+        `This is the cluster ${this.#clusterId}; the broker belongs to ${request.clusterId}`,
       );
     }
     const existing = image.brokers.get(request.brokerId);
@@ -98,25 +98,25 @@ export class ClusterControl {
     ) {
       throw new ProtocolError(
         Errors.DUPLICATE_BROKER_REGISTRATION,
-        'Another broker is registered with that broker id. If the broker was recently restarted this should ' +
-          "self-resolve once the heartbeat manager expires the broker's session.",
+        `Broker ${existing.id} is there and alive. If this is the same one after a restart, its old session ends soon: try again.`,
       );
     }
     if (request.isMigratingZkBroker) {
       throw new ProtocolError(
         Errors.BROKER_ID_NOT_REGISTERED,
-        'Controller does not support registering ZK brokers.',
+        'Brokers that migrate from ZooKeeper are not taken.',
       );
     }
     if (metadataVersionAllows.directoryAssignment(image.metadataVersion)) {
-      if (request.logDirs.length === 0) invalid('No directories specified in request');
-      if (request.logDirs.some(isReservedDirectory)) invalid('Reserved directory ID in request');
+      if (request.logDirs.length === 0) invalid('logDirs is empty; each log directory needs its id');
+      if (request.logDirs.some(isReservedDirectory))
+        invalid('logDirs names an id that stands for no directory; give each one a random id');
       if (new Set(request.logDirs).size < request.logDirs.length)
-        invalid('Duplicate directory ID in request');
+        invalid('logDirs names an id twice; each log directory needs its own');
       for (const other of image.brokers.values()) {
         const shared = other.directories.find((id) => request.logDirs.includes(id));
         if (other.id !== request.brokerId && shared !== undefined) {
-          invalid(`Broker ${other.id} is already registered with directory ${shared}`);
+          invalid(`The directory ${shared} belongs to broker ${other.id}`);
         }
       }
     }
@@ -129,7 +129,7 @@ export class ClusterControl {
     if (!request.features.some((feature) => feature.name === METADATA_VERSION)) {
       throw new ProtocolError(
         Errors.INVALID_REGISTRATION,
-        `Request features do not contain '${METADATA_VERSION}'`,
+        `The range of ${METADATA_VERSION} is missing among the features`,
       );
     }
     const ranges = new Map(
@@ -143,8 +143,7 @@ export class ClusterControl {
       if (level === 0 || (level >= (min ?? 0) && level <= (max ?? 0))) continue;
       throw new ProtocolError(
         Errors.UNSUPPORTED_VERSION,
-        `Unable to register because the broker does not support finalized version ${level} of ${name}. ` +
-          `The broker wants a version between ${min} and ${max}, inclusive.`,
+        `The cluster is at ${name} ${level}, which the broker can't: it knows ${min} to ${max}.`,
       );
     }
   }
@@ -230,7 +229,7 @@ export class ClusterControl {
     if (broker === undefined) {
       throw new ProtocolError(
         Errors.BROKER_ID_NOT_REGISTERED,
-        `Broker ID ${brokerId} is not currently registered`,
+        `There is no broker ${brokerId} to unregister`,
       );
     }
     return this.#leaders.brokerUnregistered(brokerId, broker.epoch);

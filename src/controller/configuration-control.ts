@@ -81,7 +81,8 @@ export class ConfigurationControl {
     const records: MetadataRecord[] = [];
     const responses = resources.map((resource) => {
       const error = apiErrorOf(() => {
-        if ((counts.get(keyOf(resource)) ?? 0) > 1) invalidRequest('Each resource must appear at most once.');
+        if ((counts.get(keyOf(resource)) ?? 0) > 1)
+          invalidRequest('The request names this resource twice; put all its changes into one.');
         this.#checkResource(resource);
         const { changes, implicit } = decide(resource);
         for (const one of this.#alter(resource, changes, implicit)) records.push(one);
@@ -96,21 +97,21 @@ export class ConfigurationControl {
   #checkResource({ resourceType, resourceName }: Resource): void {
     if (resourceType === ConfigResourceType.BROKER && resourceName !== '') {
       if (!/^[+-]?\d+$/.test(resourceName))
-        invalidRequest(`Node id must be an integer, but it is: ${resourceName}`);
+        invalidRequest(`A broker is named by its number, not ${resourceName}.`);
       if (Number(resourceName) !== this.#nodeId) {
-        invalidRequest(`Unexpected broker id, expected ${this.#nodeId}, but received ${resourceName}`);
+        invalidRequest(`This is broker ${this.#nodeId}; ask broker ${resourceName} itself.`);
       }
     } else if (resourceType === ConfigResourceType.TOPIC) {
-      if (resourceName === '') invalidRequest('Default topic resources are not allowed.');
+      if (resourceName === '') invalidRequest('A topic needs a name: there are no settings of all topics.');
       const problem = topicNameProblem(resourceName);
       if (problem !== undefined) throw new ProtocolError(Errors.INVALID_TOPIC_EXCEPTION, problem);
     } else if (resourceType === ConfigResourceType.GROUP) {
-      if (resourceName === '') invalidRequest('Default group resources are not allowed.');
+      if (resourceName === '') invalidRequest('A group needs a name: there are no settings of all groups.');
     } else if (
       resourceType !== ConfigResourceType.BROKER &&
       resourceType !== ConfigResourceType.CLIENT_METRICS
     ) {
-      invalidRequest(`Unknown resource type ${resourceType}`);
+      invalidRequest(`There are no settings of the resource type ${resourceType}.`);
     }
   }
 
@@ -130,14 +131,16 @@ export class ConfigurationControl {
         const append = config.configOperation === APPEND;
         if (!this.#schema.isList(kind, name)) {
           invalidConfig(
-            `Can't ${append ? 'APPEND' : 'SUBTRACT'} to key ${name} because its type is not LIST.`,
+            `${name}: ${append ? 'APPEND' : 'SUBTRACT'} works on lists only, and this is none. Set it instead.`,
           );
         }
         const current = this.#state.image.configOf(resource.resourceType, resource.resourceName).get(name);
         return listChanged(current ?? this.#schema.defaultText(kind, name) ?? '', value ?? '', append);
       }
       default:
-        return invalidRequest(`Unknown operations type ${config.configOperation}`);
+        return invalidRequest(
+          `${name}: there is no operation ${config.configOperation}, only 0 to 3 (set, delete, append, subtract).`,
+        );
     }
   }
 
@@ -165,27 +168,23 @@ export class ConfigurationControl {
     const elr = (features.finalized.get(ELR_VERSION) ?? 0) > 0;
     if (isBroker && name === MIN_ISR && elr) {
       if (resourceName !== '')
-        invalidConfig(`Broker-level ${MIN_ISR} cannot be altered while ELR is enabled.`);
-      if (value === null) invalidConfig(`Cluster-level ${MIN_ISR} cannot be removed while ELR is enabled.`);
+        invalidConfig(`${MIN_ISR} is one for all brokers while ${ELR_VERSION} is above 0.`);
+      if (value === null)
+        invalidConfig(
+          `${MIN_ISR} of all brokers must have a value while ${ELR_VERSION} is above 0; set another one.`,
+        );
     }
     if (isBroker && name === CORDONED && !metadataVersionAllows.cordonedLogDirs(metadataVersion)) {
-      invalidConfig(
-        `The ${CORDONED} configuration value cannot be set because it requires metadata.version >= 4.3-IV0`,
-      );
+      invalidConfig(`${CORDONED} needs metadata.version 4.3-IV0 or above; upgrade that first.`);
     }
     if (value !== null && value.length > MAX_VALUE_LENGTH) {
-      invalidConfig(
-        `The configuration value cannot be added because it exceeds the maximum value size of ${MAX_VALUE_LENGTH} bytes.`,
-      );
+      invalidConfig(`The new value of ${name} has ${value.length} characters; ${MAX_VALUE_LENGTH} fit.`);
     }
   }
 
   #checkExists({ resourceType, resourceName }: Resource): void {
     if (resourceType === ConfigResourceType.TOPIC && !this.#state.image.topicsByName.has(resourceName)) {
-      throw new ProtocolError(
-        Errors.UNKNOWN_TOPIC_OR_PARTITION,
-        `The topic '${resourceName}' does not exist.`,
-      );
+      throw new ProtocolError(Errors.UNKNOWN_TOPIC_OR_PARTITION, `There is no topic ${resourceName}.`);
     }
   }
 
@@ -214,10 +213,11 @@ function checkGiven<C extends { readonly name: string }>(
   isNull: (config: C) => boolean,
 ): void {
   if (new Set(configs.map((config) => config.name)).size < configs.length) {
-    invalidRequest('Error due to duplicate config keys');
+    invalidRequest('A setting is named twice for one resource.');
   }
   const empty = configs.filter(isNull).map((config) => config.name);
-  if (empty.length > 0) invalidRequest(`Null value not supported for : ${empty.join(', ')}`);
+  if (empty.length > 0)
+    invalidRequest(`No value is given for ${empty.join(', ')}; the operation DELETE (1) removes a setting.`);
 }
 
 function listChanged(list: string, entries: string, append: boolean): string {

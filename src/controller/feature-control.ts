@@ -52,7 +52,7 @@ export class FeatureControl {
     const error = apiErrorOf(() => {
       const names = request.featureUpdates.map((update) => update.feature);
       if (new Set(names).size < names.length) {
-        throw new ProtocolError(Errors.INVALID_REQUEST, 'A feature appears more than once.');
+        throw new ProtocolError(Errors.INVALID_REQUEST, 'A feature is named twice.');
       }
       for (const update of request.featureUpdates) {
         for (const one of this.#update(update, proposed, context.apiVersion)) records.push(one);
@@ -62,9 +62,7 @@ export class FeatureControl {
     const response = {
       throttleTimeMs: 0,
       errorCode: error.code,
-      errorMessage: failed
-        ? `The update failed for all features since the following feature had an error: ${error.message}`
-        : null,
+      errorMessage: failed ? `No feature was changed: ${error.message}` : null,
       results:
         failed || context.apiVersion > 1
           ? []
@@ -87,29 +85,29 @@ export class FeatureControl {
     const { feature, maxVersionLevel: level } = update;
     const upgradeType =
       apiVersion === 0 ? (update.allowDowngrade ? SAFE_DOWNGRADE : UPGRADE) : update.upgradeType;
-    const refuse = (problem: string) =>
-      invalid(`Invalid update version ${level} for feature ${feature}. ${problem}`);
+    const refuse = (problem: string) => invalid(`${feature} can't go to ${level}: ${problem}`);
     if (upgradeType < UPGRADE || upgradeType > UNSAFE_DOWNGRADE) {
-      refuse('The controller does not support the given upgrade type.');
+      refuse(`the upgrade type ${upgradeType} is unknown; 1 upgrades, 2 downgrades safely, 3 at any price.`);
     }
     const current =
       feature === KRAFT_VERSION ? this.#options.kraftVersion() : (this.finalized().get(feature) ?? 0);
-    if (level < 0) refuse('A feature version cannot be less than 0.');
+    if (level < 0) refuse('levels begin at 0.');
     const problem = this.#reasonNotSupported(feature, level);
     if (problem !== undefined) refuse(problem);
     if (level < current && upgradeType === UPGRADE) {
       refuse(
-        "Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe downgrade.",
+        `it is at ${current}, and a request to upgrade does not lower it; ask for a downgrade (type 2 or 3).`,
       );
     }
-    if (level > current && upgradeType !== UPGRADE) refuse("Can't downgrade to a newer version.");
+    if (level > current && upgradeType !== UPGRADE)
+      refuse(`it is at ${current}, and a downgrade does not raise it; ask for an upgrade (type 1).`);
     if (feature === METADATA_VERSION) return this.#metadataVersion(current, level, upgradeType);
     if (feature === KRAFT_VERSION) {
       if (level === current) return upgradeType === UPGRADE ? [record('NoOpRecord', 0, {})] : [];
       return refuse(
         level > current
-          ? 'Changing kraft.version is not supported here.'
-          : "Can't downgrade the version of this feature.",
+          ? 'it is kept as it is in this version.'
+          : `it is at ${current}, and never goes back.`,
       );
     }
     const unmet = unmetDependency(feature, level, proposed);
@@ -121,28 +119,26 @@ export class FeatureControl {
   #metadataVersion(current: number, level: number, upgradeType: number): MetadataRecord[] {
     if (!isMetadataVersion(level)) {
       invalid(
-        `Invalid metadata.version ${level}. Valid versions are from ${MIN_METADATA_VERSION} to ${MAX_METADATA_VERSION}.`,
+        `metadata.version ${level} is unknown here; it can be ${MIN_METADATA_VERSION} to ${MAX_METADATA_VERSION}.`,
       );
     }
     if (level < current && metadataChangedBetween(current, level)) {
       invalid(
-        `Unsupported metadata.version downgrade from ${current} to ${level}. ` +
-          (upgradeType === UNSAFE_DOWNGRADE
-            ? 'Unsafe metadata downgrade is not supported in this version.'
-            : 'Refusing to perform the requested downgrade because it might delete metadata information.'),
+        `metadata.version stays at ${current}: what was written since ${level} would be lost` +
+          (upgradeType === UNSAFE_DOWNGRADE ? ', which is not done here even when asked for.' : '.'),
       );
     }
     return [record('FeatureLevelRecord', 0, { name: METADATA_VERSION, featureLevel: level })];
   }
 
   #reasonNotSupported(feature: string, level: number): string | undefined {
-    const local = notIn(this.#options.supported.get(feature), level, 'Local controller', feature);
+    const local = notIn(this.#options.supported.get(feature), level, 'this controller', feature);
     if (local !== undefined) return local;
     for (const broker of this.#state.image.brokers.values()) {
       const row = broker.features.find((one) => one.name === feature);
       const range =
         row === undefined ? undefined : { min: row.minSupportedVersion, max: row.maxSupportedVersion };
-      const problem = notIn(range, level, `Broker ${broker.id}`, feature);
+      const problem = notIn(range, level, `broker ${broker.id}`, feature);
       if (problem !== undefined) return problem;
     }
     return undefined;
@@ -174,8 +170,8 @@ function notIn(
   who: string,
   feature: string,
 ): string | undefined {
-  if (range === undefined) return level === 0 ? undefined : `${who} does not support this feature.`;
+  if (range === undefined) return level === 0 ? undefined : `${who} does not know it.`;
   if (level === 0 && feature !== METADATA_VERSION) return undefined;
   if (level >= range.min && level <= range.max) return undefined;
-  return `${who} only supports versions ${range.min}-${range.max}`;
+  return `${who} knows ${range.min} to ${range.max} only.`;
 }

@@ -50,8 +50,8 @@ function refuse(message: string): never {
 }
 
 /**
- * Spreads replicas over racks and brokers in stripes, leaders on unfenced brokers. Throws INVALID_REPLICATION_FACTOR
- * with the words of Apache Kafka.
+ * Spreads replicas over racks and brokers in stripes, leaders on unfenced brokers. Throws
+ * INVALID_REPLICATION_FACTOR.
  */
 export function placeReplicas(
   brokers: readonly UsableBroker[],
@@ -61,13 +61,14 @@ export function placeReplicas(
 ): number[][] {
   const alive = brokers.filter((broker) => !broker.fenced).length;
   if (replicationFactor <= 0) {
-    refuse(`Invalid replication factor ${replicationFactor}: the replication factor must be positive.`);
+    refuse(`${replicationFactor} replicas can't be placed: there must be at least one.`);
   }
-  if (alive === 0) refuse('All brokers are currently fenced, or have all their log directories cordoned.');
+  if (alive === 0)
+    refuse('No broker can take a replica: all are fenced or have only cordoned log directories.');
   if (replicationFactor > brokers.length) {
     refuse(
-      `The target replication factor of ${replicationFactor} cannot be reached because only ${brokers.length} ` +
-        'broker(s) are registered or some brokers have all their log directories cordoned.',
+      `${replicationFactor} replicas need as many brokers, and ${brokers.length} can take one ` +
+        '(registered, with a log directory that is not cordoned).',
     );
   }
   const racks = racksOf(brokers, random);

@@ -19,10 +19,7 @@ export function allocateProducerIds(
   state.brokerAt(brokerId, brokerEpoch);
   const first = state.image.nextProducerId ?? 0n;
   if (first > INT64_MAX - BigInt(BLOCK_SIZE)) {
-    throw new ProtocolError(
-      Errors.UNKNOWN_SERVER_ERROR,
-      'Exhausted all producerIds as the next block ends above int64',
-    );
+    throw new ProtocolError(Errors.UNKNOWN_SERVER_ERROR, 'All producer ids of 64 bits are given away');
   }
   const nextProducerId = first + BigInt(BLOCK_SIZE);
   return {

@@ -55,13 +55,13 @@ export class ReassignmentControl {
   #find(name: string, index: number): { topic: TopicImage; partition: PartitionRegistration } {
     const topic = this.#state.image.topicsByName.get(name);
     if (topic === undefined) {
-      throw new ProtocolError(Errors.UNKNOWN_TOPIC_OR_PARTITION, `Unable to find a topic named ${name}.`);
+      throw new ProtocolError(Errors.UNKNOWN_TOPIC_OR_PARTITION, `There is no topic ${name}.`);
     }
     const partition = topic.partitions[index];
     if (partition === undefined) {
       throw new ProtocolError(
         Errors.UNKNOWN_TOPIC_OR_PARTITION,
-        `Unable to find partition ${name}:${index}.`,
+        `The topic ${name} has no partition ${index}.`,
       );
     }
     return { topic, partition };
@@ -81,7 +81,7 @@ export class ReassignmentControl {
       if (now.size !== wanted.length) {
         throw new ProtocolError(
           Errors.INVALID_REPLICATION_FACTOR,
-          `The replication factor is changed from ${now.size} to ${wanted.length}`,
+          `${wanted.length} replicas are asked for, ${now.size} are there, and the request forbids another number`,
         );
       }
     }
@@ -107,8 +107,7 @@ export class ReassignmentControl {
     if (left.length === 0 && !unclean) {
       throw new ProtocolError(
         Errors.INVALID_REPLICA_ASSIGNMENT,
-        `Unable to revert partition assignment for ${topic.name}:${index} because it would require an unclean ` +
-          'leader election.',
+        `${topic.name}-${index} can't go back: none of the old replicas is in sync, and unclean.leader.election.enable is false.`,
       );
     }
     return this.#leaders.change(topic, index, partition, {

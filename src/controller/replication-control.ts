@@ -79,14 +79,17 @@ export class ReplicationControl {
     }
     for (const name of duplicates) {
       topics.push(
-        withError(emptyResult(name), { code: Errors.INVALID_REQUEST, message: 'Duplicate topic name.' }),
+        withError(emptyResult(name), {
+          code: Errors.INVALID_REQUEST,
+          message: 'The request names this topic twice.',
+        }),
       );
     }
     if (
       !duplicates.has(CLUSTER_METADATA_TOPIC) &&
       request.topics.some((one) => one.name === CLUSTER_METADATA_TOPIC)
     ) {
-      const message = `Creation of internal topic ${CLUSTER_METADATA_TOPIC} is prohibited.`;
+      const message = `${CLUSTER_METADATA_TOPIC} is the log of the cluster itself; take another name.`;
       topics.push(withError(emptyResult(CLUSTER_METADATA_TOPIC), { code: Errors.INVALID_REQUEST, message }));
     }
     return { records: request.validateOnly ? [] : records, response: { throttleTimeMs: 0, topics } };
@@ -105,11 +108,14 @@ export class ReplicationControl {
 
   #checkName(name: string): void {
     const existing = this.#state.image.topicsByName.has(name);
-    if (existing) fail(Errors.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`);
+    if (existing) fail(Errors.TOPIC_ALREADY_EXISTS, `There is a topic ${name} already.`);
     const problem = topicNameProblem(name);
     const colliding = this.#state.collidingNames.of(name);
     if (colliding !== undefined) {
-      fail(Errors.INVALID_TOPIC_EXCEPTION, `Topic '${name}' collides with existing topic: ${colliding}`);
+      fail(
+        Errors.INVALID_TOPIC_EXCEPTION,
+        `The topic ${name} would share the name of its metrics with ${colliding}, for '.' and '_' are one there.`,
+      );
     }
     if (problem !== undefined) fail(Errors.INVALID_TOPIC_EXCEPTION, problem);
   }
@@ -155,16 +161,10 @@ export class ReplicationControl {
 
   #manual(topic: CreatableTopic, configs: ReadonlyMap<string, string>): Assignments {
     if (topic.replicationFactor !== -1) {
-      fail(
-        Errors.INVALID_REQUEST,
-        'A manual partition assignment was specified, but replication factor was not set to -1.',
-      );
+      fail(Errors.INVALID_REQUEST, 'The replicas are given by hand, so that replicationFactor must be -1.');
     }
     if (topic.numPartitions !== -1) {
-      fail(
-        Errors.INVALID_REQUEST,
-        'A manual partition assignment was specified, but numPartitions was not set to -1.',
-      );
+      fail(Errors.INVALID_REQUEST, 'The replicas are given by hand, so that numPartitions must be -1.');
     }
     const byPartition = new Map<number, readonly number[]>();
     let replicationFactor: number | undefined;
@@ -172,7 +172,7 @@ export class ReplicationControl {
       if (byPartition.has(partitionIndex)) {
         fail(
           Errors.INVALID_REPLICA_ASSIGNMENT,
-          `Found multiple manual partition assignments for partition ${partitionIndex}`,
+          `The replicas of partition ${partitionIndex} are given twice`,
         );
       }
       checkAssignment(this.#state, brokerIds, replicationFactor);
@@ -186,7 +186,7 @@ export class ReplicationControl {
       if (replicas === undefined) {
         fail(
           Errors.INVALID_REPLICA_ASSIGNMENT,
-          'partitions should be a consecutive 0-based integer sequence',
+          `The replicas of partition ${id} are not given; partitions count from 0 without a gap`,
         );
       }
       assignments.push(replicas);
@@ -205,11 +205,14 @@ export class ReplicationControl {
     if (topic.replicationFactor < -1 || topic.replicationFactor === 0) {
       fail(
         Errors.INVALID_REPLICATION_FACTOR,
-        'Replication factor must be larger than 0, or -1 to use the default value.',
+        `replicationFactor=${topic.replicationFactor}: a topic has at least 1 replica; -1 stands for default.replication.factor.`,
       );
     }
     if (topic.numPartitions < -1 || topic.numPartitions === 0) {
-      fail(Errors.INVALID_PARTITIONS, 'Number of partitions was set to an invalid non-positive value.');
+      fail(
+        Errors.INVALID_PARTITIONS,
+        `numPartitions=${topic.numPartitions}: a topic has at least 1 partition; -1 stands for num.partitions.`,
+      );
     }
     const numPartitions =
       topic.numPartitions === -1 ? this.#options.defaultNumPartitions() : topic.numPartitions;
@@ -230,18 +233,12 @@ export class ReplicationControl {
   }
 
   #place(numPartitions: number, replicationFactor: number): number[][] {
-    const unable = `Unable to replicate the partition ${replicationFactor} time(s): `;
-    let placed: number[][];
-    try {
-      placed = placeReplicas(this.#usableBrokers(), numPartitions, replicationFactor, this.#options.random);
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      throw new ProtocolError(error.code, `${unable}${error.message}`);
-    }
+    const { random } = this.#options;
+    const placed = placeReplicas(this.#usableBrokers(), numPartitions, replicationFactor, random);
     if (placed.some((replicas) => !replicas.some((id) => this.#state.isActive(id)))) {
       fail(
         Errors.INVALID_REPLICATION_FACTOR,
-        `${unable}All brokers are currently fenced or in controlled shutdown.`,
+        'No broker can lead a partition now: all are fenced or about to stop.',
       );
     }
     return placed;
@@ -263,8 +260,7 @@ export class ReplicationControl {
     if (brokerIds.some((id) => this.#state.isActive(id))) return;
     fail(
       Errors.INVALID_REPLICA_ASSIGNMENT,
-      `All brokers specified in the manual partition assignment for partition ${partitionIndex} are fenced or in ` +
-        'controlled shutdown.',
+      `None of the brokers [${brokerIds.join(', ')}] can lead partition ${partitionIndex}: all are fenced or about to stop.`,
     );
   }
 
@@ -291,8 +287,7 @@ export class ReplicationControl {
     context: RequestContext,
   ): ControllerResult<DeleteTopicsResponse> {
     if (!this.#options.deleteTopicEnable()) {
-      if (context.apiVersion < 3)
-        fail(Errors.INVALID_REQUEST, 'This version does not support topic deletion.');
+      if (context.apiVersion < 3) fail(Errors.INVALID_REQUEST, 'delete.topic.enable is false.');
       fail(Errors.TOPIC_DELETION_DISABLED);
     }
     const responses: DeleteTopicsResponse['responses'][number][] = [];
@@ -303,15 +298,15 @@ export class ReplicationControl {
     const ids: Uuid[] = [];
     for (const { name, topicId } of request.topics) {
       if (name !== null && topicId !== ZERO_UUID)
-        add(name, topicId, invalid('You may not specify both topic name and topic id.'));
+        add(name, topicId, invalid('Name the topic or give its id, not both.'));
       else if (name !== null) names.push(name);
       else if (topicId !== ZERO_UUID) ids.push(topicId);
-      else add(null, ZERO_UUID, invalid('Neither topic name nor id were specified.'));
+      else add(null, ZERO_UUID, invalid('The topic has neither a name nor an id.'));
     }
     const twiceNamed = duplicatesOf(names);
     const twiceGiven = duplicatesOf(ids);
-    for (const name of twiceNamed) add(name, ZERO_UUID, invalid('Duplicate topic name.'));
-    for (const id of twiceGiven) add(null, id, invalid('Duplicate topic id.'));
+    for (const name of twiceNamed) add(name, ZERO_UUID, invalid('The request names this topic twice.'));
+    for (const id of twiceGiven) add(null, id, invalid('The request gives this id twice.'));
     const found = new Map<Uuid, TopicImage>();
     for (const id of ids) {
       if (twiceGiven.has(id)) continue;
@@ -335,7 +330,7 @@ export class ReplicationControl {
         );
       else if (twiceGiven.has(topic.id) || found.delete(topic.id)) {
         twiceGiven.add(topic.id);
-        add(name, topic.id, invalid('The provided topic name maps to an ID that was already supplied.'));
+        add(name, topic.id, invalid('The topic is there twice, by its name and by its id.'));
       } else found.set(topic.id, topic);
     }
     const records: MetadataRecord[] = [];
@@ -352,7 +347,11 @@ export class ReplicationControl {
     const records: MetadataRecord[] = [];
     const results: CreatePartitionsResponse['results'][number][] = [];
     for (const name of duplicates) {
-      results.push({ name, errorCode: Errors.INVALID_REQUEST, errorMessage: 'Duplicate topic name.' });
+      results.push({
+        name,
+        errorCode: Errors.INVALID_REQUEST,
+        errorMessage: 'The request names this topic twice.',
+      });
     }
     for (const topic of request.topics) {
       if (duplicates.has(topic.name)) continue;
@@ -369,19 +368,19 @@ export class ReplicationControl {
     const existing = this.#state.image.topicsByName.get(topic.name);
     if (existing === undefined) fail(Errors.UNKNOWN_TOPIC_OR_PARTITION);
     const old = existing.partitions.length;
-    if (topic.count === old) fail(Errors.INVALID_PARTITIONS, `Topic already has ${old} partition(s).`);
+    if (topic.count === old)
+      fail(Errors.INVALID_PARTITIONS, `The topic ${topic.name} has ${old} partitions now; ask for more.`);
     if (topic.count < old) {
       fail(
         Errors.INVALID_PARTITIONS,
-        `The topic ${topic.name} currently has ${old} partition(s); ${topic.count} would not be an increase.`,
+        `The topic ${topic.name} has ${old} partitions, and can't have only ${topic.count}: none is taken away.`,
       );
     }
     const additional = topic.count - old;
     if (topic.assignments !== null && topic.assignments.length !== additional) {
       fail(
         Errors.INVALID_REPLICA_ASSIGNMENT,
-        `Attempted to add ${additional} additional partition(s), but only ${topic.assignments.length} assignment(s) ` +
-          'were specified.',
+        `The topic gets ${additional} more partitions, but replicas are given for ${topic.assignments.length}.`,
       );
     }
     if (additional > room) fail(Errors.POLICY_VIOLATION, TOO_MANY_PARTITIONS);
@@ -418,7 +417,10 @@ function configsOf(topic: CreatableTopic): Map<string, string> {
     else configs.set(name, value);
   }
   if (empty.length > 0) {
-    fail(Errors.INVALID_CONFIG, `Null value not supported for topic configs: ${empty.join(',')}`);
+    fail(
+      Errors.INVALID_CONFIG,
+      `No value is given for ${empty.join(', ')}: give one, or leave the name out.`,
+    );
   }
   return configs;
 }

@@ -42,10 +42,10 @@ export function alterUserScramCredentials(
   const decide = (name: string, change: () => MetadataRecord): void => {
     const error = apiErrorOf(() => {
       if ((counts.get(name) ?? 0) > 1) {
-        refuse(Errors.DUPLICATE_RESOURCE, 'A user credential cannot be altered twice in the same request');
+        refuse(Errors.DUPLICATE_RESOURCE, 'The user is named twice; change one credential in a request');
       }
       if (!metadataVersionAllows.scram(state.image.metadataVersion)) {
-        refuse(Errors.UNSUPPORTED_VERSION, 'The current metadata.version does not support SCRAM');
+        refuse(Errors.UNSUPPORTED_VERSION, 'metadata.version is too low for SCRAM; upgrade it first');
       }
       records.push(change());
     });
@@ -65,15 +65,23 @@ export function alterUserScramCredentials(
 function removal(state: ControllerState, { name, mechanism }: Deletion): MetadataRecord {
   hashOf(name, mechanism);
   if (!state.image.scramCredentials.has(`${mechanism}:${name}`)) {
-    refuse(Errors.RESOURCE_NOT_FOUND, 'Attempt to delete a user credential that does not exist');
+    refuse(Errors.RESOURCE_NOT_FOUND, 'The user has no such credential');
   }
   return record('RemoveUserScramCredentialRecord', 0, { name, mechanism });
 }
 
 function credential({ name, mechanism, iterations, salt, saltedPassword }: Upsertion): MetadataRecord {
   const hash = hashOf(name, mechanism);
-  if (iterations < ITERATIONS_MIN) refuse(Errors.UNACCEPTABLE_CREDENTIAL, 'Too few iterations');
-  if (iterations > ITERATIONS_MAX) refuse(Errors.UNACCEPTABLE_CREDENTIAL, 'Too many iterations');
+  if (iterations < ITERATIONS_MIN)
+    refuse(
+      Errors.UNACCEPTABLE_CREDENTIAL,
+      `${iterations} iterations, but at least ${ITERATIONS_MIN} are needed`,
+    );
+  if (iterations > ITERATIONS_MAX)
+    refuse(
+      Errors.UNACCEPTABLE_CREDENTIAL,
+      `${iterations} iterations, but at most ${ITERATIONS_MAX} are allowed`,
+    );
   const keyed = (text: string) => createHmac(hash, saltedPassword).update(text).digest();
   return record('UserScramCredentialRecord', 0, {
     name,
@@ -87,6 +95,12 @@ function credential({ name, mechanism, iterations, salt, saltedPassword }: Upser
 }
 
 function hashOf(name: string, mechanism: number): string {
-  if (name === '') refuse(Errors.UNACCEPTABLE_CREDENTIAL, 'Username must not be empty');
-  return HASHES.get(mechanism) ?? refuse(Errors.UNSUPPORTED_SASL_MECHANISM, 'Unknown SCRAM mechanism');
+  if (name === '') refuse(Errors.UNACCEPTABLE_CREDENTIAL, 'A user needs a name');
+  return (
+    HASHES.get(mechanism) ??
+    refuse(
+      Errors.UNSUPPORTED_SASL_MECHANISM,
+      `The mechanism ${mechanism} is unknown; 1 is SCRAM-SHA-256, 2 is SCRAM-SHA-512`,
+    )
+  );
 }

@@ -40,12 +40,12 @@ export class ControllerState {
   brokerAt(id: number, epoch: number): BrokerRegistration {
     const broker = this.image.brokers.get(id);
     if (broker === undefined) {
-      throw new ProtocolError(Errors.STALE_BROKER_EPOCH, `No broker registration found for broker id ${id}`);
+      throw new ProtocolError(Errors.STALE_BROKER_EPOCH, `Broker ${id} is not registered`);
     }
     if (broker.epoch !== epoch) {
       throw new ProtocolError(
         Errors.STALE_BROKER_EPOCH,
-        `Expected broker epoch ${broker.epoch}, but got broker epoch ${epoch}`,
+        `Broker ${id} is at epoch ${broker.epoch}, not ${epoch}`,
       );
     }
     return broker;

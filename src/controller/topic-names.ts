@@ -1,20 +1,15 @@
 const MAX_LENGTH = 249;
 export const CLUSTER_METADATA_TOPIC = '__cluster_metadata';
 
-/** Why a topic can't have this name, in Kafka's words; undefined where it can. */
+/** Why a topic can't have this name, as a sentence; undefined where it can. */
 export function topicNameProblem(name: string): string | undefined {
-  const problem = problemOf(name);
-  return problem === undefined ? undefined : `Topic name is invalid: ${problem}`;
-}
-
-function problemOf(name: string): string | undefined {
-  if (name === '') return 'the empty string is not allowed';
-  if (name === '.' || name === '..') return `'${name}' is not allowed`;
+  if (name === '') return 'A topic needs a name.';
+  if (name === '.' || name === '..') return `A topic can't be called '${name}'.`;
   if (name.length > MAX_LENGTH) {
-    return `the length of '${name}' is longer than the max allowed length ${MAX_LENGTH}`;
+    return `The topic's name has ${name.length} characters; it may have ${MAX_LENGTH}.`;
   }
   if (!/^[a-zA-Z0-9._-]+$/.test(name)) {
-    return `'${name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'`;
+    return `The topic's name '${name}' may have only the letters a-z and A-Z, digits, '.', '_' and '-'.`;
   }
   return undefined;
 }

@@ -158,7 +158,7 @@ export function unmetDependency(
     for (const [name, needed] of rule.needs) {
       if ((proposed.get(name) ?? 0) >= needed) continue;
       const shown = name === METADATA_VERSION ? metadataVersionName(needed) : String(needed);
-      return `${feature} could not be set to ${level} because it depends on ${name} level ${needed} (${shown})`;
+      return `it needs ${name} ${needed} (${shown}) or above.`;
     }
   }
   return undefined;

@@ -1,9 +1,9 @@
 import type { Uuid } from '../base/uuid.ts';
+import { topicNameProblem } from '../controller/topic-names.ts';
 import type { MetadataImage, TopicImage } from '../metadata/image.ts';
 import type { BrokerRegistration, PartitionRegistration } from '../metadata/registrations.ts';
 import { type ErrorCode, Errors } from '../protocol/errors.ts';
 import type { PartitionDirectory } from '../replication/replica-manager.ts';
-import { topicNameError } from './topic-names.ts';
 
 /** Where a broker is reached through one listener. */
 export interface BrokerNodeAddress {
@@ -76,7 +76,7 @@ export class BrokerMetadata implements PartitionDirectory {
 
   /** What is wrong with asking for a topic that is not there. */
   unknownTopicError(name: string): ErrorCode {
-    return topicNameError(name) === undefined
+    return topicNameProblem(name) === undefined
       ? Errors.UNKNOWN_TOPIC_OR_PARTITION
       : Errors.INVALID_TOPIC_EXCEPTION;
   }

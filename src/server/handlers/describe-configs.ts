@@ -5,12 +5,12 @@ import {
   describeClusterConfig,
   describeTopicConfig,
 } from '../../config/describe.ts';
+import { topicNameProblem } from '../../controller/topic-names.ts';
 import { Errors, ProtocolError } from '../../protocol/errors.ts';
 import { DescribeConfigsRequest, DescribeConfigsResponse } from '../../protocol/messages/describe-configs.ts';
 import { type ApiRow, serial } from '../api-row.ts';
 import type { BrokerMetadata } from '../broker-metadata.ts';
 import type { HandlerServices } from '../services.ts';
-import { topicNameError } from '../topic-names.ts';
 import { answerOf, configErrorAnswer, ResourceType, unsupported } from './config-resources.ts';
 
 type Resource = DescribeConfigsRequest['resources'][number];
@@ -78,9 +78,9 @@ function entriesOf(
 }
 
 function checkDescribedTopic(name: string, metadata: BrokerMetadata): void {
-  const problem = topicNameError(name);
+  const problem = topicNameProblem(name);
   if (problem !== undefined) {
-    throw new ProtocolError(Errors.INVALID_TOPIC_EXCEPTION, `Topic name is invalid: ${problem}`);
+    throw new ProtocolError(Errors.INVALID_TOPIC_EXCEPTION, problem);
   }
   if (metadata.topic(name) === undefined) throw new ProtocolError(Errors.UNKNOWN_TOPIC_OR_PARTITION, '');
 }

@@ -1,3 +1,4 @@
+import { topicNameProblem } from '../../controller/topic-names.ts';
 import { type ErrorCode, Errors, errorText, ProtocolError } from '../../protocol/errors.ts';
 import {
   DescribeProducersRequest,
@@ -5,7 +6,6 @@ import {
 } from '../../protocol/messages/describe-producers.ts';
 import { type ApiRow, serial } from '../api-row.ts';
 import type { HandlerServices } from '../services.ts';
-import { topicNameError } from '../topic-names.ts';
 
 type PartitionAnswer = DescribeProducersResponse['topics'][number]['partitions'][number];
 
@@ -32,9 +32,9 @@ export function describeProducersRow(services: HandlerServices): ApiRow {
 }
 
 function answer(services: HandlerServices, topic: string, partitionIndex: number): PartitionAnswer {
-  const wrongName = topicNameError(topic);
+  const wrongName = topicNameProblem(topic);
   if (wrongName !== undefined) {
-    return refused(partitionIndex, Errors.INVALID_TOPIC_EXCEPTION, `Topic name is invalid: ${wrongName}`);
+    return refused(partitionIndex, Errors.INVALID_TOPIC_EXCEPTION, wrongName);
   }
   if (services.metadata.topic(topic) === undefined) {
     const code = Errors.UNKNOWN_TOPIC_OR_PARTITION;

@@ -1,4 +1,5 @@
 import { ZERO_UUID } from '../../base/uuid.ts';
+import { topicNameProblem } from '../../controller/topic-names.ts';
 import type { TopicImage } from '../../metadata/image.ts';
 import type { PartitionRegistration } from '../../metadata/registrations.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../../protocol/errors.ts';
@@ -8,7 +9,6 @@ import { type ApiRow, serial } from '../api-row.ts';
 import { CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS } from '../authorized-operations.ts';
 import type { Call } from '../call.ts';
 import type { HandlerServices } from '../services.ts';
-import { topicNameError } from '../topic-names.ts';
 
 type MetadataTopic = MetadataResponse['topics'][number];
 type MetadataPartition = MetadataTopic['partitions'][number];
@@ -67,7 +67,7 @@ function missingTopics(
   for (const { name, topicId } of request.topics) {
     if (topicId !== ZERO_UUID) return [];
     if (name === null || services.metadata.topic(name) !== undefined) continue;
-    if (topicNameError(name) === undefined) missing.add(name);
+    if (topicNameProblem(name) === undefined) missing.add(name);
   }
   return [...missing];
 }

@@ -172,8 +172,7 @@ test('a broker that is not heard of is fenced, also one from before a restart', 
   expect(partition('a')?.leader).toBe(-1);
   expect((await cluster.create([cluster.topic('b')])).topics[0]).toMatchObject({
     errorCode: Errors.INVALID_REPLICATION_FACTOR,
-    errorMessage:
-      'Unable to replicate the partition 1 time(s): All brokers are currently fenced, or have all their log directories cordoned.',
+    errorMessage: expect.stringContaining('all are fenced'),
   });
 });
 

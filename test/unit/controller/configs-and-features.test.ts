@@ -34,45 +34,23 @@ test('the old AlterConfigs resets what it does not name', async () => {
 });
 
 test.each([
-  [
-    2,
-    'nope',
-    [set('retention.ms', '1')],
-    Errors.UNKNOWN_TOPIC_OR_PARTITION,
-    "The topic 'nope' does not exist.",
-  ],
-  [2, '', [set('retention.ms', '1')], Errors.INVALID_REQUEST, 'Default topic resources are not allowed.'],
-  [2, 'a', [set('nope', '1')], Errors.INVALID_CONFIG, 'Unknown topic config name: nope'],
-  [
-    2,
-    'a',
-    [set('retention.ms', '1', 2)],
-    Errors.INVALID_CONFIG,
-    "Can't APPEND to key retention.ms because its type is not LIST.",
-  ],
-  [
-    2,
-    'a',
-    [set('retention.ms', null)],
-    Errors.INVALID_REQUEST,
-    'Null value not supported for : retention.ms',
-  ],
-  [
-    2,
-    'a',
-    [set('retention.ms', '1'), set('retention.ms', '2')],
-    Errors.INVALID_REQUEST,
-    'Error due to duplicate config keys',
-  ],
-  [2, 'a', [set('retention.ms', '1', 9)], Errors.INVALID_REQUEST, 'Unknown operations type 9'],
-  [4, '2', [], Errors.INVALID_REQUEST, 'Unexpected broker id, expected 1, but received 2'],
-  [4, 'x', [], Errors.INVALID_REQUEST, 'Node id must be an integer, but it is: x'],
-  [77, 'x', [], Errors.INVALID_REQUEST, 'Unknown resource type 77'],
+  [2, 'nope', [set('retention.ms', '1')], Errors.UNKNOWN_TOPIC_OR_PARTITION, 'There is no topic nope.'],
+  [2, '', [set('retention.ms', '1')], Errors.INVALID_REQUEST, /needs a name/],
+  [2, 'a', [set('nope', '1')], Errors.INVALID_CONFIG, /no setting nope/],
+  [2, 'a', [set('retention.ms', '1', 2)], Errors.INVALID_CONFIG, /retention\.ms: APPEND works on lists only/],
+  [2, 'a', [set('retention.ms', null)], Errors.INVALID_REQUEST, /No value .* retention\.ms/],
+  [2, 'a', [set('retention.ms', '1'), set('retention.ms', '2')], Errors.INVALID_REQUEST, /named twice/],
+  [2, 'a', [set('retention.ms', '1', 9)], Errors.INVALID_REQUEST, /retention\.ms: there is no operation 9/],
+  [4, '2', [], Errors.INVALID_REQUEST, /This is broker 1; .* 2/],
+  [4, 'x', [], Errors.INVALID_REQUEST, /by its number, not x/],
+  [77, 'x', [], Errors.INVALID_REQUEST, /resource type 77/],
 ])(
   'resource %i %j with %j is refused and changes nothing',
   async (type, name, configs, errorCode, errorMessage) => {
     const before = cluster.raft.nextOffset;
-    expect((await cluster.alter(type, name, configs)).responses).toMatchObject([{ errorCode, errorMessage }]);
+    const text = expect.stringMatching(errorMessage);
+    const { responses } = await cluster.alter(type, name, configs);
+    expect(responses).toMatchObject([{ errorCode, errorMessage: text }]);
     expect(cluster.raft.nextOffset).toBe(before);
   },
 );
@@ -99,7 +77,7 @@ test('one bad resource does not hold back the others; a resource named twice is 
     validateOnly: false,
   });
   expect(twice.responses.map((one) => one.errorMessage)).toEqual(
-    Array(2).fill('Each resource must appear at most once.'),
+    Array(2).fill(expect.stringMatching(/twice/)),
   );
 });
 
@@ -147,19 +125,19 @@ test('features go up, and down only where nothing is lost', async () => {
   });
   expect(cluster.publisher.image.features.finalized.get('group.version')).toBe(1);
   expect((await update('group.version', 0)).errorMessage).toMatch(
-    /Can't downgrade the version of this feature without/,
+    /group\.version can't go to 0: it is at 1, .* downgrade/,
   );
   expect((await update('group.version', 0, 2, false, 2)).results).toEqual([]);
   expect(cluster.publisher.image.features.finalized.has('group.version')).toBe(false);
   expect((await update('metadata.version', 31)).errorCode).toBe(0);
   expect((await update('metadata.version', 30, 2)).errorCode).toBe(0);
   expect((await update('metadata.version', 29, 2)).errorMessage).toMatch(
-    /Unsupported metadata.version downgrade from 30 to 29. Refusing to perform/,
+    /metadata\.version stays at 30: .* since 29 would be lost/,
   );
-  expect((await update('metadata.version', 99)).errorMessage).toMatch(
-    /Local controller only supports versions 7-33/,
+  expect((await update('metadata.version', 99)).errorMessage).toMatch(/this controller knows 7 to 33 only/);
+  expect((await update('share.version', 1)).errorMessage).toMatch(
+    /share\.version can't go to 1: .* does not know it/,
   );
-  expect((await update('share.version', 1)).errorMessage).toMatch(/does not support this feature/);
   expect((await update('kraft.version', 0, 2)).errorCode).toBe(Errors.INVALID_UPDATE_VERSION);
 });
 
@@ -173,6 +151,6 @@ test('eligible leader replicas fix min.insync.replicas for the cluster', async (
   expect(cluster.publisher.image.configOf(4, '').get('min.insync.replicas')).toBe('1');
   const refused = await cluster.alter(4, '1', [set('min.insync.replicas', '2')]);
   expect(refused.responses[0]?.errorMessage).toBe(
-    'Broker-level min.insync.replicas cannot be altered while ELR is enabled.',
+    'min.insync.replicas is one for all brokers while eligible.leader.replicas.version is above 0.',
   );
 });

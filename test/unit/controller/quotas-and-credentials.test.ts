@@ -59,19 +59,27 @@ test('quotas and credentials are there after a restart', async () => {
 
 test.each([
   [[], [set('producer_byte_rate', 1)], /empty/],
-  [entityOf(['group', 'g']), [set('producer_byte_rate', 1)], /Unhandled client quota entity type: group/],
-  [entityOf(['user', '']), [set('producer_byte_rate', 1)], /Empty user not supported/],
-  [entityOf(['user', 'a'], ['user', 'b']), [set('producer_byte_rate', 1)], /duplicate entity entry user/],
-  [entityOf(['ip', '10.0.0.1'], ['user', 'a']), [set('connection_creation_rate', 1)], /IP entity should/],
-  [entityOf(['ip', '10.0.0.256']), [set('connection_creation_rate', 1)], /not a valid IP/],
+  [entityOf(['group', 'g']), [set('producer_byte_rate', 1)], /no quotas for a group/],
+  [entityOf(['user', '']), [set('producer_byte_rate', 1)], /The user has no name/],
+  [entityOf(['user', 'a'], ['user', 'b']), [set('producer_byte_rate', 1)], /more than one user/],
+  [
+    entityOf(['ip', '10.0.0.1'], ['user', 'a']),
+    [set('connection_creation_rate', 1)],
+    /An ip has quotas of its own/,
+  ],
+  [entityOf(['ip', '10.0.0.256']), [set('connection_creation_rate', 1)], /10\.0\.0\.256 is no address/],
   [entityOf(['ip', 'a.host']), [set('connection_creation_rate', 1)], /names of hosts are not resolved/],
-  [entityOf(['ip', '::1']), [set('connection_creation_rate', 2 ** 31)], /too large for an INT/],
-  [entityOf(['ip', null]), [set('producer_byte_rate', 1)], /Invalid configuration key producer_byte_rate/],
-  [ann, [set('connection_creation_rate', 1)], /Invalid configuration key/],
-  [ann, [set('producer_byte_rate', 0)], /must be greater than 0/],
-  [ann, [set('producer_byte_rate', Number.NaN)], /must be greater than 0/],
-  [ann, [set('producer_byte_rate', 1.5)], /cannot be a fractional value/],
-  [ann, [set('producer_byte_rate', 2 ** 64)], /too large for a LONG/],
+  [entityOf(['ip', '::1']), [set('connection_creation_rate', 2 ** 31)], /rate=2147483648: .* 32 bits/],
+  [
+    entityOf(['ip', null]),
+    [set('producer_byte_rate', 1)],
+    /no quota producer_byte_rate here, only connection_creation_rate/,
+  ],
+  [ann, [set('connection_creation_rate', 1)], /no quota connection_creation_rate here/],
+  [ann, [set('producer_byte_rate', 0)], /producer_byte_rate=0: .* above 0/],
+  [ann, [set('producer_byte_rate', Number.NaN)], /producer_byte_rate=NaN: .* above 0/],
+  [ann, [set('producer_byte_rate', 1.5)], /producer_byte_rate=1\.5: .* whole number/],
+  [ann, [set('producer_byte_rate', 2 ** 64)], /64 bits/],
   [ann, [set('producer_byte_rate', 1), set('producer_byte_rate', 2)], /more than once/],
 ])('the quota of %j as %j is refused and changes nothing', async (entity, ops, errorMessage) => {
   const before = cluster.raft.nextOffset;
@@ -141,13 +149,15 @@ test('a credential is removed by its mechanism', async () => {
 });
 
 test.each([
-  [upsertion('bob', { iterations: 4095 }), Errors.UNACCEPTABLE_CREDENTIAL, 'Too few iterations'],
-  [upsertion('bob', { iterations: 16_385 }), Errors.UNACCEPTABLE_CREDENTIAL, 'Too many iterations'],
-  [upsertion(''), Errors.UNACCEPTABLE_CREDENTIAL, 'Username must not be empty'],
-  [upsertion('bob', { mechanism: 3 }), Errors.UNSUPPORTED_SASL_MECHANISM, 'Unknown SCRAM mechanism'],
+  [upsertion('bob', { iterations: 4095 }), Errors.UNACCEPTABLE_CREDENTIAL, /^4095 .* 4096 /],
+  [upsertion('bob', { iterations: 16_385 }), Errors.UNACCEPTABLE_CREDENTIAL, /^16385 .* 16384 /],
+  [upsertion(''), Errors.UNACCEPTABLE_CREDENTIAL, /needs a name/],
+  [upsertion('bob', { mechanism: 3 }), Errors.UNSUPPORTED_SASL_MECHANISM, /mechanism 3 is unknown/],
 ])('%j is refused with %i', async (one, errorCode, errorMessage) => {
   const before = cluster.raft.nextOffset;
-  expect((await credentials([], [one])).results).toEqual([{ user: one.name, errorCode, errorMessage }]);
+  expect((await credentials([], [one])).results).toEqual([
+    { user: one.name, errorCode, errorMessage: expect.stringMatching(errorMessage) },
+  ]);
   expect(cluster.raft.nextOffset).toBe(before);
 });
 

@@ -38,74 +38,45 @@ describe('CreateTopics', () => {
 
   const invalid = Errors.INVALID_TOPIC_EXCEPTION;
   test.each([
-    ['', 1, {}, invalid, 'Topic name is invalid: the empty string is not allowed'],
-    ['.', 1, {}, invalid, "Topic name is invalid: '.' is not allowed"],
-    ['..', 1, {}, invalid, "Topic name is invalid: '..' is not allowed"],
-    [
-      'a b',
-      1,
-      {},
-      invalid,
-      "Topic name is invalid: 'a b' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'",
-    ],
-    [
-      'x'.repeat(250),
-      1,
-      {},
-      invalid,
-      `Topic name is invalid: the length of '${'x'.repeat(250)}' is longer than the max allowed length 249`,
-    ],
-    ['a.b', 1, {}, invalid, "Topic 'a.b' collides with existing topic: a_b"],
-    ['there', 1, {}, Errors.TOPIC_ALREADY_EXISTS, "Topic 'there' already exists."],
-    ['n', 0, {}, Errors.INVALID_PARTITIONS, 'Number of partitions was set to an invalid non-positive value.'],
+    ['', 1, {}, invalid, 'A topic needs a name.'],
+    ['.', 1, {}, invalid, "A topic can't be called '.'."],
+    ['..', 1, {}, invalid, "A topic can't be called '..'."],
+    ['a b', 1, {}, invalid, /'a b' may have only/],
+    ['x'.repeat(250), 1, {}, invalid, /has 250 characters; it may have 249/],
+    ['a.b', 1, {}, invalid, /a\.b would share .* with a_b/],
+    ['there', 1, {}, Errors.TOPIC_ALREADY_EXISTS, 'There is a topic there already.'],
+    ['n', 0, {}, Errors.INVALID_PARTITIONS, /^numPartitions=0: .* at least 1 .* num\.partitions\.$/],
     [
       'n',
       1,
       { replicationFactor: 0 },
       Errors.INVALID_REPLICATION_FACTOR,
-      'Replication factor must be larger than 0, or -1 to use the default value.',
+      /^replicationFactor=0: .* at least 1 .* default\.replication\.factor\.$/,
     ],
-    [
-      'n',
-      1,
-      { replicationFactor: 2 },
-      Errors.INVALID_REPLICATION_FACTOR,
-      'Unable to replicate the partition 2 time(s): The target replication factor of 2 cannot be reached because only 1 broker(s) are registered or some brokers have all their log directories cordoned.',
-    ],
-    [
-      'n',
-      1,
-      { configs: [{ name: 'nope', value: '1' }] },
-      Errors.INVALID_CONFIG,
-      'Unknown topic config name: nope',
-    ],
+    ['n', 1, { replicationFactor: 2 }, Errors.INVALID_REPLICATION_FACTOR, /^2 replicas .* 1 can take one/],
+    ['n', 1, { configs: [{ name: 'nope', value: '1' }] }, Errors.INVALID_CONFIG, /no setting nope/],
     [
       'n',
       1,
       { configs: [{ name: 'retention.ms', value: null }] },
       Errors.INVALID_CONFIG,
-      'Null value not supported for topic configs: retention.ms',
+      /No value .* retention\.ms/,
     ],
     [
       'n',
       1,
       { assignments: [{ partitionIndex: 0, brokerIds: [1] }] },
       Errors.INVALID_REQUEST,
-      'A manual partition assignment was specified, but replication factor was not set to -1.',
+      /replicationFactor must be -1/,
     ],
-    [
-      '__cluster_metadata',
-      1,
-      {},
-      Errors.INVALID_REQUEST,
-      'Creation of internal topic __cluster_metadata is prohibited.',
-    ],
+    ['__cluster_metadata', 1, {}, Errors.INVALID_REQUEST, /__cluster_metadata .* another name/],
   ])(
     '%j with %i partitions and %j is refused as Apache Kafka does',
     async (name, count, more, code, message) => {
       await cluster.create([cluster.topic('there'), cluster.topic('a_b')]);
       const before = cluster.raft.nextOffset;
-      expect(errorsOf(await cluster.create([cluster.topic(name, count, more)]))).toEqual([[code, message]]);
+      const text = expect.stringMatching(message);
+      expect(errorsOf(await cluster.create([cluster.topic(name, count, more)]))).toEqual([[code, text]]);
       expect(cluster.raft.nextOffset).toBe(before);
     },
   );
@@ -115,17 +86,15 @@ describe('CreateTopics', () => {
     assignments: assignments.map(([partitionIndex, brokerIds]) => ({ partitionIndex, brokerIds })),
   });
   test.each([
-    [manual([0, []]), 'The manual partition assignment includes an empty replica list.'],
-    [manual([0, [1, 1]]), 'The manual partition assignment includes the broker 1 more than once.'],
-    [
-      manual([0, [2]]),
-      'The manual partition assignment includes broker 2, but no such broker is registered.',
-    ],
-    [manual([1, [1]]), 'partitions should be a consecutive 0-based integer sequence'],
-    [manual([0, [1]], [0, [1]]), 'Found multiple manual partition assignments for partition 0'],
+    [manual([0, []]), /at least one/],
+    [manual([0, [1, 1]]), /\[1, 1\].* broker 1 stands there twice/],
+    [manual([0, [2]]), /\[2\].* no broker 2/],
+    [manual([1, [1]]), /partition 0 are not given/],
+    [manual([0, [1]], [0, [1]]), /partition 0 are given twice/],
   ])('a wrong assignment is named: %j', async (more, message) => {
     const response = await cluster.create([cluster.topic('m', -1, more)]);
-    expect(errorsOf(response)).toEqual([[Errors.INVALID_REPLICA_ASSIGNMENT, message]]);
+    const text = expect.stringMatching(message);
+    expect(errorsOf(response)).toEqual([[Errors.INVALID_REPLICA_ASSIGNMENT, text]]);
   });
 
   test('assignments by hand make as many partitions as there are', async () => {
@@ -222,12 +191,12 @@ describe('DeleteTopics', () => {
       timeoutMs: 1,
     });
     expect(responses.map((one) => [one.name, one.errorCode, one.errorMessage])).toEqual([
-      [null, Errors.INVALID_REQUEST, 'Neither topic name nor id were specified.'],
-      ['a', Errors.INVALID_REQUEST, 'You may not specify both topic name and topic id.'],
-      ['twice', Errors.INVALID_REQUEST, 'Duplicate topic name.'],
+      [null, Errors.INVALID_REQUEST, 'The topic has neither a name nor an id.'],
+      ['a', Errors.INVALID_REQUEST, 'Name the topic or give its id, not both.'],
+      ['twice', Errors.INVALID_REQUEST, 'The request names this topic twice.'],
       [null, Errors.UNKNOWN_TOPIC_ID, errorText(Errors.UNKNOWN_TOPIC_ID)],
       ['nope', Errors.UNKNOWN_TOPIC_OR_PARTITION, errorText(Errors.UNKNOWN_TOPIC_OR_PARTITION)],
-      ['a', Errors.INVALID_REQUEST, 'The provided topic name maps to an ID that was already supplied.'],
+      ['a', Errors.INVALID_REQUEST, 'The topic is there twice, by its name and by its id.'],
     ]);
     expect(cluster.publisher.image.topicsByName.has('a')).toBe(true);
   });
@@ -255,18 +224,18 @@ describe('CreatePartitions', () => {
   });
 
   test.each([
-    [2, {}, Errors.INVALID_PARTITIONS, 'Topic already has 2 partition(s).'],
+    [2, {}, Errors.INVALID_PARTITIONS, 'The topic a has 2 partitions now; ask for more.'],
     [
       1,
       {},
       Errors.INVALID_PARTITIONS,
-      'The topic a currently has 2 partition(s); 1 would not be an increase.',
+      "The topic a has 2 partitions, and can't have only 1: none is taken away.",
     ],
     [
       3,
       { assignments: [] },
       Errors.INVALID_REPLICA_ASSIGNMENT,
-      'Attempted to add 1 additional partition(s), but only 0 assignment(s) were specified.',
+      'The topic gets 1 more partitions, but replicas are given for 0.',
     ],
     [3, { name: 'b' }, Errors.UNKNOWN_TOPIC_OR_PARTITION, errorText(Errors.UNKNOWN_TOPIC_OR_PARTITION)],
     [200_000, {}, Errors.POLICY_VIOLATION, expect.stringContaining('at most 10000 partitions')],

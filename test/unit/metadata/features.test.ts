@@ -66,7 +66,7 @@ test('before ApiVersions v4 no feature is shown with a minimum of 0', () => {
 
 test('a feature waits for the metadata.version that it needs', () => {
   expect(unmetDependency('eligible.leader.replicas.version', 1, new Map([['metadata.version', 22]]))).toMatch(
-    /depends on metadata.version/,
+    /needs metadata\.version 23/,
   );
   expect(
     unmetDependency('eligible.leader.replicas.version', 1, new Map([['metadata.version', 23]])),

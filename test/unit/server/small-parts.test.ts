@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { Errors } from '../../../src/protocol/errors.ts';
 import { partitionOf } from '../../../src/server/handlers/find-coordinator.ts';
 import { type ProducerIdBlock, ProducerIds } from '../../../src/server/producer-ids.ts';
-import { topicNameError } from '../../../src/server/topic-names.ts';
 
 describe('producer ids', () => {
   it('are handed out one after the other, across blocks, with one request at a time', async () => {
@@ -35,14 +34,5 @@ describe('the partition of a group', () => {
     ['größe', 7],
   ])('%j is the one that every broker computes', (group, expected) => {
     expect(partitionOf(group, 50)).toBe(expected);
-  });
-});
-
-describe('topic names', () => {
-  it.each(['a', 'a.b_c-D9', 'x'.repeat(249), '...'])('takes %s', (name) => {
-    expect(topicNameError(name)).toBeUndefined();
-  });
-  it.each(['', '.', '..', 'a b', 'a/b', 'ü', 'x'.repeat(250)])('refuses %j', (name) => {
-    expect(topicNameError(name)).toBeDefined();
   });
 });
