@@ -68,22 +68,18 @@ export interface ValidationTools {
 export function checkProducedRecords(bytes: Uint8Array, produceVersion: number): void {
   const size = nextBatchSize(bytes, 0);
   if (size === -1)
-    throw invalid(
-      `Produce requests with version ${produceVersion} must have at least one record batch per partition`,
-    );
+    throw invalid(`Produce v${produceVersion}: there is no whole record batch for the partition`);
   if (bytes[header.MAGIC_AT] !== header.CURRENT_MAGIC) {
     throw invalid(
-      `Produce requests with version ${produceVersion} are only allowed to contain record batches with magic version 2`,
+      `Produce v${produceVersion}: only the message format 2 is taken, not ${bytes[header.MAGIC_AT]}`,
     );
   }
   if (produceVersion < 7 && size >= header.BATCH_OVERHEAD && header.compressionOf(bytes, 0) === 'zstd') {
-    const text = `Produce requests with version ${produceVersion} are not allowed to use ZStandard compression`;
+    const text = `Produce v${produceVersion}: zstd needs v7 or above`;
     throw new ProtocolError(Errors.UNSUPPORTED_COMPRESSION_TYPE, text);
   }
   if (nextBatchSize(bytes, size) !== -1) {
-    throw invalid(
-      `Produce requests with version ${produceVersion} are only allowed to contain exactly one record batch per partition`,
-    );
+    throw invalid(`Produce v${produceVersion}: there is more than one record batch for the partition`);
   }
 }
 
@@ -96,10 +92,11 @@ export function nextBatchSize(bytes: Uint8Array, at: number): number {
   if (left < header.LOG_OVERHEAD) return -1;
   const length = int32At(bytes, at + header.BATCH_LENGTH_AT);
   if (length < SMALLEST_RECORD_BYTES)
-    throw corrupt(`Record size ${length} is less than the minimum record overhead (14)`);
+    throw corrupt(`the batch has a length of ${length}, and no record is smaller than 14`);
   if (left < header.HEADER_UP_TO_MAGIC) return -1;
   const magic = header.magic(bytes, at);
-  if (magic < 0 || magic > header.CURRENT_MAGIC) throw corrupt(`Invalid magic found in record: ${magic}`);
+  if (magic < 0 || magic > header.CURRENT_MAGIC)
+    throw corrupt(`there is no message format ${magic}, only 0 to 2`);
   return length + header.LOG_OVERHEAD > left ? -1 : length + header.LOG_OVERHEAD;
 }
 
@@ -130,25 +127,23 @@ export function checkBatches(
       );
     }
     if (origin === 'client' && header.baseOffset(bytes, at) !== 0) {
-      throw invalid(
-        `The baseOffset of the record batch should be 0, but it is ${header.baseOffset(bytes, at)}`,
-      );
+      throw invalid(`the batch has the base offset ${header.baseOffset(bytes, at)}; a client sends 0`);
     }
     if (size > settings.maxMessageBytes) {
-      const text = `The record batch size is ${size} bytes which exceeds the maximum configured value of ${settings.maxMessageBytes}`;
+      const text = `the batch has ${size} bytes, and max.message.bytes is ${settings.maxMessageBytes}`;
       throw new ProtocolError(Errors.MESSAGE_TOO_LARGE, text);
     }
     if (!header.crcIsValid(bytes, at))
-      throw corrupt(`Record is corrupt (stored crc = ${header.crc(bytes, at)})`);
+      throw corrupt(`the batch does not fit its CRC (${header.crc(bytes, at)})`);
     if (header.compressionId(bytes, at) > CODEC_ID_MAX) {
       const text = `unknown compression type id ${header.compressionId(bytes, at)}`;
       throw new ProtocolError(Errors.UNSUPPORTED_COMPRESSION_TYPE, text);
     }
     at += size;
     count += 1;
-    if (origin === 'client' && count > 1) throw invalid('Compressed outer record has more than one batch');
+    if (origin === 'client' && count > 1) throw invalid('there is more than one batch for the partition');
   }
-  if (count === 0) throw invalid('Record batch has no batches at all');
+  if (count === 0) throw invalid('there is no whole batch');
   return at;
 }
 
@@ -184,18 +179,17 @@ export function validateForLeader(
 function checkHeader(batch: Buffer): void {
   const countFromOffsets = header.lastOffsetDelta(batch, 0) + 1;
   const count = header.recordCount(batch, 0);
-  if (countFromOffsets <= 0)
-    throw invalid(`Batch has an invalid offset range: last offset delta ${countFromOffsets - 1}`);
-  if (count <= 0) throw invalid(`Invalid reported count for record batch: ${count}`);
+  if (countFromOffsets <= 0) throw invalid(`the batch has a last offset delta of ${countFromOffsets - 1}`);
+  if (count <= 0) throw invalid(`the batch claims to have ${count} records`);
   if (countFromOffsets !== count) {
     throw invalid(
-      `Inconsistent batch offset range [0, ${countFromOffsets - 1}] and count of records ${count}`,
+      `the offsets of the batch go from 0 to ${countFromOffsets - 1}, but it claims to have ${count} records`,
     );
   }
-  if (header.isControl(batch, 0)) throw invalid('Clients are not allowed to write control records');
+  if (header.isControl(batch, 0)) throw invalid('control batches are for brokers to write');
   if (header.hasProducerId(batch, 0) && header.baseSequence(batch, 0) < 0) {
     throw invalid(
-      `Invalid sequence number ${header.baseSequence(batch, 0)} in record batch with producerId ${header.producerId(batch, 0)}`,
+      `producer id ${header.producerId(batch, 0)} sends the sequence number ${header.baseSequence(batch, 0)}`,
     );
   }
 }
@@ -260,7 +254,7 @@ function checkRecords(
   let batchIndex = 0;
   for (const record of records(batch, { maxPlainBytes: options.plainBytesMax })) {
     if (needKeys && record.key === null) {
-      keyErrors.push({ batchIndex, message: 'Compacted topic cannot accept message without key' });
+      keyErrors.push({ batchIndex, message: 'a record needs a key where cleanup.policy has compact' });
     } else if (createTime && record.timestamp !== -1n) {
       if (!isInRange(record.timestamp, settings, nowMs)) {
         timeErrors.push({ batchIndex, message: rangeText(record.timestamp, record.offset, settings, nowMs) });
@@ -268,14 +262,14 @@ function checkRecords(
     } else if (hasLogAppendTime) {
       timeErrors.push({
         batchIndex,
-        message: 'Invalid timestamp type: the producer should not set it to LogAppendTime',
+        message: 'LogAppendTime is for the broker to set',
       });
     }
     batchIndex += 1;
   }
   const errors = [...keyErrors, ...timeErrors].sort((a, b) => a.batchIndex - b.batchIndex);
   if (timeErrors.length > 0) {
-    const text = 'One or more records have been rejected due to invalid timestamp';
+    const text = `${timeErrors.length} of the records have a timestamp that is not allowed`;
     throw new RecordValidationError(Errors.INVALID_TIMESTAMP, text, errors);
   }
   if (keyErrors.length === 0) return;
@@ -283,7 +277,7 @@ function checkRecords(
     .slice(0, ERRORS_SHOWN)
     .map((error) => `${error.batchIndex}: ${error.message}`)
     .join('; ');
-  const text = `One or more records have been rejected due to ${errors.length} record errors, the first of them: ${shown}`;
+  const text = `${errors.length} of the records are refused, first of all ${shown}`;
   throw new RecordValidationError(Errors.INVALID_RECORD, text, errors);
 }
 
@@ -308,7 +302,7 @@ function isInRange(timestamp: bigint, settings: ValidationSettings, nowMs: numbe
 function rangeText(timestamp: bigint, offset: number, settings: ValidationSettings, nowMs: number): string {
   const from = BigInt(nowMs) - BigInt(settings.messageTimestampBeforeMaxMs);
   const to = BigInt(nowMs) + BigInt(settings.messageTimestampAfterMaxMs);
-  return `Timestamp ${timestamp} of message with offset ${offset} is out of range. The timestamp should be within [${from}, ${to}]`;
+  return `the timestamp ${timestamp} at offset ${offset} is not between ${from} and ${to}`;
 }
 
 /** The batch's max timestamp must be what its records say; most producers got it right and nothing is written. */
@@ -366,7 +360,7 @@ function rebuild(
   }
   const rebuilt = builder.build();
   if (rebuilt.length > settings.maxMessageBytes) {
-    const text = `Message batch size is ${rebuilt.length} bytes which exceeds the maximum configured size of ${settings.maxMessageBytes}`;
+    const text = `written anew, the batch has ${rebuilt.length} bytes, and max.message.bytes is ${settings.maxMessageBytes}`;
     throw new ProtocolError(Errors.MESSAGE_TOO_LARGE, text);
   }
   return rebuilt;

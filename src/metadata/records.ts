@@ -115,7 +115,8 @@ export function encodeRecord(one: MetadataRecord): Buffer {
 export function decodeRecord(bytes: Uint8Array): MetadataRecord {
   const at = { position: 0 };
   const frame = readVarint(bytes, at);
-  if (frame !== FRAME_VERSION) throw new MetadataRecordError(`metadata record with frame version ${frame}`);
+  if (frame !== FRAME_VERSION)
+    throw new MetadataRecordError(`the frame version ${frame} of a metadata record is unknown`);
   const key = readVarint(bytes, at);
   const type = typeByKey.get(key);
   if (type === undefined) throw new MetadataRecordError(`metadata record of unknown type ${key}`);

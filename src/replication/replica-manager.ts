@@ -219,10 +219,7 @@ export class ReplicaManager {
     let partition: Partition | undefined;
     try {
       if (!internalTopicsAllowed && INTERNAL_TOPICS.has(entry.topic)) {
-        throw new ProtocolError(
-          Errors.INVALID_TOPIC_EXCEPTION,
-          `Cannot append to internal topic ${entry.topic}`,
-        );
+        throw new ProtocolError(Errors.INVALID_TOPIC_EXCEPTION, `${entry.topic} is for brokers to write`);
       }
       partition = this.find(entry.topic, entry.partition, entry.topicId);
       const info = partition.appendAsLeader(entry.records, requiredAcks, origin, (error) =>

@@ -35,12 +35,7 @@ describe('answers recorded from Apache Kafka', () => {
 
   test('repeated, missing and outdated sequences get the same answers', async () => {
     const golden = readGolden<{ scenarios: GoldenScenario[] }>('idempotence.json');
-    const withoutTexts = (all: readonly GoldenScenario[]) =>
-      all.map(({ answers, ...rest }) => ({
-        ...rest,
-        answers: answers.map(({ errorCode, baseOffset }) => ({ errorCode, baseOffset })),
-      }));
-    expect(withoutTexts(await playScenarios(port))).toEqual(withoutTexts(golden.scenarios));
+    expect(await playScenarios(port)).toEqual(golden.scenarios);
   });
 
   test('CreateTopics, Metadata, Produce, ListOffsets and Fetch in one write get the same answers in order', async () => {

@@ -91,7 +91,7 @@ export function unexplained(golden: GoldenCase, ours: GoldenCase, versions: read
   return lines;
 }
 
-/** Without texts: codes, indexes of bad records, stored bytes. Wording is free. */
+/** Codes, indexes of bad records, stored bytes. */
 function essence(outcome: CaseOutcome): string {
   if (typeof outcome === 'string') return outcome;
   return JSON.stringify(

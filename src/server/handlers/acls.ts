@@ -1,4 +1,4 @@
-import { type ErrorCode, Errors } from '../../protocol/errors.ts';
+import { type ErrorCode, Errors, errorText } from '../../protocol/errors.ts';
 import { CreateAclsRequest, CreateAclsResponse } from '../../protocol/messages/create-acls.ts';
 import { DeleteAclsRequest, DeleteAclsResponse } from '../../protocol/messages/delete-acls.ts';
 import { DescribeAclsRequest, DescribeAclsResponse } from '../../protocol/messages/describe-acls.ts';
@@ -9,18 +9,15 @@ import { type ApiRow, type ApiShape, serial } from '../api-row.ts';
  * with SECURITY_DISABLED; clients take it for "everything is allowed".
  */
 export function aclRows(): readonly ApiRow[] {
-  return [
-    disabled(describeAcls, 'No Authorizer is configured on the broker'),
-    disabled(createAcls, 'No Authorizer is configured.'),
-    disabled(deleteAcls, 'No Authorizer is configured.'),
-  ];
+  return [disabled(describeAcls), disabled(createAcls), disabled(deleteAcls)];
 }
 
 type AclShape<Request, Response> = ApiShape<Request, Response> & {
   failure(request: Request, errorCode: ErrorCode, errorMessage: string | null): Response;
 };
 
-function disabled<Request, Response>(shape: AclShape<Request, Response>, message: string): ApiRow {
+function disabled<Request, Response>(shape: AclShape<Request, Response>): ApiRow {
+  const message = errorText(Errors.SECURITY_DISABLED);
   return serial<Request, Response>({
     ...shape,
     listeners: ['broker', 'controller'],

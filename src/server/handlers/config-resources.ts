@@ -48,9 +48,9 @@ export function configErrorAnswer(resource: ConfigResource, error: unknown): Res
 
 /** This broker's id as text, or empty where all brokers may be meant. */
 export function checkBrokerName(name: string, nodeId: number): void {
-  if (!/^[+-]?\d+$/.test(name)) throw invalid(`Node id must be an integer, but it is: ${name}`);
+  if (!/^[+-]?\d+$/.test(name)) throw invalid(`A broker is named by its number, not ${name}.`);
   if (Number(name) !== nodeId) {
-    throw invalid(`Unexpected broker id, expected ${nodeId}, but received ${name}`);
+    throw invalid(`This is broker ${nodeId}; ask broker ${name} itself.`);
   }
 }
 
@@ -75,7 +75,14 @@ export function checkAlterations<Resource extends AlteredResource>(
     seen.set(keyOf(resource), resource);
     if (earlier === undefined) continue;
     for (const twice of [earlier, resource]) {
-      failed.set(twice, answerOf(twice, Errors.INVALID_REQUEST, 'Each resource must appear at most once.'));
+      failed.set(
+        twice,
+        answerOf(
+          twice,
+          Errors.INVALID_REQUEST,
+          'The request names this resource twice; put all its changes into one.',
+        ),
+      );
     }
   }
   for (const resource of check.resources) {
@@ -92,13 +99,14 @@ export function checkAlterations<Resource extends AlteredResource>(
 
 function checkEntries({ configs }: AlteredResource): void {
   if (new Set(configs.map(({ name }) => name)).size !== configs.length) {
-    throw invalid('Error due to duplicate config keys');
+    throw invalid('A setting is named twice for one resource.');
   }
   const withoutValue = configs.filter(
     ({ value, configOperation }) => value === null && configOperation !== ConfigOperation.DELETE,
   );
   if (withoutValue.length > 0) {
-    throw invalid(`Null value not supported for : ${withoutValue.map(({ name }) => name).join(', ')}`);
+    const names = withoutValue.map(({ name }) => name).join(', ');
+    throw invalid(`No value is given for ${names}; the operation DELETE (1) removes a setting.`);
   }
 }
 
@@ -121,8 +129,8 @@ function checkResource<Resource extends AlteredResource>(
 /** Types that Apache Kafka serves and this broker does not serve yet are named, so that nobody thinks them unknown. */
 export function unsupported(resourceType: number): ProtocolError {
   const names = Object.entries(ResourceType).find(([, code]) => code === resourceType);
-  if (names === undefined) return invalid(`Unknown resource type ${resourceType}`);
-  return invalid(`Settings of the resource type ${names[0]} are not served by this broker yet`);
+  if (names === undefined) return invalid(`There are no settings of the resource type ${resourceType}.`);
+  return invalid(`Settings of the resource type ${names[0]} are not served by this broker yet.`);
 }
 
 /** The answers in the order of the request: those that failed here, and the controller's. */

@@ -48,14 +48,17 @@ function refuse(message: string, code: ErrorCode = Errors.INVALID_REQUEST): neve
 function checkComponents(components: readonly Component[]): void {
   const types = new Set<string>();
   for (const { entityType, matchType, match } of components) {
-    if (entityType === '') refuse('Invalid empty entity type.');
-    if (types.has(entityType))
-      refuse(`Entity type ${entityType} cannot appear more than once in the filter.`);
+    if (entityType === '') refuse('An entity type is empty');
+    if (types.has(entityType)) refuse(`The filter names ${entityType} twice`);
     types.add(entityType);
     if (!ENTITY_TYPES.includes(entityType)) {
-      refuse(`Unsupported entity type ${entityType}`, Errors.UNSUPPORTED_VERSION);
+      refuse(
+        `There are no quotas for a ${entityType}, only for ${ENTITY_TYPES.join(', ')}`,
+        Errors.UNSUPPORTED_VERSION,
+      );
     }
-    if (matchType < EXACT || matchType > ANY_NAME) refuse(`Unknown match type ${matchType}`);
+    if (matchType < EXACT || matchType > ANY_NAME)
+      refuse(`There is no match type ${matchType}, only 0 to 2 (exact, default, any name)`);
     if (matchType === EXACT && match === null) refuse('An exact match needs a name to match');
     if (matchType !== EXACT && match !== null) refuse('Only an exact match may have a name to match');
   }

@@ -67,11 +67,14 @@ export function describeClusterRow(services: HandlerServices): ApiRow {
 /** Throws where the other kind of node is meant; version 0 has no room for the newer error codes. */
 function checkEndpointType(kind: ListenerKind, endpointType: number, version: number): void {
   if (endpointType !== BROKERS && endpointType !== CONTROLLERS) {
-    throw new ProtocolError(Errors.UNSUPPORTED_ENDPOINT_TYPE, `Unsupported endpoint type ${endpointType}`);
+    throw new ProtocolError(
+      Errors.UNSUPPORTED_ENDPOINT_TYPE,
+      `There is no endpoint type ${endpointType}; 1 is a broker, 2 a controller`,
+    );
   }
   if ((kind === 'broker') === (endpointType === BROKERS)) return;
   throw new ProtocolError(
     version === 0 ? Errors.INVALID_REQUEST : Errors.MISMATCHED_ENDPOINT_TYPE,
-    `The request was sent to an endpoint of type ${kind.toUpperCase()}, but we wanted an endpoint of type ${endpointType === BROKERS ? 'BROKER' : 'CONTROLLER'}`,
+    `This is the endpoint of a ${kind}; a ${endpointType === BROKERS ? 'broker' : 'controller'} must be asked`,
   );
 }

@@ -11,7 +11,13 @@ import { DescribeConfigsRequest, DescribeConfigsResponse } from '../../protocol/
 import { type ApiRow, serial } from '../api-row.ts';
 import type { BrokerMetadata } from '../broker-metadata.ts';
 import type { HandlerServices } from '../services.ts';
-import { answerOf, configErrorAnswer, ResourceType, unsupported } from './config-resources.ts';
+import {
+  answerOf,
+  checkBrokerName,
+  configErrorAnswer,
+  ResourceType,
+  unsupported,
+} from './config-resources.ts';
 
 type Resource = DescribeConfigsRequest['resources'][number];
 type Result = DescribeConfigsResponse['results'][number];
@@ -70,7 +76,7 @@ function entriesOf(
     }
     case ResourceType.BROKER:
       if (resourceName === '') return describeClusterConfig(config, options);
-      checkDescribedBroker(resourceName, nodeId);
+      checkBrokerName(resourceName, nodeId);
       return describeBrokerConfig(config, options);
     default:
       throw unsupported(resourceType);
@@ -83,15 +89,4 @@ function checkDescribedTopic(name: string, metadata: BrokerMetadata): void {
     throw new ProtocolError(Errors.INVALID_TOPIC_EXCEPTION, problem);
   }
   if (metadata.topic(name) === undefined) throw new ProtocolError(Errors.UNKNOWN_TOPIC_OR_PARTITION, '');
-}
-
-function checkDescribedBroker(name: string, nodeId: number): void {
-  if (!/^[+-]?\d+$/.test(name)) {
-    throw new ProtocolError(Errors.INVALID_REQUEST, `Broker id must be an integer, but it is: ${name}`);
-  }
-  if (Number(name) === nodeId) return;
-  throw new ProtocolError(
-    Errors.INVALID_REQUEST,
-    `Unexpected broker id, expected ${nodeId} or empty string, but received ${name}`,
-  );
 }

@@ -55,13 +55,13 @@ function namesOf(request: DescribeTopicPartitionsRequest, services: HandlerServi
   if (cursor !== null && request.topics.length > 0 && !names.has(cursor.topicName)) {
     throw new ProtocolError(
       Errors.INVALID_REQUEST,
-      `DescribeTopicPartitionsRequest topic list should contain the cursor topic: ${cursor.topicName}`,
+      `The cursor is at ${cursor.topicName}, which is not among the topics asked for`,
     );
   }
   if (cursor !== null && cursor.partitionIndex < 0) {
     throw new ProtocolError(
       Errors.INVALID_REQUEST,
-      `DescribeTopicPartitionsRequest cursor partition must be valid: ${cursor.partitionIndex}`,
+      `The cursor is at partition ${cursor.partitionIndex}, and they count from 0`,
     );
   }
   return [...names].sort();

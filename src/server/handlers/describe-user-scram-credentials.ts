@@ -48,11 +48,11 @@ function resultOf(
   isTwice: boolean,
 ): Result {
   if (isTwice) {
-    const errorMessage = `Cannot describe SCRAM credentials for the same user twice in a single request: ${user}`;
+    const errorMessage = `The user ${user} is named twice`;
     return { user, errorCode: Errors.DUPLICATE_RESOURCE, errorMessage, credentialInfos: [] };
   }
   if (credentialInfos === undefined) {
-    const errorMessage = `Attempt to describe a user credential that does not exist: ${user}`;
+    const errorMessage = `The user ${user} has no credential`;
     return { user, errorCode: Errors.RESOURCE_NOT_FOUND, errorMessage, credentialInfos: [] };
   }
   return { user, errorCode: Errors.NONE, errorMessage: '', credentialInfos };

@@ -39,13 +39,13 @@ function refuseWhatTheVersionLacks(call: Call<MetadataResponse>, request: Metada
     if (topic.name === null) {
       throw new ProtocolError(
         Errors.INVALID_REQUEST,
-        `Topic name can not be null for version ${call.version}`,
+        `Metadata v${call.version}: a topic needs a name; v12 can ask by id`,
       );
     }
     if (topic.topicId !== ZERO_UUID) {
       throw new ProtocolError(
         Errors.INVALID_REQUEST,
-        `Topic IDs are not supported in requests for version ${call.version}`,
+        `Metadata v${call.version}: topics go by name; v12 can ask by id`,
       );
     }
   }

@@ -43,12 +43,13 @@ async function removeTopics(port: number, names: readonly string[]): Promise<voi
   connection.close();
 }
 
-/** Host, port and node id belong to the run; offsets and codes do not. */
+/** Host, port and node id belong to the run, texts of errors to the broker; offsets and codes do not. */
 const plain = (value: unknown): unknown =>
   JSON.parse(
     JSON.stringify(value, (key, v: unknown) => {
       if (typeof v === 'bigint') return Number(v);
       if (key === 'brokers' && Array.isArray(v)) return `${v.length} broker`;
+      if (key === 'errorMessage' && typeof v === 'string') return '<text>';
       if (key === 'controllerId' || key === 'leader') return '<id>';
       if ((key === 'replicas' || key === 'isr') && Array.isArray(v)) return v.map(() => '<id>');
       if (v !== null && typeof v === 'object' && 'type' in v && v.type === 'Buffer') {
