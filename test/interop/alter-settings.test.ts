@@ -205,12 +205,17 @@ const TOPIC_CHANGES: readonly (readonly Change[])[] = [
 
 const entity = (resourceType: number, resourceName: string) => ({ resourceType, resourceName });
 
+interface Answered {
+  readonly errorCode: number;
+  readonly errorMessage: string | null;
+}
+
 async function alter(
   client: WireClient,
   type: number,
   resourceName: string,
   changes: readonly Change[],
-): Promise<string> {
+): Promise<readonly Answered[]> {
   const configs = changes.map(([name, value, configOperation = SET]) => ({
     name,
     value,
@@ -223,28 +228,24 @@ async function alter(
     1,
     body,
   );
-  return answer.responses.map(({ errorCode, errorMessage }) => `${errorCode} ${errorMessage}`).join('; ');
+  return answer.responses.map(({ errorCode, errorMessage }) => ({ errorCode, errorMessage }));
 }
 
 async function replace(
   client: WireClient,
   resourceName: string,
   changes: readonly Change[],
-): Promise<string> {
+): Promise<readonly Answered[]> {
   const configs = changes.map(([name, value]) => ({ name, value }));
   const body = { resources: [{ ...entity(BROKER, resourceName), configs }], validateOnly: false };
   const answer = await client.request(AlterConfigsRequest, AlterConfigsResponse, 2, body);
-  return answer.responses.map(({ errorCode, errorMessage }) => `${errorCode} ${errorMessage}`).join('; ');
+  return answer.responses.map(({ errorCode, errorMessage }) => ({ errorCode, errorMessage }));
 }
 
 const shown = (changes: readonly Change[]): string =>
   changes
     .map(([key, value, operation = 0]) => `${key}${SIGNS[operation] ?? '?'}${value?.slice(0, 40)}`)
     .join(' ');
-
-/** Kafka names several settings in the order of a hash table. */
-const sortedLists = (said: string): string =>
-  said.replace(/\[([\w.]+, [\w., ]+)\]$/, (_, names: string) => `[${names.split(', ').sort().join(', ')}]`);
 
 interface Asked {
   readonly version?: number;
@@ -300,9 +301,10 @@ async function observe(target: Target): Promise<Observations> {
   await describe('an unknown type', 3, 'x');
   for (const [at, [name, ...changes]] of CHANGES.entries()) {
     const step = `change ${at + 1} of ${name === '' ? 'all' : name}: ${shown(changes)}`;
-    seen[step] = calm(sortedLists(await alter(client, BROKER, name, changes)));
+    const answers = await alter(client, BROKER, name, changes);
+    seen[step] = calm(answers);
     // Apache's broker learns of its own new settings a little later, and checks the next change against them.
-    if (seen[step] === '0 null' || seen[step] === '0 ') await sleep(60);
+    if (answers.every(({ errorCode }) => errorCode === 0)) await sleep(60);
   }
   for (const [at, changes] of TOPIC_CHANGES.entries()) {
     const step = `change ${at + 1} of a topic: ${shown(changes)}`;

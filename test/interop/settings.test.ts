@@ -47,10 +47,10 @@ async function askJava(argument: string, input = ''): Promise<string> {
   return result.stdout;
 }
 
-/** What we make of a text, in the form that SettingsInterop.java prints. */
+/** What we make of a text, in the form that SettingsInterop.java prints, without the words of a refusal. */
 function ours(setting: Setting, name: string, text: string): string {
   const result = parseSetting(name, setting, text);
-  if ('problem' in result) return `refused ${result.problem}`;
+  if ('problem' in result) return 'refused';
   return `ok ${setting.type === 'password' ? '[hidden]' : result.ok.text}`;
 }
 
@@ -59,7 +59,7 @@ describe.skipIf(missing !== undefined)(`settings of Apache Kafka ${KAFKA_VERSION
     expect(JSON.parse(await askJava('list'))).toEqual(JSON.parse(readFileSync(fixture, 'utf8')));
   });
 
-  test('every text is read alike by every setting, or refused with the same words', async () => {
+  test('every text is read alike by every setting, or refused by both', async () => {
     const input = CASES.map(({ kind, name, text }) => `${kind} ${name} ${base64(text)}\n`).join('');
     const answers = (await askJava('parse', input)).trimEnd().split('\n');
     expect(answers.length).toBe(CASES.length);
@@ -69,7 +69,7 @@ describe.skipIf(missing !== undefined)(`settings of Apache Kafka ${KAFKA_VERSION
       const theirs = `${outcome} ${Buffer.from(words, 'base64').toString()}`;
       const setting = kind === 'broker' ? brokerSetting(name) : topicSetting(name);
       const mine = setting === undefined ? 'unknown' : ours(setting, name, text);
-      if (mine === theirs) continue;
+      if (mine === theirs || (mine === outcome && outcome === 'refused')) continue;
       if (parsingDifferences.some((one) => one.allows({ name, type, text, ours: mine, theirs }))) continue;
       differing.push(`${kind} ${name}=${JSON.stringify(text)}: Apache ${theirs}, here ${mine}`);
     }
