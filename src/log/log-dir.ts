@@ -69,18 +69,24 @@ export class LogDir {
 
   /** Closes the logs and, when all went well, leaves the marker. Rejects with the first failure. */
   async close(brokerEpoch: number): Promise<void> {
-    if (this.failure !== undefined) throw this.failure;
+    if (this.failure !== undefined) {
+      this.#abandon(this.failure);
+      throw this.failure;
+    }
     const waiting = this.logs.values();
-    let failure: unknown;
+    let failure: Error | undefined;
     const closeNext = async (): Promise<void> => {
       for (const log of waiting) {
-        await log.close().catch((error: unknown) => {
+        await log.close().catch((error: Error) => {
           failure ??= error;
         });
       }
     };
     await Promise.all(Array.from({ length: CLOSING_AT_ONCE }, closeNext));
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined) {
+      this.#abandon(failure);
+      throw failure;
+    }
     this.writeRecoveryPoints();
     this.writeLogStarts();
     this.writeHighWatermarks();
@@ -90,6 +96,11 @@ export class LogDir {
     const marker = `{"version":0,"brokerEpoch":${brokerEpoch}}`;
     await replaceSmallFile(this.#storage, `${this.path}/${names.CLEAN_SHUTDOWN_FILE}`, marker);
     await this.#storage.syncDir(this.path);
+  }
+
+  /** Files and timers of logs that can't be closed in order must not outlive the broker. */
+  #abandon(failure: Error): void {
+    for (const log of this.logs.values()) log.abandon(failure);
   }
 
   #read(name: string): ReadonlyMap<string, number> {

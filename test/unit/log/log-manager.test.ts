@@ -304,3 +304,20 @@ test('a partition whose folder could not be made can be deleted', () => {
   world.time.tick();
   expect(text(world, '/data/t-0/partition.metadata')).toContain('AnotherTopicIdAnotherA');
 });
+
+test('a manager that is closed keeps no file open, also of dirs that failed', async () => {
+  const world = new World();
+  const manager = open(world, { flushMessages: 1 });
+  const logs = [0, 1].map((partition) => manager.getOrCreate('t', partition, topicId));
+  for (const log of logs) append(log, batch(['a']));
+  world.time.tick();
+  await settle();
+  expect(world.storage.openCount).toBe(2);
+  world.storage.failing = { operation: 'sync', match: '/data/t-0' };
+  append(logs[0]!, batch(['b']));
+  world.time.tick();
+  await settle();
+  expect(manager.offlineDirs).toEqual(['/data']);
+  await manager.close();
+  expect(world.storage.openCount).toBe(0);
+});
