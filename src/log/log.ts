@@ -476,18 +476,14 @@ export class PartitionLog {
 
   #maybeRoll(bytes: number, firstOffset: number, lastOffset: number, timestamp: number, nowMs: number): void {
     const active = this.#segments.active;
-    if (
-      !active.mustRoll(
-        bytes,
-        this.#writer.stagedBytes,
-        this.#writer.stagedCount,
-        lastOffset,
-        timestamp,
-        nowMs,
-        this.#config,
-      )
-    )
-      return;
+    const { stagedBytes, stagedCount } = this.#writer;
+    try {
+      // Where the log was just opened this reads its first timestamp and its indexes.
+      const config = this.#config;
+      if (!active.mustRoll(bytes, stagedBytes, stagedCount, lastOffset, timestamp, nowMs, config)) return;
+    } catch (error) {
+      rethrow(error);
+    }
     if (!this.#writer.writeStaged()) throw storageError('the bytes staged before were not written');
     guarded(() => this.#rollAt(firstOffset));
   }

@@ -316,3 +316,15 @@ test('a first write that can not make its folder or file fails alone: the log st
   await log.close();
   expect(await valuesFrom(world.open(), 0)).toEqual(['kept']);
 });
+
+test("an append to a log that was just opened and can not be read is refused as the disk's failure", async () => {
+  const world = new World();
+  const before = world.open();
+  append(before, batch(['a']));
+  await before.close();
+  const log = world.open({}, { cleanShutdown: true });
+  world.storage.failing = { operation: 'read', match: '.log' };
+  expect(codeOf(() => append(log, batch(['b'])))).toBe(Errors.KAFKA_STORAGE_ERROR);
+  world.storage.failing = undefined;
+  expect(append(log, batch(['b'])).firstOffset).toBe(1);
+});
