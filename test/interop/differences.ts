@@ -294,6 +294,10 @@ export const parsingDifferences: readonly ParsingDifference[] = [
     allows: ({ text, ours }) => text === '١٢' && ours === 'refused',
   },
   {
+    why: 'Java compares NaN with bounds as if it lay within them; here a ratio that is not a number is refused.',
+    allows: ({ text, ours }) => text === 'NaN' && ours === 'refused',
+  },
+  {
     why: `Addresses of the quorum are read when all settings are known, and refused then with the place where they were written. Clients can not
       change these settings.`,
     allows: ({ name, ours, theirs }) =>
