@@ -27,7 +27,7 @@ export async function stopRunningNode(
 ): Promise<number> {
   const node = env.running();
   if (node === undefined) {
-    env.printError(`No broker runs on ${where}`);
+    env.printError(`No broker runs on ${where}; give the file or --data-dir that it was started with`);
     return 1;
   }
   env.kill(node.pid, 'SIGTERM');

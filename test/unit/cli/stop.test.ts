@@ -41,7 +41,7 @@ test('waits until the process has gone', async () => {
 test('no process, no signal', async () => {
   expect(await stop(undefined, 'SIGTERM', 0, true)).toEqual({
     code: 1,
-    out: ['! No broker runs on /data'],
+    out: ['! No broker runs on /data; give the file or --data-dir that it was started with'],
     signals: [],
   });
 });
