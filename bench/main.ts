@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { createInterface } from 'node:readline';
 import { apacheMissing, KAFKA_VERSION } from '../test/interop/support/apache.ts';
 import { startTarget, type Target, type TargetName } from '../test/interop/support/target.ts';
 import { listOffsets, listOffsetsAnswer, makeTopics, RawConnection } from '../test/interop/support/wire.ts';
 import type { Measured, Scenario } from './load.ts';
+import { cpuMsOf, residentMiBOf } from './process-cost.ts';
 
 /**
  * Runs every scenario against both brokers in turn, several rounds, and prints a Markdown table of medians. Only the ratios mean
@@ -47,27 +47,6 @@ const scenarios: readonly { readonly title: string; readonly load: Scenario }[] 
 interface Row extends Measured {
   readonly cpuMs: number;
   readonly residentMiB: number;
-}
-
-const TICKS_PER_SECOND = 100; // what Linux reports in, whatever the kernel's own tick is
-
-/** User and system time of a process so far; undefined where there is no /proc. */
-function cpuMsOf(pid: number): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
-  } catch {
-    return Number.NaN;
-  }
-}
-
-function residentMiBOf(pid: number): number {
-  try {
-    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) / 1024;
-  } catch {
-    return Number.NaN;
-  }
 }
 
 function runLoad(target: Target, scenario: Scenario): Promise<Row> {
