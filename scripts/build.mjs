@@ -12,6 +12,7 @@ const bundle = await rolldown({
   input: {
     index: join(root, 'src/index.ts'),
     cli: join(root, 'src/cli/main.ts'),
+    worker: join(root, 'src/server/worker.ts'),
   },
   platform: 'node',
   external: [/^node:/, 'pino', 'yargs', /^yargs\//, 'snappyjs', 'lz4js', /^@bokuweb\//],

@@ -24,7 +24,7 @@ const layerOf: Readonly<Record<string, number>> = {
 
 /** `io` stands apart: it sees base only, and only those files may wire it in. */
 const mayImportIo = (file: string) =>
-  file === 'server/main.ts' || file.startsWith('cli/') || file.startsWith('io/');
+  ['server/main.ts', 'server/worker.ts'].includes(file) || file.startsWith('cli/') || file.startsWith('io/');
 
 /** What only `io` may touch, with what to use instead. `cli` may start processes, read files and set exit codes. */
 const banned: readonly { pattern: RegExp; instead: string; allowedIn: readonly string[] }[] = [

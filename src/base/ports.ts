@@ -199,6 +199,62 @@ export interface FramePool {
   takenBytes(): number;
 }
 
+/** What a job works with, wherever it runs: files of its own, by path, and the time. */
+export interface BackgroundContext {
+  readonly storage: Storage;
+  readonly clock: Clock;
+}
+
+/** What the end of a step may say. */
+export interface StepEnd<Progress> {
+  /** Plain data for whoever runs the job. */
+  readonly progress?: Progress;
+  /** The next step begins so much later. */
+  readonly waitMs?: number;
+}
+
+/**
+ * Work that may leave the loop: a synchronous step function over files. `run` opens its own files and closes them in
+ * `finally`; it holds nothing of the broker's state. Input, progress and result are plain data (what a structured clone
+ * keeps), the input unchanged by the job. Each `yield` ends a step; a step should take a millisecond or few, since the
+ * same code may run in slices on the loop. Files written by a job are synced by whoever runs it. Errors that matter to
+ * the caller belong into the result: only `StorageError` and messages cross over.
+ */
+export interface BackgroundJob<In, Out, Progress = undefined> {
+  /** Unique; a job is found by it in another thread (`server/worker.ts` has the list). */
+  readonly name: string;
+  /** Runs before the first step where the steps run: loads what can't be loaded synchronously. */
+  prepare?(): Promise<void> | undefined;
+  run(input: In, context: BackgroundContext): Generator<StepEnd<Progress> | undefined, Out, void>;
+}
+
+export interface BackgroundRun<Out> {
+  /**
+   * Settles once the job touches no file any more. Rejects with the StorageError of a step, with `CancelledError`, or
+   * with an Error for what is a bug.
+   */
+  readonly done: Promise<Out>;
+  /** Ends the job after the step that runs; its `finally` blocks run. Nothing happens once it is over. */
+  cancel(): void;
+}
+
+/** A background job was cancelled. */
+export class CancelledError extends Error {
+  constructor(job: string) {
+    super(`${job} was cancelled`);
+    this.name = 'CancelledError';
+  }
+}
+
+/** Runs jobs beside the loop where it can, else in slices on it. Jobs wait in order when all threads are taken. */
+export interface Background {
+  run<In, Out, Progress>(
+    job: BackgroundJob<In, Out, Progress>,
+    input: In,
+    onProgress?: (progress: Progress) => void,
+  ): BackgroundRun<Out>;
+}
+
 export interface LogFields {
   readonly [name: string]: unknown;
 }
@@ -220,6 +276,7 @@ export interface Ports {
   readonly random: Random;
   readonly storage: Storage;
   readonly network: Network;
+  readonly background: Background;
   readonly logger: Logger;
   /** There in the real and the simulated world; `new BufferPool()` (base/buffer-pool.ts) where it is not. */
   readonly framePool?: FramePool;

@@ -1,5 +1,7 @@
 import { BufferPool } from '../base/buffer-pool.ts';
+import { InlineBackground } from '../base/inline-background.ts';
 import type { FramePool, Logger, Ports } from '../base/ports.ts';
+import { canRunAsWorker, WorkerBackground } from './background.ts';
 import { SystemClock } from './clock.ts';
 import { DiskStorage } from './files.ts';
 import { MemoryStorage } from './memory-storage.ts';
@@ -13,23 +15,31 @@ export interface RealPortsOptions {
   readonly logger: Logger;
   /** Keeps files in memory; a number bounds them in bytes. */
   readonly memory?: boolean | number;
+  /** The module of background threads. Default, and where Node can't load it: background jobs run on the loop. */
+  readonly workerEntry?: URL;
   /** See {@link TcpNetwork}. */
   readonly reading?: 'onread' | 'data';
 }
 
 /** The ports of one node on this machine. */
 export function realPorts(options: RealPortsOptions): Ports & { readonly framePool: FramePool } {
-  const { logger, memory = false, reading } = options;
+  const { logger, memory = false, workerEntry, reading } = options;
   const clock = new SystemClock();
   const turn = new LoopTurn();
   const random = new SystemRandom();
   const inMemory = typeof memory === 'number' ? { maxBytes: memory } : {};
+  const timers = new SystemTimers(clock);
+  const storage = memory === false ? new DiskStorage(random) : new MemoryStorage(inMemory);
+  const inline = new InlineBackground({ storage, clock, turn, timers });
+  // Another thread does not see what is kept in this one's memory.
+  const mayLeave = memory === false && workerEntry !== undefined && canRunAsWorker(workerEntry);
   return {
     clock,
-    timers: new SystemTimers(clock),
+    timers,
     turn,
     random,
-    storage: memory === false ? new DiskStorage(random) : new MemoryStorage(inMemory),
+    storage,
+    background: mayLeave ? new WorkerBackground({ entry: workerEntry, fallback: inline, logger }) : inline,
     network: new TcpNetwork({
       ...{ turn, logger, clock, openFilesMax: openFilesMax() },
       ...(reading === undefined ? {} : { reading }),

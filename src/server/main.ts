@@ -3,6 +3,12 @@ import type { BrokerConfig } from '../config/broker-config.ts';
 import { realPorts } from '../io/index.ts';
 import { BrokerNode } from './node.ts';
 
+/** Beside this module, in the bundle as in the sources. */
+const WORKER_ENTRY = new URL(
+  import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js',
+  import.meta.url,
+);
+
 export interface StartNodeOptions {
   readonly config: BrokerConfig;
   /** Keep all data in memory. */
@@ -32,7 +38,7 @@ export async function startNode(options: StartNodeOptions): Promise<StartedNode>
     fail = resolve;
   });
   const node = new BrokerNode({
-    ports: realPorts({ logger, memory }),
+    ports: realPorts({ logger, memory, workerEntry: WORKER_ENTRY }),
     config,
     clusterId,
     onFatal: (error) => fail(error),

@@ -1,5 +1,6 @@
 import { BufferPool } from '../../src/base/buffer-pool.ts';
 import type { Logger, Ports, Timer, Timers, Turn } from '../../src/base/ports.ts';
+import { SimBackground } from './background.ts';
 import { SimDisk } from './disk.ts';
 import type { CrashMode } from './disk-file.ts';
 import { EventLoop } from './event-loop.ts';
@@ -173,6 +174,7 @@ export class SimProcess {
       random,
       storage: machine.disk.storageFor(this),
       network: world.network.networkFor(this),
+      background: new SimBackground(world.loop, this, () => random.fork()),
       logger: simLogger(world, machine, this, ''),
       framePool: new BufferPool({ poison: true }),
     };

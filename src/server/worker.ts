@@ -1,0 +1,4 @@
+// The entry of background threads: all jobs that the broker may give them.
+import { serveBackground } from '../io/background-worker.ts';
+
+serveBackground([]);
