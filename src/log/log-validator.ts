@@ -1,37 +1,26 @@
 import type { LogConfig } from '../config/log-config.ts';
 import {
+  type CompressionCodec,
   CorruptCompressionError,
   isCompressionCodec,
   OutputTooLargeError,
 } from '../protocol/compression/codec.ts';
 import type { PlainScratch } from '../protocol/compression/scratch.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
-import { BatchBuilder } from '../protocol/record-batch/builder.ts';
+import { BatchBuilder, type BatchOptions } from '../protocol/record-batch/builder.ts';
 import * as header from '../protocol/record-batch/header.ts';
 import { plainPayload, records } from '../protocol/record-batch/records.ts';
 import { type RecordWalk, walkFailureText, walkRecords } from '../protocol/record-batch/walk.ts';
 import { int32At } from './batch-bytes.ts';
-import type { AppendOrigin, RecordError } from './types.ts';
+import { isInRange, RecordChecks, RecordValidationError, rangeText } from './record-checks.ts';
+import type { AppendOrigin } from './types.ts';
 
 const SMALLEST_RECORD_BYTES = 14;
 const CODEC_ID_MAX = 4;
-const ERRORS_SHOWN = 3;
+/** From this version of Produce on there is one batch of format 2 per partition (KIP-98). */
+const BATCH_VERSION_MIN = 3;
 /** Beyond it differences to the clock may leave 64 bits. */
 const FAR_AWAY_MS = 2 ** 62;
-
-/** One or more records made a batch invalid (INVALID_RECORD or INVALID_TIMESTAMP); Produce names them (KIP-467). */
-export class RecordValidationError extends ProtocolError {
-  readonly recordErrors: readonly RecordError[];
-  constructor(
-    code: typeof Errors.INVALID_RECORD | typeof Errors.INVALID_TIMESTAMP,
-    message: string,
-    recordErrors: readonly RecordError[],
-  ) {
-    super(code, message);
-    this.name = 'RecordValidationError';
-    this.recordErrors = recordErrors;
-  }
-}
 
 /** The part of a log's settings that validation looks at. */
 export type ValidationSettings = Pick<
@@ -63,13 +52,18 @@ export interface ValidationTools {
 
 /**
  * What Apache checks of a produce request's records before it looks at the partition: exactly one whole batch, of format 2,
- * and zstd only from Produce 7 on (KIP-110). Throws ProtocolError. For Produce 3 and up; older ones carry older formats.
+ * and zstd only from Produce 7 on (KIP-110). Throws ProtocolError. Below Produce 3 any number of messages of any format may
+ * come, also none: the log tells.
  */
 export function checkProducedRecords(bytes: Uint8Array, produceVersion: number): void {
+  const isOld = produceVersion < BATCH_VERSION_MIN;
   const size = nextBatchSize(bytes, 0);
-  if (size === -1)
+  if (size === -1) {
+    if (isOld) return;
     throw invalid(`Produce v${produceVersion}: there is no whole record batch for the partition`);
+  }
   if (bytes[header.MAGIC_AT] !== header.CURRENT_MAGIC) {
+    if (isOld) return;
     throw invalid(
       `Produce v${produceVersion}: only the message format 2 is taken, not ${bytes[header.MAGIC_AT]}`,
     );
@@ -102,7 +96,7 @@ export function nextBatchSize(bytes: Uint8Array, at: number): number {
 
 /**
  * The checks that need no records: sizes, magic, CRC, offsets as far as the origin has a say in them. Returns the bytes of
- * whole batches; what follows them is cut off, as Apache does. Throws ProtocolError.
+ * whole batches; what follows them is cut off, as Apache does. A client may append none at all. Throws ProtocolError.
  */
 export function checkBatches(
   bytes: Uint8Array,
@@ -115,6 +109,7 @@ export function checkBatches(
   for (let size = nextBatchSize(bytes, at); size !== -1; size = nextBatchSize(bytes, at)) {
     const magic = bytes[at + header.MAGIC_AT]!;
     if (magic !== header.CURRENT_MAGIC) {
+      if (count > 0) throw invalid('a message of an older format stands behind a record batch');
       throw new ProtocolError(
         Errors.UNSUPPORTED_FOR_MESSAGE_FORMAT,
         `message format ${magic} is not supported`,
@@ -143,7 +138,7 @@ export function checkBatches(
     count += 1;
     if (origin === 'client' && count > 1) throw invalid('there is more than one batch for the partition');
   }
-  if (count === 0) throw invalid('there is no whole batch');
+  if (count === 0 && origin !== 'client') throw invalid('there is no whole batch');
   return at;
 }
 
@@ -194,10 +189,8 @@ function checkHeader(batch: Buffer): void {
   }
 }
 
-function targetCodec(
-  settings: ValidationSettings,
-  source: NonNullable<ReturnType<typeof header.compressionOf>>,
-) {
+/** The codec that the topic wants, or that of the producer. */
+export function targetCodec(settings: ValidationSettings, source: CompressionCodec): CompressionCodec {
   const configured: string = settings.compressionType === 'uncompressed' ? 'none' : settings.compressionType;
   return isCompressionCodec(configured) ? configured : source;
 }
@@ -240,45 +233,16 @@ function checkRecords(
   nowMs: number,
 ): void {
   const needKeys = settings.cleanupPolicy.includes('compact');
-  const hasLogAppendTime = header.timestampType(batch, 0) === 'LogAppendTime';
-  const createTime = settings.messageTimestampType === 'CreateTime';
+  const givenType = header.timestampType(batch, 0);
   const base = header.roundedBaseTimestamp(batch, 0);
   const timesAreFine =
-    !createTime ||
+    settings.messageTimestampType !== 'CreateTime' ||
     (isSurelyInRange(base + walk.minTimestampDelta, settings, nowMs) &&
       isSurelyInRange(base + walk.maxTimestampDelta, settings, nowMs));
-  if (timesAreFine && !hasLogAppendTime && !(needKeys && walk.firstWithoutKey >= 0)) return;
-
-  const keyErrors: RecordError[] = [];
-  const timeErrors: RecordError[] = [];
-  let batchIndex = 0;
-  for (const record of records(batch, { maxPlainBytes: options.plainBytesMax })) {
-    if (needKeys && record.key === null) {
-      keyErrors.push({ batchIndex, message: 'a record needs a key where cleanup.policy has compact' });
-    } else if (createTime && record.timestamp !== -1n) {
-      if (!isInRange(record.timestamp, settings, nowMs)) {
-        timeErrors.push({ batchIndex, message: rangeText(record.timestamp, record.offset, settings, nowMs) });
-      }
-    } else if (hasLogAppendTime) {
-      timeErrors.push({
-        batchIndex,
-        message: 'LogAppendTime is for the broker to set',
-      });
-    }
-    batchIndex += 1;
-  }
-  const errors = [...keyErrors, ...timeErrors].sort((a, b) => a.batchIndex - b.batchIndex);
-  if (timeErrors.length > 0) {
-    const text = `${timeErrors.length} of the records have a timestamp that is not allowed`;
-    throw new RecordValidationError(Errors.INVALID_TIMESTAMP, text, errors);
-  }
-  if (keyErrors.length === 0) return;
-  const shown = errors
-    .slice(0, ERRORS_SHOWN)
-    .map((error) => `${error.batchIndex}: ${error.message}`)
-    .join('; ');
-  const text = `${errors.length} of the records are refused, first of all ${shown}`;
-  throw new RecordValidationError(Errors.INVALID_RECORD, text, errors);
+  if (timesAreFine && givenType === 'CreateTime' && !(needKeys && walk.firstWithoutKey >= 0)) return;
+  const checks = new RecordChecks(settings, givenType, nowMs);
+  for (const record of records(batch, { maxPlainBytes: options.plainBytesMax })) checks.check(record);
+  checks.finish();
 }
 
 /** False also where the timestamp is so far off that only `isInRange` tells. */
@@ -288,21 +252,6 @@ function isSurelyInRange(timestamp: number, settings: ValidationSettings, nowMs:
   if (Math.abs(timestamp) > FAR_AWAY_MS) return false;
   const isNotTooOld = before >= Number.MAX_SAFE_INTEGER || nowMs - timestamp <= before;
   return isNotTooOld && (after >= Number.MAX_SAFE_INTEGER || timestamp - nowMs <= after);
-}
-
-/** Apache's arithmetic, which wraps at 64 bits: what is extremely old counts as of the future. */
-function isInRange(timestamp: bigint, settings: ValidationSettings, nowMs: number): boolean {
-  const before = settings.messageTimestampBeforeMaxMs;
-  const after = settings.messageTimestampAfterMaxMs;
-  const age = BigInt.asIntN(64, BigInt(nowMs) - timestamp);
-  if (before < Number.MAX_SAFE_INTEGER && age > BigInt(before)) return false;
-  return after >= Number.MAX_SAFE_INTEGER || BigInt.asIntN(64, -age) <= BigInt(after);
-}
-
-function rangeText(timestamp: bigint, offset: number, settings: ValidationSettings, nowMs: number): string {
-  const from = BigInt(nowMs) - BigInt(settings.messageTimestampBeforeMaxMs);
-  const to = BigInt(nowMs) + BigInt(settings.messageTimestampAfterMaxMs);
-  return `the timestamp ${timestamp} at offset ${offset} is not between ${from} and ${to}`;
 }
 
 /** The batch's max timestamp must be what its records say; most producers got it right and nothing is written. */
@@ -338,17 +287,12 @@ function unwalked(batch: Buffer, settings: ValidationSettings, nowMs: number): B
 
 function rebuild(
   batch: Buffer,
-  codec: ReturnType<typeof targetCodec>,
+  codec: CompressionCodec,
   settings: ValidationSettings,
   options: ValidationOptions,
   nowMs: number,
 ): Buffer {
-  const appended = settings.messageTimestampType === 'LogAppendTime';
-  const level = levelOf(codec, settings);
-  const builder = new BatchBuilder({
-    compression: codec,
-    ...(level === undefined ? {} : { compressionLevel: level }),
-    ...(appended ? { timestampType: 'LogAppendTime' as const, logAppendTime: BigInt(nowMs) } : {}),
+  const builder = batchBuilderFor(codec, settings, nowMs, {
     producerId: header.producerId(batch, 0),
     producerEpoch: header.producerEpoch(batch, 0),
     baseSequence: header.baseSequence(batch, 0),
@@ -358,12 +302,31 @@ function rebuild(
   for (const { timestamp, key, value, headers } of records(batch, { maxPlainBytes: options.plainBytesMax })) {
     builder.append({ timestamp, key, value, headers });
   }
-  const rebuilt = builder.build();
-  if (rebuilt.length > settings.maxMessageBytes) {
-    const text = `written anew, the batch has ${rebuilt.length} bytes, and max.message.bytes is ${settings.maxMessageBytes}`;
-    throw new ProtocolError(Errors.MESSAGE_TOO_LARGE, text);
-  }
-  return rebuilt;
+  return checkedSize(builder.build(), settings);
+}
+
+/** A builder for a batch that the leader writes anew, as the topic wants it. Offsets count from 0. */
+export function batchBuilderFor(
+  codec: CompressionCodec,
+  settings: ValidationSettings,
+  nowMs: number,
+  given: BatchOptions,
+): BatchBuilder {
+  const appended = settings.messageTimestampType === 'LogAppendTime';
+  const level = levelOf(codec, settings);
+  return new BatchBuilder({
+    compression: codec,
+    ...(level === undefined ? {} : { compressionLevel: level }),
+    ...(appended ? { timestampType: 'LogAppendTime' as const, logAppendTime: BigInt(nowMs) } : {}),
+    ...given,
+  });
+}
+
+/** The batch that was written anew, unless it became too large: MESSAGE_TOO_LARGE then. */
+export function checkedSize(batch: Buffer, settings: ValidationSettings): Buffer {
+  if (batch.length <= settings.maxMessageBytes) return batch;
+  const text = `written anew, the batch has ${batch.length} bytes, and max.message.bytes is ${settings.maxMessageBytes}`;
+  throw new ProtocolError(Errors.MESSAGE_TOO_LARGE, text);
 }
 
 function levelOf(codec: string, settings: ValidationSettings): number | undefined {

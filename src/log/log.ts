@@ -11,6 +11,7 @@ import type { SharedLogState } from './log-options.ts';
 import { checkBatches, validateForLeader } from './log-validator.ts';
 import { LogWriter } from './log-writer.ts';
 import { findOffset } from './lookup.ts';
+import { convertMessageSet, isMessageSet } from './message-set-append.ts';
 import type { ProducerState } from './producer-state.ts';
 import { applyBatch, checkProducer, replayProducers } from './producer-updates.ts';
 import { LogReader } from './reader.ts';
@@ -24,6 +25,7 @@ import type {
   ActiveProducer,
   AppendInfo,
   AppendOptions,
+  AppendOrigin,
   EpochEndOffset,
   LogPorts,
   LogRead,
@@ -211,20 +213,24 @@ export class PartitionLog {
   }
 
   /**
-   * Checks one batch, gives it offsets and appends it. `records` is changed in place (base offset, leader epoch, timestamps)
-   * and must stay untouched until `done` ran. Throws ProtocolError with Apache's code where the batch is refused; then
+   * Checks one batch, or a client's message set of format 0 or 1, gives it offsets and appends it. `records` is changed in
+   * place (base offset, leader epoch, timestamps) and must stay untouched until `done` ran. Where it holds nothing whole,
+   * nothing is appended, and the offset is -1. Throws ProtocolError with Apache's code where the batch is refused; then
    * nothing changed and `done` never runs.
    */
   appendAsLeader(records: Buffer, leaderEpoch: number, options: AppendOptions): AppendInfo {
     this.#ensureOnline();
     const { origin } = options;
     const nowMs = this.#ports.clock.wallMs();
-    const validBytes = checkBatches(records, origin, this.#config, leaderEpoch);
-    let batch = validBytes === records.length ? records : records.subarray(0, validBytes);
-    if (origin === 'raft') return this.#appendGiven(batch, options.done);
-    if (header.sizeInBytes(batch, 0) !== batch.length)
-      throw new ProtocolError(Errors.INVALID_RECORD, 'more than one batch');
-    batch = validateForLeader(batch, origin, this.#config, this.#shared, nowMs);
+    if (origin === 'raft') {
+      const validBytes = checkBatches(records, origin, this.#config, leaderEpoch);
+      return this.#appendGiven(records.subarray(0, validBytes), options.done);
+    }
+    const batch = this.#checked(records, origin, leaderEpoch, nowMs);
+    if (batch.length === 0) {
+      options.done(undefined);
+      return appendInfo(-1, -2, NO_APPEND_TIME, this.#logStart, false);
+    }
     if (batch.length > this.#config.segmentBytes) {
       const text = `the batch has ${batch.length} bytes, more than a segment of ${this.#config.segmentBytes}`;
       throw new ProtocolError(Errors.RECORD_LIST_TOO_LARGE, text);
@@ -257,6 +263,19 @@ export class PartitionLog {
     const info = appendInfo(firstOffset, firstOffset + delta, logAppendTimeMs, this.#logStart, false);
     this.#writer.take(batch, firstOffset + delta + 1, options.done);
     return info;
+  }
+
+  /** One batch as it is to be written; no bytes where a client sent none. */
+  #checked(records: Buffer, origin: AppendOrigin, leaderEpoch: number, nowMs: number): Buffer {
+    if (origin === 'client' && isMessageSet(records)) {
+      return convertMessageSet(records, this.#config, this.#shared, nowMs);
+    }
+    const validBytes = checkBatches(records, origin, this.#config, leaderEpoch);
+    const batch = validBytes === records.length ? records : records.subarray(0, validBytes);
+    if (validBytes === 0) return batch;
+    if (header.sizeInBytes(batch, 0) !== batch.length)
+      throw new ProtocolError(Errors.INVALID_RECORD, 'more than one batch');
+    return validateForLeader(batch, origin, this.#config, this.#shared, nowMs);
   }
 
   /** Appends batches with the offsets they have, written at once. Throws ProtocolError. */

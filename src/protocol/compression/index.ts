@@ -73,3 +73,13 @@ export function decompress(
       return decompressZstd(bytes, maxOutputBytes);
   }
 }
+
+/** lz4 as messages of format 0 have it: the checksum in the frame's header is wrong in a way of its own (KIP-57). */
+export function compressOldLz4(bytes: Uint8Array): Buffer {
+  return compressLz4(bytes, undefined, 'all');
+}
+
+/** As {@link decompress}, for lz4 in messages of format 0: the checksum in the frame's header is not looked at. */
+export function decompressOldLz4(bytes: Uint8Array, maxOutputBytes: number, scratch?: PlainScratch): Buffer {
+  return decompressLz4(bytes, maxOutputBytes, scratch, 'all');
+}

@@ -30,10 +30,20 @@ const FAST_LEVEL = 9;
 const ATTEMPTS_MAX = 128;
 
 /**
+ * What the header's checksum covers. `all`: the magic number too, which is wrong; clients before 0.10 wrote and wanted it
+ * so, and what they wrote is read without looking at it (KIP-57).
+ */
+type HeaderChecksum = 'descriptor' | 'all';
+
+/**
  * `level`: 1 to 17. 9 is the fast search; any other looks at up to 2^(level - 1) candidates for each position, at most
  * 128, so that 8 and what is above 9 are alike.
  */
-export function compressLz4(bytes: Uint8Array, level = FAST_LEVEL): Buffer {
+export function compressLz4(
+  bytes: Uint8Array,
+  level = FAST_LEVEL,
+  checksum: HeaderChecksum = 'descriptor',
+): Buffer {
   const blocks = Math.ceil(bytes.length / MAX_ENCODED_BLOCK);
   const tail = bytes.length - Math.max(0, blocks - 1) * MAX_ENCODED_BLOCK;
   const most = Math.max(0, blocks - 1) * (4 + lz4BlockBound(MAX_ENCODED_BLOCK)) + 4 + lz4BlockBound(tail);
@@ -41,7 +51,7 @@ export function compressLz4(bytes: Uint8Array, level = FAST_LEVEL): Buffer {
   frame.writeUInt32LE(MAGIC, 0);
   frame[4] = VERSION_BITS | INDEPENDENT_FLAG;
   frame[5] = BLOCK_SIZE_64_KIB << 4;
-  frame[6] = xxHash32(frame, 4, 6) >>> 8;
+  frame[6] = xxHash32(frame, checksum === 'all' ? 0 : 4, 6) >>> 8;
 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const encodeBlock = level === FAST_LEVEL ? fastEncoder(bytes, view) : thoroughEncoder(bytes, view, level);
@@ -88,7 +98,7 @@ function corrupt(message: string): CorruptCompressionError {
   return new CorruptCompressionError('lz4', message);
 }
 
-function readHeader(frame: Buffer): FrameHeader {
+function readHeader(frame: Buffer, checksum: HeaderChecksum): FrameHeader {
   if (frame.length < HEADER_BYTES) throw corrupt('the frame ends inside its header');
   if (frame.readUInt32LE(0) !== MAGIC) throw corrupt('wrong magic number');
   const flags = frame[4]!;
@@ -104,7 +114,9 @@ function readHeader(frame: Buffer): FrameHeader {
     contentSize = frame.readUInt32LE(6) + frame.readUInt32LE(10) * 4294967296;
     at = 14;
   }
-  if (frame[at] !== ((xxHash32(frame, 4, at) >>> 8) & 0xff)) throw corrupt('wrong header checksum');
+  const isChecked = checksum === 'descriptor';
+  if (isChecked && frame[at] !== ((xxHash32(frame, 4, at) >>> 8) & 0xff))
+    throw corrupt('wrong header checksum');
   return {
     independent: (flags & INDEPENDENT_FLAG) !== 0,
     blockChecksums: (flags & BLOCK_CHECKSUM_FLAG) !== 0,
@@ -137,12 +149,17 @@ function plainBound(frame: Buffer, header: FrameHeader): number {
 }
 
 /**
- * Decodes one frame, which must fill `bytes`; verifies every checksum and the content size. With `scratch` the result lies
- * there.
+ * Decodes one frame, which must fill `bytes`; verifies the content size and every checksum, unless that of the header is
+ * wrong in old ways. With `scratch` the result lies there.
  */
-export function decompressLz4(bytes: Uint8Array, maxOutputBytes: number, scratch?: PlainScratch): Buffer {
+export function decompressLz4(
+  bytes: Uint8Array,
+  maxOutputBytes: number,
+  scratch?: PlainScratch,
+  checksum: HeaderChecksum = 'descriptor',
+): Buffer {
   const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const header = readHeader(frame);
+  const header = readHeader(frame, checksum);
   const bound = plainBound(frame, header);
   const { contentSize } = header;
   if (contentSize !== undefined) {

@@ -67,9 +67,10 @@ function prepareCodecs(services: HandlerServices, request: ProduceRequest): Prom
   for (const { name, topicId, partitionData } of request.topicData) {
     const topic = topicId === ZERO_UUID ? name : services.metadata.topicById(topicId)?.name;
     for (const { index, records } of partitionData) {
-      if (records === null || records.length < BATCH_OVERHEAD) continue;
+      if (records === null) continue;
       const wanted = topic === undefined ? undefined : services.replicas.partition(topic, index)?.log.config;
-      const codec = wanted?.compressionType === 'zstd' ? 'zstd' : compressionOf(records, 0);
+      const given = records.length < BATCH_OVERHEAD ? 'none' : compressionOf(records, 0);
+      const codec = wanted?.compressionType === 'zstd' ? 'zstd' : given;
       if (codec === undefined || codec === 'none') continue;
       const wait = prepareCodec(codec);
       if (wait !== undefined) waits.push(wait);

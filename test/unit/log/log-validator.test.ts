@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { LogConfig } from '../../../src/config/log-config.ts';
-import { checkProducedRecords, RecordValidationError } from '../../../src/log/log-validator.ts';
+import { checkProducedRecords } from '../../../src/log/log-validator.ts';
+import { RecordValidationError } from '../../../src/log/record-checks.ts';
 import { prepareCodec } from '../../../src/protocol/compression/index.ts';
 import { type ErrorCode, type Errors, errorName, ProtocolError } from '../../../src/protocol/errors.ts';
 import { BatchBuilder } from '../../../src/protocol/record-batch/builder.ts';
@@ -36,14 +37,11 @@ const resized = (bytes: Buffer, extra: Buffer) => {
 };
 
 const malformed: readonly (readonly [string, Buffer, keyof typeof Errors, Partial<LogConfig>?])[] = [
-  ['nothing', Buffer.alloc(0), 'INVALID_RECORD'],
-  ['less than a length field', batch(['a']).subarray(0, 11), 'INVALID_RECORD'],
-  ['a cut batch', batch(['a']).subarray(0, 60), 'INVALID_RECORD'],
   ['a length of 3', bad((bytes) => bytes.writeInt32BE(3, 8), true), 'CORRUPT_MESSAGE'],
   ['a negative length', bad((bytes) => bytes.writeInt32BE(-5, 8), true), 'CORRUPT_MESSAGE'],
   ['magic 3', bad((bytes) => bytes.writeInt8(3, 16), true), 'CORRUPT_MESSAGE'],
   ['magic -1', bad((bytes) => bytes.writeInt8(-1, 16), true), 'CORRUPT_MESSAGE'],
-  ['magic 1', bad((bytes) => bytes.writeInt8(1, 16), true), 'UNSUPPORTED_FOR_MESSAGE_FORMAT'],
+  ['magic 1', bad((bytes) => bytes.writeInt8(1, 16), true), 'CORRUPT_MESSAGE'],
   ['a length below the header', bad((bytes) => bytes.writeInt32BE(40, 8), true), 'CORRUPT_MESSAGE'],
   ['a wrong CRC', bad((bytes) => bytes.writeUInt32BE(1, 17), true), 'CORRUPT_MESSAGE'],
   ['a flipped payload bit', bad((bytes) => bytes.writeUInt8(bytes[70]! ^ 4, 70), true), 'CORRUPT_MESSAGE'],
@@ -280,6 +278,15 @@ test('a batch that unfolds to more than the bound is refused', () => {
   );
 });
 
+test('a client that sends nothing whole appends nothing', () => {
+  const world = new World();
+  const log = world.open();
+  for (const bytes of [Buffer.alloc(0), batch(['a']).subarray(0, 11), batch(['a']).subarray(0, 60)]) {
+    expect(append(log, bytes)).toMatchObject({ firstOffset: -1, state: 'done' });
+  }
+  expect([log.assignedEndOffset, log.sizeInBytes]).toEqual([0, 0]);
+});
+
 test('what Produce checks before the partition is known', () => {
   expect(outcomeOf(() => checkProducedRecords(batch(['a']), 9))).toBe('NONE');
   expect(outcomeOf(() => checkProducedRecords(Buffer.alloc(0), 9))).toBe('INVALID_RECORD');
@@ -298,5 +305,14 @@ test('what Produce checks before the partition is known', () => {
   expect([6, 7].map((version) => outcomeOf(() => checkProducedRecords(zstd, version)))).toEqual([
     'UNSUPPORTED_COMPRESSION_TYPE',
     'NONE',
+  ]);
+  const old = batch(['a']);
+  old[16] = 1;
+  const versions = [2, 3].map((version) =>
+    [Buffer.alloc(0), old, zstd].map((bytes) => outcomeOf(() => checkProducedRecords(bytes, version))),
+  );
+  expect(versions).toEqual([
+    ['NONE', 'NONE', 'UNSUPPORTED_COMPRESSION_TYPE'],
+    ['INVALID_RECORD', 'INVALID_RECORD', 'UNSUPPORTED_COMPRESSION_TYPE'],
   ]);
 });
