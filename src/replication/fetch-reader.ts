@@ -48,7 +48,7 @@ class Pass {
   #at = 0;
   #bytes = 0;
   #left: number;
-  #minOneMessage = true;
+  #minOneMessage: boolean;
   readonly #cachedOnly: boolean;
   #urgent = false;
 
@@ -62,6 +62,7 @@ class Pass {
     this.#finder = finder;
     this.#params = params;
     this.#targets = targets;
+    this.#minOneMessage = params.minOneMessage;
     this.#done = done;
     this.#cachedOnly = room === 0;
     this.#left = this.#cachedOnly ? params.maxBytes : Math.min(params.maxBytes, room);

@@ -10,8 +10,10 @@ export interface FetchParams {
   readonly replicaId: number;
   readonly maxWaitMs: number;
   readonly minBytes: number;
-  /** Over all partitions; the first batch found is returned even if larger (KIP-74). */
+  /** Over all partitions. */
   readonly maxBytes: number;
+  /** The first batch found is returned even if it is larger than the limits (KIP-74). */
+  readonly minOneMessage: boolean;
   readonly isolation: FetchIsolation;
   /** Old consumers must not be served by followers (KIP-392). */
   readonly leaderOnly: boolean;

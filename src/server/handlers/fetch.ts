@@ -8,12 +8,17 @@ import { type ApiRow, staged } from '../api-row.ts';
 import type { Call } from '../call.ts';
 import type { HandlerServices } from '../services.ts';
 import { type LeaderEndpoint, LeaderHints, NO_LEADER_HINT } from './current-leader.ts';
+import { convertFetched, oldFormatOf } from './fetch-conversion.ts';
 
 type TopicAnswer = FetchResponse['responses'][number];
 type PartitionAnswer = TopicAnswer['partitions'][number];
 
 const TOPIC_ID_VERSION_MIN = 13;
 const LEADER_HINT_VERSION_MIN = 16;
+/** From here on the first message is sent even if it is larger than the limits (KIP-74). */
+const MIN_ONE_MESSAGE_VERSION_MIN = 3;
+/** Clients before this version do not know zstd (KIP-110). */
+const ZSTD_VERSION_MIN = 10;
 /** From here on consumers may be served by followers (KIP-392), and name their rack. */
 const FOLLOWER_VERSION_MIN = 11;
 /** Clients before this version do not know KAFKA_STORAGE_ERROR. */
@@ -31,7 +36,7 @@ interface Answer extends FetchAnswer {
 
 /**
  * Fetch v0-18: long poll with minimum and maximum sizes (KIP-74), incremental sessions (KIP-227), topics by id from
- * v13 on (KIP-516). Requests behind it on the connection start while it waits, except another Fetch: one connection
+ * v13 on (KIP-516). Versions below 4 are given message sets of format 0 or 1. Requests behind it on the connection start while it waits, except another Fetch: one connection
  * holds at most one read at a time.
  */
 export function fetchRow(services: HandlerServices): ApiRow {
@@ -79,9 +84,7 @@ function fetch(services: HandlerServices, call: Call<FetchResponse>, request: Fe
   const parked = services.replicas.fetch(
     paramsOf(services, call, request, replicaId),
     targets,
-    (fetched, release) => {
-      answer(services, call, context, merge(order, fetched), release);
-    },
+    (fetched, release) => answerFetched(services, call, context, merge(order, fetched), release),
   );
   if (parked !== undefined) call.onGone = () => parked.cancel();
 }
@@ -152,6 +155,7 @@ function paramsOf(
     maxWaitMs: request.maxWaitMs,
     minBytes: Math.min(request.minBytes, maxBytes),
     maxBytes,
+    minOneMessage: call.version >= MIN_ONE_MESSAGE_VERSION_MIN,
     isolation,
     leaderOnly: replicaId >= 0 || (replicaId === -1 && call.version < FOLLOWER_VERSION_MIN),
   };
@@ -165,6 +169,47 @@ function merge(
   if (order.length === fetched.length) return fetched;
   const refused = order.filter((one) => one !== undefined);
   return [...fetched, ...refused];
+}
+
+/** Answers with what was read, in a form that the version knows. */
+function answerFetched(
+  services: HandlerServices,
+  call: Call<FetchResponse>,
+  context: FetchContext,
+  read: readonly FetchedPartition[],
+  release: () => void,
+): void {
+  const fetched = call.version < ZSTD_VERSION_MIN ? withoutZstdTopics(services, read) : read;
+  const magic = oldFormatOf(call.version);
+  if (magic === undefined) {
+    answer(services, call, context, fetched, release);
+    return;
+  }
+  convertFetched(
+    fetched,
+    magic,
+    services.ports.turn,
+    (converted) => {
+      release();
+      answer(services, call, context, converted, undefined);
+    },
+    (error) => {
+      release();
+      call.broken(error);
+    },
+  );
+}
+
+/** A topic whose batches are all to be zstd is not read at all by those who don't know it. */
+function withoutZstdTopics(
+  services: HandlerServices,
+  fetched: readonly FetchedPartition[],
+): readonly FetchedPartition[] {
+  return fetched.map((one) => {
+    const held = services.replicas.partition(one.target.topic, one.target.partition);
+    if (held?.log.config.compressionType !== 'zstd') return one;
+    return failedFetch(one.target, Errors.UNSUPPORTED_COMPRESSION_TYPE);
+  });
 }
 
 function answer(

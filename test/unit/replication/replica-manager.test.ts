@@ -112,6 +112,7 @@ function fetch(
       minBytes: 1,
       maxBytes: 10_000_000,
       isolation: 'high_watermark',
+      minOneMessage: true,
       leaderOnly: true,
       ...params,
     },
