@@ -1,0 +1,139 @@
+import type { Clock, Turn } from '../../base/ports.ts';
+import type { CompressionCodec } from '../../protocol/compression/index.ts';
+import { Errors, ProtocolError } from '../../protocol/errors.ts';
+import { BatchBuilder } from '../../protocol/record-batch/builder.ts';
+import { BATCH_OVERHEAD } from '../../protocol/record-batch/header.ts';
+import type { CoordinatorLog, RecordSerde } from './ports.ts';
+
+/** Attributes, deltas and lengths of a record: at most so many bytes besides its key and value. */
+const RECORD_OVERHEAD_MAX = 40;
+
+export interface BatchWriterOptions<R> {
+  readonly log: CoordinatorLog;
+  readonly serde: RecordSerde<R>;
+  readonly clock: Clock;
+  readonly turn: Turn;
+  readonly compression: CompressionCodec;
+  /** The high watermark passed what was written. */
+  readonly onCommitted: () => void;
+  /** What was added and what the log has may differ. */
+  readonly onFailed: (error: Error) => void;
+  /** No append is on its way any more. */
+  readonly onIdle: () => void;
+}
+
+/**
+ * Gathers the records of one tick and appends them as one batch at its end, or earlier where the next ones would not
+ * fit. Offsets are given when a record is added; that they hold is checked when the batch is appended.
+ */
+export class BatchWriter<R> {
+  readonly #options: BatchWriterOptions<R>;
+  #batch: BatchBuilder | undefined;
+  #batchBaseOffset = 0;
+  #flushPlanned = false;
+  #nextOffset: number;
+  #committedOffset: number;
+  #appendsInFlight = 0;
+  #closed = false;
+
+  constructor(options: BatchWriterOptions<R>, endOffset: number) {
+    this.#options = options;
+    this.#nextOffset = endOffset;
+    this.#committedOffset = endOffset;
+  }
+
+  /** The offset of the next record. */
+  get nextOffset(): number {
+    return this.#nextOffset;
+  }
+
+  /** All below is committed. */
+  get committedOffset(): number {
+    return this.#committedOffset;
+  }
+
+  get appendsInFlight(): number {
+    return this.#appendsInFlight;
+  }
+
+  /** Makes room for all of these in one batch. Throws RECORD_LIST_TOO_LARGE where even an empty one is too small. */
+  reserve(records: readonly R[]): void {
+    const { batchBytesMax } = this.#options.log;
+    let wanted = 0;
+    for (const record of records) wanted += this.#sizeOf(record);
+    if (BATCH_OVERHEAD + wanted > batchBytesMax) {
+      const text = `${records.length} records of about ${wanted} bytes do not fit into a batch of ${batchBytesMax}`;
+      throw new ProtocolError(Errors.RECORD_LIST_TOO_LARGE, text);
+    }
+    if (this.#batch !== undefined && this.#batch.sizeInBytes + wanted > batchBytesMax) this.flush();
+  }
+
+  /** Adds a record and returns its offset. */
+  add(record: R): number {
+    const { serde, log, clock } = this.#options;
+    const { key, value } = serde.encode(record);
+    const size = key.length + (value?.length ?? 0) + RECORD_OVERHEAD_MAX;
+    if (this.#batch !== undefined && this.#batch.sizeInBytes + size > log.batchBytesMax) this.flush();
+    const batch = this.#batch ?? this.#openBatch();
+    batch.append({ timestamp: clock.wallMs(), key, value });
+    const offset = this.#nextOffset;
+    this.#nextOffset += 1;
+    return offset;
+  }
+
+  /** Appends what was gathered. */
+  flush(): void {
+    const batch = this.#batch;
+    if (batch === undefined || this.#closed) return;
+    this.#batch = undefined;
+    const expected = this.#batchBaseOffset;
+    const end = this.#nextOffset;
+    this.#appendsInFlight += 1;
+    try {
+      const first = this.#options.log.append(batch.build(), (error) => this.#settled(end, error));
+      // Somebody else wrote into the partition: records were replayed at offsets that they do not have.
+      if (first !== expected) this.#fail(new Error(`records expected at offset ${expected} are at ${first}`));
+    } catch (error) {
+      this.#settled(end, error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** What was gathered and not appended is dropped. Appends on their way settle in silence. */
+  close(): void {
+    this.#closed = true;
+    this.#batch = undefined;
+  }
+
+  #sizeOf(record: R): number {
+    const { key, value } = this.#options.serde.encode(record);
+    return key.length + (value?.length ?? 0) + RECORD_OVERHEAD_MAX;
+  }
+
+  #openBatch(): BatchBuilder {
+    const batch = new BatchBuilder({ compression: this.#options.compression });
+    this.#batch = batch;
+    this.#batchBaseOffset = this.#nextOffset;
+    if (!this.#flushPlanned) {
+      this.#flushPlanned = true;
+      this.#options.turn.later(() => {
+        this.#flushPlanned = false;
+        this.flush();
+      });
+    }
+    return batch;
+  }
+
+  #settled(endOffset: number, error: Error | undefined): void {
+    this.#appendsInFlight -= 1;
+    if (error !== undefined) this.#fail(error);
+    else if (!this.#closed && endOffset > this.#committedOffset) {
+      this.#committedOffset = endOffset;
+      this.#options.onCommitted();
+    }
+    if (this.#appendsInFlight === 0) this.#options.onIdle();
+  }
+
+  #fail(error: Error): void {
+    if (!this.#closed) this.#options.onFailed(error);
+  }
+}

@@ -1,0 +1,162 @@
+import type { Clock, Logger, Timers, Turn } from '../../base/ports.ts';
+import type { CompressionCodec } from '../../protocol/compression/index.ts';
+import { type ErrorCode, Errors, ProtocolError } from '../../protocol/errors.ts';
+import type { CoordinatorLog, RecordSerde } from './ports.ts';
+import { type CoordinatorResult, type Done, failed } from './result.ts';
+import type { CoordinatorShard, ShardContext } from './shard.ts';
+import { ShardHost } from './shard-host.ts';
+
+export interface CoordinatorRuntimeOptions<S extends CoordinatorShard<R>, R> {
+  /** The topic whose partitions hold the shards; for log lines. */
+  readonly topic: string;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly turn: Turn;
+  readonly logger: Logger;
+  readonly serde: RecordSerde<R>;
+  readonly makeShard: (context: ShardContext<R>) => S;
+  /** Of the batches that are written. */
+  readonly compression: CompressionCodec;
+  /** Ms that an answer may wait for its records to be committed. */
+  readonly commitTimeoutMs: number;
+  /** Bytes read at a time while a shard is loaded. */
+  readonly loadBufferBytes: number;
+}
+
+interface Slot<S extends CoordinatorShard<R>, R> {
+  readonly log: CoordinatorLog;
+  host: ShardHost<S, R>;
+}
+
+const NO_RECORDS: readonly never[] = [];
+
+/**
+ * Runs the shards of one coordinator, one per partition of its topic that this node leads: a handler returns records
+ * and an answer, the records are replayed before the next handler of that shard runs, and the answer leaves when they
+ * are committed. A failed append or a throw in replay is no request error: the shard is dropped and loaded again.
+ */
+export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
+  readonly #options: CoordinatorRuntimeOptions<S, R>;
+  readonly #slots = new Map<number, Slot<S, R>>();
+  #replies: (() => void)[] = [];
+  #depth = 0;
+  #draining = false;
+
+  constructor(options: CoordinatorRuntimeOptions<S, R>) {
+    this.#options = options;
+  }
+
+  /** Partitions whose shards live here, loaded or not. */
+  partitions(): number[] {
+    return [...this.#slots.keys()];
+  }
+
+  /** Why requests for this partition are refused now, or NONE. */
+  errorOf(partition: number): ErrorCode {
+    return this.#slots.get(partition)?.host.error ?? Errors.NOT_COORDINATOR;
+  }
+
+  /** This node leads the partition, whose log this is. The same log again changes nothing. */
+  load(partition: number, log: CoordinatorLog): void {
+    if (this.#slots.get(partition)?.log === log) return;
+    this.unload(partition);
+    this.#enter(() => {
+      const host = this.#newHost(partition, log);
+      this.#slots.set(partition, { log, host });
+      host.load();
+    });
+  }
+
+  /** This node leads the partition no longer. */
+  unload(partition: number): void {
+    const slot = this.#slots.get(partition);
+    if (slot === undefined) return;
+    this.#slots.delete(partition);
+    this.#enter(() => slot.host.close(Errors.NOT_COORDINATOR));
+  }
+
+  /** The node stops: whoever waits is answered. */
+  close(): void {
+    for (const partition of this.partitions()) this.unload(partition);
+  }
+
+  /** Runs a handler that may write. `done` gets the answer once all that the handler saw and wrote is committed. */
+  write<T>(
+    name: string,
+    partition: number,
+    handler: (shard: S) => CoordinatorResult<T, R>,
+    done: Done<T>,
+  ): void {
+    this.#enter(() => {
+      const slot = this.#slots.get(partition);
+      if (slot !== undefined) slot.host.run(name, handler, done);
+      else this.#replies.push(() => done(failed(new ProtocolError(Errors.NOT_COORDINATOR))));
+    });
+  }
+
+  /** Runs a handler that only reads; the answer waits for what is on its way to the log. */
+  read<T>(name: string, partition: number, handler: (shard: S) => T, done: Done<T>): void {
+    this.write(name, partition, (shard) => ({ records: NO_RECORDS, response: handler(shard) }), done);
+  }
+
+  #newHost(partition: number, log: CoordinatorLog): ShardHost<S, R> {
+    const options = this.#options;
+    const host: ShardHost<S, R> = new ShardHost<S, R>({
+      ...options,
+      partition,
+      name: `${options.topic}-${partition}`,
+      log,
+      enter: (run) => this.#enter(run),
+      reply: (answer) => {
+        this.#replies.push(answer);
+      },
+      onBroken: (error) => this.#reload(partition, host, error),
+      onDrained: () => this.#slots.get(partition)?.host.load(),
+    });
+    return host;
+  }
+
+  /** What is on its way to the log settles first: the new life begins with all that was written. */
+  #reload(partition: number, broken: ShardHost<S, R>, error: Error): void {
+    const slot = this.#slots.get(partition);
+    if (slot?.host !== broken) return;
+    const { topic, logger } = this.#options;
+    logger.error(`${topic}-${partition} could not be written and is loaded again`, { error: error.message });
+    slot.host = this.#newHost(partition, slot.log);
+    broken.close(Errors.NOT_COORDINATOR);
+    if (broken.isDrained) slot.host.load();
+  }
+
+  /** Runs what may change shards, then the answers that it brought: none of them runs inside a handler. */
+  #enter(run: () => void): void {
+    this.#depth += 1;
+    try {
+      run();
+    } finally {
+      this.#depth -= 1;
+      if (this.#depth === 0 && !this.#draining) this.#drain();
+    }
+  }
+
+  #drain(): void {
+    this.#draining = true;
+    try {
+      while (this.#replies.length > 0) {
+        const replies = this.#replies;
+        this.#replies = [];
+        for (const reply of replies) this.#answer(reply);
+      }
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  #answer(reply: () => void): void {
+    try {
+      reply();
+    } catch (error) {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#options.logger.error('An answer of a coordinator could not be given', { error: text });
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import type { ProtocolError } from '../../protocol/errors.ts';
+
+/** What a handler decides: the records to write, and what to answer once they are committed. */
+export interface CoordinatorResult<T, R> {
+  readonly records: readonly R[];
+  readonly response: T;
+  /**
+   * False where the handler has changed the state itself, so that the records only keep it: they are replayed when the
+   * log is loaded, not now. Default true.
+   */
+  readonly replay?: boolean;
+  /** False where the records may be spread over several batches: none depends on another. Default true. */
+  readonly atomic?: boolean;
+  /**
+   * Runs when the records are committed, before the answer; or with the error when they were too large for a batch, or
+   * not committed in time (then they may still be). It never runs when the shard is unloaded before that.
+   */
+  readonly settled?: (error: ProtocolError | undefined) => void;
+}
+
+export type Outcome<T> =
+  | { readonly ok: true; readonly response: T }
+  | { readonly ok: false; readonly error: ProtocolError };
+
+/** Takes the outcome of a request, exactly once and never from inside a handler. */
+export type Done<T> = (outcome: Outcome<T>) => void;
+
+export const failed = (error: ProtocolError): Outcome<never> => ({ ok: false, error });

@@ -1,0 +1,232 @@
+import type { Clock, Logger, Timer, Timers, Turn } from '../../base/ports.ts';
+import type { CompressionCodec } from '../../protocol/compression/index.ts';
+import { type ErrorCode, Errors, ProtocolError } from '../../protocol/errors.ts';
+import { BatchWriter } from './batch-writer.ts';
+import { DeferredEvents } from './deferred.ts';
+import { type LoadSummary, loadShard } from './loader.ts';
+import type { CoordinatorLog, RecordSerde } from './ports.ts';
+import { type CoordinatorResult, type Done, failed } from './result.ts';
+import type { CoordinatorShard, ShardContext } from './shard.ts';
+import { CoordinatorTimer } from './timer.ts';
+
+const NO_PRODUCER_ID = -1n;
+
+export interface ShardHostOptions<S extends CoordinatorShard<R>, R> {
+  readonly partition: number;
+  /** For log lines: topic and partition. */
+  readonly name: string;
+  readonly log: CoordinatorLog;
+  readonly serde: RecordSerde<R>;
+  readonly makeShard: (context: ShardContext<R>) => S;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly turn: Turn;
+  readonly logger: Logger;
+  readonly compression: CompressionCodec;
+  readonly commitTimeoutMs: number;
+  readonly loadBufferBytes: number;
+  /** Everything that comes from outside (requests come so already) runs in here; answers follow it. */
+  readonly enter: (run: () => void) => void;
+  readonly reply: (answer: () => void) => void;
+  /** State and log may differ: this host must be closed and another one load the shard. */
+  readonly onBroken: (error: Error) => void;
+  /** A closed host has no append on its way any more: the log says all that there is. */
+  readonly onDrained: () => void;
+}
+
+/** One life of a shard: loaded from its log, active, and closed with its leadership or when it must be loaded again. */
+export class ShardHost<S extends CoordinatorShard<R>, R> {
+  readonly #options: ShardHostOptions<S, R>;
+  readonly #shard: S;
+  readonly #deferred = new DeferredEvents();
+  readonly #timers = new Set<CoordinatorTimer>();
+  #deadlineTimer: Timer | undefined;
+  #writer: BatchWriter<R> | undefined;
+  #state: 'waiting' | 'loading' | 'active' | 'failed' | 'closed' = 'waiting';
+
+  constructor(options: ShardHostOptions<S, R>) {
+    this.#options = options;
+    const { partition, clock, logger, reply, makeShard } = options;
+    const timer = (name: string, run: () => CoordinatorResult<void, R>) => this.#timer(name, run);
+    this.#shard = makeShard({ partition, clock, logger, reply, timer });
+  }
+
+  /** Why requests are refused now, or NONE. */
+  get error(): ErrorCode {
+    switch (this.#state) {
+      case 'active':
+        return Errors.NONE;
+      case 'waiting':
+      case 'loading':
+        return Errors.COORDINATOR_LOAD_IN_PROGRESS;
+      default:
+        return Errors.NOT_COORDINATOR;
+    }
+  }
+
+  get isDrained(): boolean {
+    return this.#writer === undefined || this.#writer.appendsInFlight === 0;
+  }
+
+  /** Replays the log; at once where it is empty. */
+  load(): void {
+    const { log, serde, turn, loadBufferBytes } = this.#options;
+    if (this.#state !== 'waiting') return;
+    this.#state = 'loading';
+    if (log.startOffset === log.endOffset) {
+      this.#activate({ endOffset: log.endOffset, records: 0, skipped: 0 });
+      return;
+    }
+    const isCancelled = () => this.#state !== 'loading';
+    const shard = this.#shard;
+    const startMs = this.#options.clock.monotonicMs();
+    loadShard<R>({ log, shard, serde, turn, bufferBytes: loadBufferBytes, isCancelled }).then(
+      (summary) => {
+        if (summary !== undefined) this.#options.enter(() => this.#activate(summary, startMs));
+      },
+      (error: unknown) => {
+        if (!isCancelled()) this.#loadFailed(error);
+      },
+    );
+  }
+
+  run<T>(name: string, handler: (shard: S) => CoordinatorResult<T, R>, done: Done<T>): void {
+    const { reply } = this.#options;
+    const writer = this.#writer;
+    if (this.#state !== 'active' || writer === undefined) {
+      const error = new ProtocolError(this.error);
+      reply(() => done(failed(error)));
+      return;
+    }
+    try {
+      const result = handler(this.#shard);
+      if (result.records.length > 0 && !this.#write(writer, result, done)) return;
+      this.#defer(writer, result, done);
+    } catch (error) {
+      const told = this.#asProtocolError(name, error);
+      reply(() => done(failed(told)));
+    }
+  }
+
+  /** Answers whoever waits in here. Idempotent. */
+  close(code: ErrorCode): void {
+    if (this.#state === 'closed') return;
+    const wasActive = this.#state === 'active';
+    this.#state = 'closed';
+    this.#writer?.close();
+    this.#deadlineTimer?.cancel();
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    if (wasActive) this.#shard.onUnloaded();
+    this.#deferred.failAll(new ProtocolError(code));
+  }
+
+  #activate(summary: LoadSummary, startMs?: number): void {
+    const { log, serde, clock, turn, compression, enter, logger, name } = this.#options;
+    this.#writer = new BatchWriter<R>(
+      {
+        log,
+        serde,
+        clock,
+        turn,
+        compression,
+        onCommitted: () => enter(() => this.#deferred.complete(this.#writer!.committedOffset)),
+        onFailed: (error) => enter(() => this.#options.onBroken(error)),
+        onIdle: () => {
+          if (this.#state === 'closed') enter(() => this.#options.onDrained());
+        },
+      },
+      summary.endOffset,
+    );
+    this.#state = 'active';
+    this.#shard.onLoaded();
+    if (startMs === undefined) return;
+    logger.info(`Loaded ${name}`, { ...summary, ms: Math.round(clock.monotonicMs() - startMs) });
+  }
+
+  #loadFailed(error: unknown): void {
+    this.#state = 'failed';
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#options.logger.error(`${this.#options.name} can't be loaded: what it holds has no coordinator`, {
+      error: text,
+    });
+  }
+
+  /** False where the records were refused or the shard broke; `done` is served then. */
+  #write<T>(writer: BatchWriter<R>, result: CoordinatorResult<T, R>, done: Done<T>): boolean {
+    const { records, replay, atomic, settled } = result;
+    if (atomic !== false) {
+      try {
+        writer.reserve(records);
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+        settled?.(error);
+        this.#options.reply(() => done(failed(error)));
+        return false;
+      }
+    }
+    for (const record of records) {
+      // An append on the way may have broken the shard.
+      if (this.#state !== 'active') break;
+      const offset = writer.add(record);
+      if (replay === false) continue;
+      try {
+        this.#shard.replay(record, { offset, producerId: NO_PRODUCER_ID });
+      } catch (error) {
+        this.#options.onBroken(error instanceof Error ? error : new Error(String(error)));
+      }
+    }
+    if (this.#state === 'active') return true;
+    this.#options.reply(() => done(failed(new ProtocolError(Errors.NOT_COORDINATOR))));
+    return false;
+  }
+
+  #defer<T>(writer: BatchWriter<R>, result: CoordinatorResult<T, R>, done: Done<T>): void {
+    const { response, settled } = result;
+    const { reply, clock, commitTimeoutMs } = this.#options;
+    if (writer.nextOffset <= writer.committedOffset) {
+      settled?.(undefined);
+      reply(() => done({ ok: true, response }));
+      return;
+    }
+    this.#deferred.add({
+      requiredOffset: writer.nextOffset,
+      deadlineMs: clock.monotonicMs() + commitTimeoutMs,
+      finish: (error) => {
+        if (this.#state === 'active') settled?.(error);
+        reply(() => done(error === undefined ? { ok: true, response } : failed(error)));
+      },
+    });
+    this.#watchDeadline();
+  }
+
+  #watchDeadline(): void {
+    const { timers, clock, enter } = this.#options;
+    const dueMs = this.#deferred.nextDeadlineMs;
+    if (this.#deadlineTimer !== undefined || dueMs === undefined || this.#state !== 'active') return;
+    this.#deadlineTimer = timers.after(dueMs - clock.monotonicMs(), () => {
+      this.#deadlineTimer = undefined;
+      const late = 'the records were not committed in time; they may still be';
+      const error = () => new ProtocolError(Errors.REQUEST_TIMED_OUT, late);
+      enter(() => this.#deferred.expire(clock.monotonicMs(), error));
+      this.#watchDeadline();
+    });
+  }
+
+  #timer(name: string, run: () => CoordinatorResult<void, R>): CoordinatorTimer {
+    const { timers, clock, enter } = this.#options;
+    const timer: CoordinatorTimer = new CoordinatorTimer(timers, clock, {
+      armed: () => this.#timers.add(timer),
+      disarmed: () => this.#timers.delete(timer),
+      due: () => enter(() => this.run(name, run, () => undefined)),
+    });
+    return timer;
+  }
+
+  #asProtocolError(name: string, error: unknown): ProtocolError {
+    if (error instanceof ProtocolError) return error;
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#options.logger.error('A coordinator request failed unexpectedly', { request: name, error: text });
+    return new ProtocolError(Errors.UNKNOWN_SERVER_ERROR);
+  }
+}
