@@ -124,6 +124,13 @@ function checkReplication(config: BrokerConfig, must: Must): void {
 
 /** min ≤ value ≤ max of what the members of groups are told. */
 function checkGroups(config: BrokerConfig, must: Must): void {
+  const codec = config.get('offsets.topic.compression.codec');
+  must(
+    codec >= 0 && codec <= 4,
+    'offsets.topic.compression.codec',
+    'it is the number of no codec',
+    '0 (none), 1 (gzip), 2 (snappy), 3 (lz4) or 4 (zstd)',
+  );
   must(
     config.get('group.min.session.timeout.ms') <= config.get('group.max.session.timeout.ms'),
     'group.min.session.timeout.ms',

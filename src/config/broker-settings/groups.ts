@@ -81,13 +81,20 @@ export const groupsSettings = {
     doc: 'Threads of the group coordinator in Kafka. One event loop does it here.',
   }),
   'group.initial.rebalance.delay.ms': int(3000, {
+    effective: true,
     doc: 'How long the first rebalance of an empty group waits for more members to join.',
   }),
   'group.max.session.timeout.ms': int(1800000, {
+    effective: true,
     doc: 'Longest session timeout that a member of a classic group may ask for.',
   }),
-  'group.max.size': int(2147483647, { check: range(1), doc: 'Most members of one classic group.' }),
+  'group.max.size': int(2147483647, {
+    effective: true,
+    check: range(1),
+    doc: 'Most members of one classic group.',
+  }),
   'group.min.session.timeout.ms': int(6000, {
+    effective: true,
     doc: 'Shortest session timeout that a member of a classic group may ask for.',
   }),
   'group.streams.acceptable.recovery.lag': long(10000, {
@@ -182,22 +189,31 @@ export const groupsSettings = {
     doc: "A Java class that keeps descriptions of topologies. Java classes can't be loaded here.",
   }),
   'offset.metadata.max.bytes': int(4096, {
+    effective: true,
     doc: 'Longest text that a client may store with a committed offset.',
   }),
-  'offsets.commit.timeout.ms': int(5000, { check: range(1), doc: 'How long a commit of offsets may take.' }),
+  'offsets.commit.timeout.ms': int(5000, {
+    effective: true,
+    check: range(1),
+    doc: 'How long a commit of offsets may take.',
+  }),
   'offsets.load.buffer.size': int(5242880, {
+    effective: true,
     check: range(1),
     doc: 'Bytes read at a time while committed offsets are loaded.',
   }),
   'offsets.retention.check.interval.ms': long(600000, {
+    effective: true,
     check: range(1),
     doc: 'How often committed offsets are looked at for expiry.',
   }),
   'offsets.retention.minutes': int(10080, {
+    effective: true,
     check: range(1),
     doc: 'How long committed offsets of a group without members stay.',
   }),
   'offsets.topic.compression.codec': int(0, {
+    effective: true,
     doc: 'Codec of the records in __consumer_offsets, as its number.',
   }),
   'offsets.topic.num.partitions': int(50, {

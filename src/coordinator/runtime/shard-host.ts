@@ -1,5 +1,5 @@
 import type { Clock, Logger, Timer, Timers, Turn } from '../../base/ports.ts';
-import type { CompressionCodec } from '../../protocol/compression/index.ts';
+import { type CompressionCodec, prepareCodec } from '../../protocol/compression/index.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../../protocol/errors.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { DeferredEvents } from './deferred.ts';
@@ -70,24 +70,34 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
 
   /** Replays the log; at once where it is empty. */
   load(): void {
-    const { log, serde, turn, loadBufferBytes } = this.#options;
+    const { log, compression } = this.#options;
     if (this.#state !== 'waiting') return;
     this.#state = 'loading';
-    if (log.startOffset === log.endOffset) {
+    const codec = prepareCodec(compression);
+    if (codec === undefined && log.startOffset === log.endOffset) {
       this.#activate({ endOffset: log.endOffset, records: 0, skipped: 0 });
       return;
     }
+    this.#replayLog(codec).catch((error: unknown) => {
+      if (this.#state === 'loading') this.#loadFailed(error);
+    });
+  }
+
+  async #replayLog(codec: Promise<void> | undefined): Promise<void> {
+    const { log, serde, turn, clock, loadBufferBytes, enter } = this.#options;
+    const startMs = clock.monotonicMs();
+    await codec;
     const isCancelled = () => this.#state !== 'loading';
     const shard = this.#shard;
-    const startMs = this.#options.clock.monotonicMs();
-    loadShard<R>({ log, shard, serde, turn, bufferBytes: loadBufferBytes, isCancelled }).then(
-      (summary) => {
-        if (summary !== undefined) this.#options.enter(() => this.#activate(summary, startMs));
-      },
-      (error: unknown) => {
-        if (!isCancelled()) this.#loadFailed(error);
-      },
-    );
+    const summary = await loadShard<R>({
+      log,
+      shard,
+      serde,
+      turn,
+      bufferBytes: loadBufferBytes,
+      isCancelled,
+    });
+    if (summary !== undefined) enter(() => this.#activate(summary, startMs));
   }
 
   run<T>(name: string, handler: (shard: S) => CoordinatorResult<T, R>, done: Done<T>): void {

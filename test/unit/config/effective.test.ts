@@ -51,7 +51,7 @@ describe('what is marked as effective', () => {
 
   test('is each broker setting that something reads, and no other', () => {
     const reads = new Set([
-      ...readsOf(sourcesOf('server', 'controller', 'replication', 'log', 'raft', 'metadata')),
+      ...readsOf(sourcesOf('server', 'coordinator', 'controller', 'replication', 'log', 'raft', 'metadata')),
       ...['broker-config.ts', 'listeners.ts', 'quorum.ts', 'log-config.ts'].flatMap((name) =>
         readsOf(configFile(name)),
       ),
