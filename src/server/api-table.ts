@@ -2,10 +2,12 @@ import type { ApiRow } from './api-row.ts';
 import { aclRows } from './handlers/acls.ts';
 import { alterConfigsRow } from './handlers/alter-configs.ts';
 import { alterReplicaLogDirsRow } from './handlers/alter-replica-log-dirs.ts';
+import { deleteGroupsRow } from './handlers/delete-groups.ts';
 import { deleteRecordsRow } from './handlers/delete-records.ts';
 import { describeClientQuotasRow } from './handlers/describe-client-quotas.ts';
 import { describeClusterRow } from './handlers/describe-cluster.ts';
 import { describeConfigsRow } from './handlers/describe-configs.ts';
+import { describeGroupsRow } from './handlers/describe-groups.ts';
 import { describeLogDirsRow } from './handlers/describe-log-dirs.ts';
 import { describeProducersRow } from './handlers/describe-producers.ts';
 import { describeTopicPartitionsRow } from './handlers/describe-topic-partitions.ts';
@@ -13,13 +15,21 @@ import { describeUserScramCredentialsRow } from './handlers/describe-user-scram-
 import { fetchRow } from './handlers/fetch.ts';
 import { findCoordinatorRow } from './handlers/find-coordinator.ts';
 import { forwardedRows } from './handlers/forwarded.ts';
+import { heartbeatRow } from './handlers/heartbeat.ts';
 import { incrementalAlterConfigsRow } from './handlers/incremental-alter-configs.ts';
 import { initProducerIdRow } from './handlers/init-producer-id.ts';
+import { joinGroupRow } from './handlers/join-group.ts';
+import { leaveGroupRow } from './handlers/leave-group.ts';
 import { listConfigResourcesRow } from './handlers/list-config-resources.ts';
+import { listGroupsRow } from './handlers/list-groups.ts';
 import { listOffsetsRow } from './handlers/list-offsets.ts';
 import { metadataRow } from './handlers/metadata.ts';
+import { offsetCommitRow } from './handlers/offset-commit.ts';
+import { offsetDeleteRow } from './handlers/offset-delete.ts';
+import { offsetFetchRow } from './handlers/offset-fetch.ts';
 import { offsetForLeaderEpochRow } from './handlers/offset-for-leader-epoch.ts';
 import { produceRow } from './handlers/produce.ts';
+import { syncGroupRow } from './handlers/sync-group.ts';
 import type { HandlerServices } from './services.ts';
 
 /** Every API of the broker listeners except ApiVersions, which is derived from this table. */
@@ -30,6 +40,16 @@ export function brokerRows(services: HandlerServices): readonly ApiRow[] {
     listOffsetsRow(services),
     metadataRow(services),
     findCoordinatorRow(services),
+    joinGroupRow(services),
+    syncGroupRow(services),
+    heartbeatRow(services),
+    leaveGroupRow(services),
+    offsetCommitRow(services),
+    offsetFetchRow(services),
+    offsetDeleteRow(services),
+    listGroupsRow(services),
+    describeGroupsRow(services),
+    deleteGroupsRow(services),
     initProducerIdRow(services),
     offsetForLeaderEpochRow(services),
     alterConfigsRow(services),

@@ -21,6 +21,7 @@ import { CONNECTION_LIMIT_SETTINGS, connectionLimitsOf } from './connection-quot
 import { ControllerChannel } from './controller-channel.ts';
 import { Dispatcher } from './dispatch.ts';
 import { makeDirDurably } from './durable-dirs.ts';
+import { GroupCoordination } from './group-coordination.ts';
 import { allocateProducerIdsApi } from './handlers/api-shapes.ts';
 import { apiVersionsRow } from './handlers/api-versions.ts';
 import { dynamicConfigsOf, MetadataApplier } from './metadata-applier.ts';
@@ -84,6 +85,7 @@ export class BrokerNode {
     () => this.#pool.takenBytes() - (this.#server?.requestBytes ?? 0) - (this.#logs?.shared.tails.bytes ?? 0),
   );
   #replicas: ReplicaManager | undefined;
+  #groups: GroupCoordination | undefined;
   #server: SocketServer | undefined;
   #channel: ControllerChannel | undefined;
   #lifecycle: BrokerLifecycle | undefined;
@@ -235,6 +237,9 @@ export class BrokerNode {
     this.#dynamicConfig.onChange(CONNECTION_LIMIT_SETTINGS, () => this.#server?.limitsChanged());
     applier.applyAll(this.image);
     this.#publisher.onDelta((delta, image) => applier.apply(delta, image));
+    const groups = new GroupCoordination({ ports, config, metadata, replicas });
+    this.#groups = groups;
+    this.#publisher.onDelta((delta, image) => groups.apply(delta, image));
     const unenforced = new UnenforcedMetadata(this.#logger.child('UnenforcedMetadata'));
     unenforced.look(this.image);
     this.#publisher.onDelta((_delta, image) => unenforced.look(image));
@@ -264,6 +269,7 @@ export class BrokerNode {
       metadata,
       replicas,
       logs,
+      groups: this.#groups!.coordinator,
       fetchSessions: new FetchSessionCache({
         slotsMax: this.config.get('max.incremental.fetch.session.cache.slots'),
         evictionMs: FETCH_SESSION_EVICTION_MS,
@@ -356,6 +362,7 @@ export class BrokerNode {
       await this.#lifecycle?.shutDown(CONTROLLED_SHUTDOWN_MS).catch(() => undefined);
     }
     this.#lifecycle?.stop();
+    this.#groups?.close();
     this.#replicas?.close();
     await this.#server?.close();
     this.#channel?.close();

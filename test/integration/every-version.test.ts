@@ -12,12 +12,14 @@ import * as createAcls from '../../src/protocol/messages/create-acls.ts';
 import * as createPartitions from '../../src/protocol/messages/create-partitions.ts';
 import * as createTopics from '../../src/protocol/messages/create-topics.ts';
 import * as deleteAcls from '../../src/protocol/messages/delete-acls.ts';
+import * as deleteGroups from '../../src/protocol/messages/delete-groups.ts';
 import * as deleteRecords from '../../src/protocol/messages/delete-records.ts';
 import * as deleteTopics from '../../src/protocol/messages/delete-topics.ts';
 import * as describeAcls from '../../src/protocol/messages/describe-acls.ts';
 import * as describeClientQuotas from '../../src/protocol/messages/describe-client-quotas.ts';
 import * as describeCluster from '../../src/protocol/messages/describe-cluster.ts';
 import * as describeConfigs from '../../src/protocol/messages/describe-configs.ts';
+import * as describeGroups from '../../src/protocol/messages/describe-groups.ts';
 import * as describeLogDirs from '../../src/protocol/messages/describe-log-dirs.ts';
 import * as describeProducers from '../../src/protocol/messages/describe-producers.ts';
 import * as describeQuorum from '../../src/protocol/messages/describe-quorum.ts';
@@ -26,14 +28,22 @@ import * as describeUserScramCredentials from '../../src/protocol/messages/descr
 import * as electLeaders from '../../src/protocol/messages/elect-leaders.ts';
 import * as fetch from '../../src/protocol/messages/fetch.ts';
 import * as findCoordinator from '../../src/protocol/messages/find-coordinator.ts';
+import * as heartbeat from '../../src/protocol/messages/heartbeat.ts';
 import * as incrementalAlterConfigs from '../../src/protocol/messages/incremental-alter-configs.ts';
 import * as initProducerId from '../../src/protocol/messages/init-producer-id.ts';
+import * as joinGroup from '../../src/protocol/messages/join-group.ts';
+import * as leaveGroup from '../../src/protocol/messages/leave-group.ts';
 import * as listConfigResources from '../../src/protocol/messages/list-config-resources.ts';
+import * as listGroups from '../../src/protocol/messages/list-groups.ts';
 import * as listOffsets from '../../src/protocol/messages/list-offsets.ts';
 import * as listPartitionReassignments from '../../src/protocol/messages/list-partition-reassignments.ts';
 import * as metadata from '../../src/protocol/messages/metadata.ts';
+import * as offsetCommit from '../../src/protocol/messages/offset-commit.ts';
+import * as offsetDelete from '../../src/protocol/messages/offset-delete.ts';
+import * as offsetFetch from '../../src/protocol/messages/offset-fetch.ts';
 import * as offsetForLeaderEpoch from '../../src/protocol/messages/offset-for-leader-epoch.ts';
 import * as produce from '../../src/protocol/messages/produce.ts';
+import * as syncGroup from '../../src/protocol/messages/sync-group.ts';
 import * as unregisterBroker from '../../src/protocol/messages/unregister-broker.ts';
 import * as updateFeatures from '../../src/protocol/messages/update-features.ts';
 import type { MessageSchema } from '../../src/protocol/schema.ts';
@@ -100,6 +110,61 @@ const probes: readonly Probe[] = [
   ),
   probe(findCoordinator.FindCoordinatorRequest, findCoordinator.FindCoordinatorResponse, (version) =>
     version >= 4 ? { coordinatorKeys: ['group'] } : { key: 'group' },
+  ),
+  probe(
+    joinGroup.JoinGroupRequest,
+    joinGroup.JoinGroupResponse,
+    () => ({ groupId: 'group', sessionTimeoutMs: 6000, memberId: 'nobody', protocolType: 'consumer' }),
+    Errors.UNKNOWN_MEMBER_ID,
+  ),
+  probe(
+    syncGroup.SyncGroupRequest,
+    syncGroup.SyncGroupResponse,
+    () => ({ groupId: 'group', memberId: 'nobody', protocolType: 'consumer', protocolName: 'range' }),
+    Errors.UNKNOWN_MEMBER_ID,
+  ),
+  probe(
+    heartbeat.HeartbeatRequest,
+    heartbeat.HeartbeatResponse,
+    () => ({ groupId: 'group', memberId: 'nobody' }),
+    Errors.UNKNOWN_MEMBER_ID,
+  ),
+  probe(
+    leaveGroup.LeaveGroupRequest,
+    leaveGroup.LeaveGroupResponse,
+    (version) => ({ groupId: 'group', ...(version < 3 ? {} : { members: [{ memberId: 'nobody' }] }) }),
+    Errors.UNKNOWN_MEMBER_ID,
+  ),
+  probe(offsetCommit.OffsetCommitRequest, offsetCommit.OffsetCommitResponse, (version) => ({
+    groupId: 'group',
+    topics:
+      version >= 10
+        ? []
+        : [
+            {
+              name: 'probed',
+              partitions: [{ partitionIndex: 0, committedOffset: 0, committedMetadata: '' }],
+            },
+          ],
+  })),
+  probe(offsetFetch.OffsetFetchRequest, offsetFetch.OffsetFetchResponse, (version) =>
+    version >= 8
+      ? { groups: [{ groupId: 'group', topics: null }] }
+      : { groupId: 'group', topics: [{ name: 'probed', partitionIndexes: [0] }] },
+  ),
+  probe(offsetDelete.OffsetDeleteRequest, offsetDelete.OffsetDeleteResponse, () => ({
+    groupId: 'group',
+    topics: [{ name: 'probed', partitions: [{ partitionIndex: 0 }] }],
+  })),
+  probe(listGroups.ListGroupsRequest, listGroups.ListGroupsResponse),
+  probe(describeGroups.DescribeGroupsRequest, describeGroups.DescribeGroupsResponse, () => ({
+    groups: ['group'],
+  })),
+  probe(
+    deleteGroups.DeleteGroupsRequest,
+    deleteGroups.DeleteGroupsResponse,
+    () => ({ groupsNames: ['no-group'] }),
+    Errors.GROUP_ID_NOT_FOUND,
   ),
   probe(initProducerId.InitProducerIdRequest, initProducerId.InitProducerIdResponse, () => ({
     transactionalId: null,

@@ -1,3 +1,4 @@
+import { partitionForGroup } from '../../coordinator/index.ts';
 import { type ErrorCode, Errors, errorText, ProtocolError } from '../../protocol/errors.ts';
 import { FindCoordinatorRequest, FindCoordinatorResponse } from '../../protocol/messages/find-coordinator.ts';
 import { type ApiRow, serial } from '../api-row.ts';
@@ -60,7 +61,7 @@ function refusal(call: Call<FindCoordinatorResponse>, request: FindCoordinatorRe
 function find(services: HandlerServices, call: Call<FindCoordinatorResponse>, group: string): Outcome {
   const topic = services.metadata.topic(CONSUMER_OFFSETS_TOPIC);
   if (topic === undefined) return { code: Errors.COORDINATOR_NOT_AVAILABLE, message: null, node: undefined };
-  const partition = topic.partitions[partitionOf(group, topic.partitions.length)];
+  const partition = topic.partitions[partitionForGroup(group, topic.partitions.length)];
   const node =
     partition === undefined
       ? undefined
@@ -70,13 +71,6 @@ function find(services: HandlerServices, call: Call<FindCoordinatorResponse>, gr
     message: null,
     node,
   };
-}
-
-/** The absolute value of a Java string's hash (0 for the one that has none): what all brokers must agree on. */
-export function partitionOf(group: string, partitions: number): number {
-  let hash = 0;
-  for (let i = 0; i < group.length; i++) hash = (Math.imul(hash, 31) + group.charCodeAt(i)) | 0;
-  return hash === -0x8000_0000 ? 0 : Math.abs(hash) % partitions;
 }
 
 function answer(

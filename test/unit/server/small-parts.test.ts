@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { Errors } from '../../../src/protocol/errors.ts';
-import { partitionOf } from '../../../src/server/handlers/find-coordinator.ts';
 import { type ProducerIdBlock, ProducerIds } from '../../../src/server/producer-ids.ts';
 
 describe('producer ids', () => {
@@ -21,18 +20,5 @@ describe('producer ids', () => {
     const ids = new ProducerIds(() => answers.shift()!());
     await expect(ids.next()).rejects.toMatchObject({ code: Errors.COORDINATOR_LOAD_IN_PROGRESS });
     expect(await ids.next()).toBe(5n);
-  });
-});
-
-describe('the partition of a group', () => {
-  // The absolute value of what java.lang.String.hashCode gives (0 for the smallest int), modulo 50.
-  it.each([
-    ['', 0],
-    ['a', 47],
-    ['my-group', 12],
-    ['polygenelubricants', 0],
-    ['größe', 7],
-  ])('%j is the one that every broker computes', (group, expected) => {
-    expect(partitionOf(group, 50)).toBe(expected);
   });
 });

@@ -1,0 +1,35 @@
+import type { CoordinatorLog } from '../coordinator/index.ts';
+import type { LogRead, PendingRead } from '../log/index.ts';
+import type { Partition } from '../replication/partition.ts';
+
+const ACKS_ALL = -1;
+
+/** A partition led here, as its coordinator uses it: what is committed is what all in-sync replicas have. */
+export class PartitionCoordinatorLog implements CoordinatorLog {
+  readonly #partition: Partition;
+
+  constructor(partition: Partition) {
+    this.#partition = partition;
+  }
+
+  get startOffset(): number {
+    return this.#partition.log.logStartOffset;
+  }
+
+  get endOffset(): number {
+    return this.#partition.log.logEndOffset;
+  }
+
+  get batchBytesMax(): number {
+    const { maxMessageBytes, segmentBytes } = this.#partition.log.config;
+    return Math.min(maxMessageBytes, segmentBytes);
+  }
+
+  append(batch: Buffer, committed: (error: Error | undefined) => void): number {
+    return this.#partition.appendAsLeader(batch, ACKS_ALL, 'coordinator', committed).firstOffset;
+  }
+
+  read(from: number, maxBytes: number): LogRead | PendingRead {
+    return this.#partition.log.read(from, maxBytes, { minOneMessage: true, upTo: this.endOffset });
+  }
+}

@@ -1,0 +1,50 @@
+import type { Ports } from '../base/ports.ts';
+import type { BrokerConfig } from '../config/broker-config.ts';
+import { GroupCoordinator, groupCoordinatorConfigOf } from '../coordinator/index.ts';
+import type { MetadataDelta } from '../metadata/delta.ts';
+import type { MetadataImage } from '../metadata/image.ts';
+import type { ReplicaManager } from '../replication/replica-manager.ts';
+import type { BrokerMetadata } from './broker-metadata.ts';
+import { CoordinatorElections } from './coordinator-elections.ts';
+import { CONSUMER_OFFSETS_TOPIC } from './topic-creation.ts';
+
+export interface GroupCoordinationOptions {
+  readonly ports: Ports;
+  readonly config: BrokerConfig;
+  readonly metadata: BrokerMetadata;
+  readonly replicas: ReplicaManager;
+}
+
+/** The group coordinator of a node, and what it learns from the metadata: leaderships, and topics that are gone. */
+export class GroupCoordination {
+  readonly coordinator: GroupCoordinator;
+  readonly #elections: CoordinatorElections;
+
+  constructor({ ports, config, metadata, replicas }: GroupCoordinationOptions) {
+    this.coordinator = new GroupCoordinator({
+      clock: ports.clock,
+      timers: ports.timers,
+      turn: ports.turn,
+      random: ports.random,
+      logger: ports.logger.child('GroupCoordinator'),
+      config: groupCoordinatorConfigOf(config),
+      topic: CONSUMER_OFFSETS_TOPIC,
+      partitionCount: () => metadata.topic(CONSUMER_OFFSETS_TOPIC)?.partitions.length ?? 0,
+    });
+    this.#elections = new CoordinatorElections(CONSUMER_OFFSETS_TOPIC, replicas, this.coordinator);
+    this.#elections.applyAll(metadata.image);
+  }
+
+  /** To be called after the replica manager has taken the delta. */
+  apply(delta: MetadataDelta, image: MetadataImage): void {
+    this.#elections.apply(delta, image);
+    if (delta.deletedTopics.size === 0) return;
+    const deleted = Array.from(delta.deletedTopics.values(), ({ name, id }) => [name, id] as const);
+    this.coordinator.onTopicsDeleted(new Map(deleted));
+  }
+
+  /** The node stops: whoever waits for a group is told so. */
+  close(): void {
+    this.coordinator.close();
+  }
+}
