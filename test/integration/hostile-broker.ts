@@ -4,10 +4,11 @@
  */
 
 import type { Logger } from '../../src/base/ports.ts';
-import { startBroker } from '../../src/index.ts';
+import { BrokerConfig } from '../../src/config/broker-config.ts';
+import { startNode } from '../../src/server/main.ts';
 
 export type FromBroker =
-  | { readonly kind: 'started'; readonly bootstrapServers: string }
+  | { readonly kind: 'started'; readonly port: number; readonly controllerPort: number }
   | { readonly kind: 'memory'; readonly residentBytes: number }
   | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly text: string };
 
@@ -38,5 +39,18 @@ process.on('message', () => {
 });
 process.on('disconnect', () => process.exit());
 
-const broker = await startBroker({ dataDir: process.argv[2]!, logger });
-tell({ kind: 'started', bootstrapServers: broker.bootstrapServers });
+const config = BrokerConfig.parse({
+  profile: 'dev',
+  dataDir: process.argv[2]!,
+  overrides: new Map([
+    ['process.roles', 'broker,controller'],
+    ['node.id', '1'],
+    ['listeners', 'PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0'],
+    ['controller.listener.names', 'CONTROLLER'],
+    ['listener.security.protocol.map', 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT'],
+    ['controller.quorum.bootstrap.servers', '127.0.0.1:9093'],
+  ]),
+});
+const node = await startNode({ config, memory: false, logger });
+const portOf = (name: string) => node.listeners.find((one) => one.name === name)!.bound.port;
+tell({ kind: 'started', port: portOf('PLAINTEXT'), controllerPort: portOf('CONTROLLER') });

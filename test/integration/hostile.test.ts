@@ -8,6 +8,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { defaults } from '../../src/protocol/codec.ts';
 import { ApiVersionsRequest, ApiVersionsResponse } from '../../src/protocol/messages/api-versions.ts';
 import { CreateTopicsRequest, CreateTopicsResponse } from '../../src/protocol/messages/create-topics.ts';
+import {
+  DescribeQuorumRequest,
+  DescribeQuorumResponse,
+} from '../../src/protocol/messages/describe-quorum.ts';
 import { FetchRequest, FetchResponse } from '../../src/protocol/messages/fetch.ts';
 import { MetadataRequest } from '../../src/protocol/messages/metadata.ts';
 import { ProduceRequest, ProduceResponse } from '../../src/protocol/messages/produce.ts';
@@ -28,6 +32,7 @@ class Target {
   readonly #child: ChildProcess;
   readonly errors: string[] = [];
   port = 0;
+  controllerPort = 0;
   exited = false;
   #told: (message: FromBroker) => void = () => {};
   #failed: (error: Error) => void = () => {};
@@ -46,8 +51,8 @@ class Target {
   }
 
   static async bundle(): Promise<string> {
-    // Below node_modules, from where the bundle finds its dependencies.
-    const file = join(ROOT, 'node_modules/.cache/odradek/hostile-broker.mjs');
+    // Below node_modules, from where the bundle finds its dependencies; another run may be under way.
+    const file = join(ROOT, `node_modules/.cache/odradek/hostile-broker-${process.pid}.mjs`);
     const bundle = await rolldown({
       input: join(import.meta.dirname, 'hostile-broker.ts'),
       platform: 'node',
@@ -63,7 +68,8 @@ class Target {
     const target = new Target(fork(file, [join(dir, 'data')], { stdio: [...stdio] }));
     const started = await target.#next();
     if (started.kind !== 'started') throw new Error('the broker said something else first');
-    target.port = Number(started.bootstrapServers.slice(started.bootstrapServers.lastIndexOf(':') + 1));
+    target.port = started.port;
+    target.controllerPort = started.controllerPort;
     return target;
   }
 
@@ -267,10 +273,13 @@ describe('hostile input', { timeout: 90_000 }, () => {
     client.close();
     await target.stop();
   });
-  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+  afterAll(() => {
+    rmSync(dir, { recursive: true, force: true });
+    rmSync(file, { force: true });
+  });
 
-  const open = () => Attacker.open(target.port);
-  const openMany = (count: number) => Attacker.openMany(target.port, count);
+  const open = (port = target.port) => Attacker.open(port);
+  const openMany = (count: number, port = target.port) => Attacker.openMany(port, count);
   /** What must hold whatever was sent. */
   async function stands(bytes?: number): Promise<void> {
     await client.goesOn(target.port, bytes);
@@ -284,29 +293,28 @@ describe('hostile input', { timeout: 90_000 }, () => {
     return Promise.all(attackers.map(({ closed }) => closed));
   };
 
-  it('random bytes', async () => {
+  const withRandomBytes = async (port: number, rounds: number) => {
     const random = new SeededRandom(SEED);
-    for (let round = 0; round < 100; round++) {
-      const attackers = await openMany(10);
+    for (let round = 0; round < rounds; round++) {
+      const attackers = await openMany(10, port);
       await Promise.all(attackers.map((one) => one.finish(random.bytes(1 + random.below(20_000)))));
     }
-    await stands();
-  });
-
-  it('requests of impossible sizes are refused at once', async () => {
+  };
+  const withImpossibleSizes = async (port: number, check: () => Promise<void>) => {
     for (const size of [0, -1, 7, -0x8000_0000, 0x7fff_ffff, 104_857_601, 0x1603_0100]) {
-      const attacker = await open();
+      const attacker = await open(port);
       await attacker.send(announced(size, Buffer.alloc(100)));
       await attacker.closed;
-      await stands();
+      await check();
     }
-  });
-
-  it('every API in every version with random, cut, bent and oversized bodies', async () => {
+  };
+  const withHostileBodies = async (
+    port: number,
+    apis: readonly { apiKey: number; minVersion: number; maxVersion: number }[],
+  ) => {
     const messages = await allMessages();
-    const { apiKeys } = await client.apiVersions();
     const random = new SeededRandom(SEED);
-    for (const { apiKey, minVersion, maxVersion } of apiKeys) {
+    for (const { apiKey, minVersion, maxVersion } of apis) {
       const schema = messages.find((one) => one.apiKey === apiKey && one.name.endsWith('Request'));
       expect(schema, `API ${apiKey}`).toBeDefined();
       const frames: Buffer[] = [];
@@ -316,11 +324,33 @@ describe('hostile input', { timeout: 90_000 }, () => {
       // Each on a connection of its own: most end it.
       for (let at = 0; at < frames.length; at += 100) {
         const some = frames.slice(at, at + 100);
-        const attackers = await openMany(some.length);
+        const attackers = await openMany(some.length, port);
         await Promise.all(attackers.map((one, i) => one.finish(some[i]!)));
       }
       expect(target.errors, schema!.name).toEqual([]);
     }
+  };
+  const withHalfOpen = async (port: number, count: number) => {
+    const attackers = await openMany(count, port);
+    expect(attackers.length).toBeGreaterThan(0);
+    await Promise.all(
+      attackers.map((one, i) => one.send(announced(1000, Buffer.alloc(i % 100)).subarray(0, 1 + (i % 90)))),
+    );
+    return attackers;
+  };
+
+  it('random bytes', async () => {
+    await withRandomBytes(target.port, 100);
+    await stands();
+  });
+
+  it('requests of impossible sizes are refused at once', async () => {
+    await withImpossibleSizes(target.port, stands);
+  });
+
+  it('every API in every version with random, cut, bent and oversized bodies', async () => {
+    const { apiKeys } = await client.apiVersions();
+    await withHostileBodies(target.port, apiKeys);
     await stands();
   });
 
@@ -332,11 +362,7 @@ describe('hostile input', { timeout: 90_000 }, () => {
   });
 
   it('10,000 half-open connections', async () => {
-    const attackers = await openMany(10_000);
-    expect(attackers.length).toBeGreaterThan(0);
-    await Promise.all(
-      attackers.map((one, i) => one.send(announced(1000, Buffer.alloc(i % 100)).subarray(0, 1 + (i % 90)))),
-    );
+    const attackers = await withHalfOpen(target.port, 10_000);
     await stands();
     await end(attackers);
   });
@@ -389,6 +415,49 @@ describe('hostile input', { timeout: 90_000 }, () => {
     for (let i = 0; i < 20; i++) await stands();
     await end(attackers);
     await stands();
+  });
+
+  describe('at the listener of the controller', () => {
+    /** The quorum goes on for those that ask it, and the broker's clients notice nothing. */
+    async function quorumStands(): Promise<void> {
+      const wire = await WireClient.open(`127.0.0.1:${target.controllerPort}`);
+      const topics = [{ topicName: '__cluster_metadata', partitions: [{ partitionIndex: 0 }] }];
+      const answer = await wire.request(
+        DescribeQuorumRequest,
+        DescribeQuorumResponse,
+        1,
+        defaults(DescribeQuorumRequest, { topics }),
+      );
+      wire.close();
+      expect(answer.topics[0]!.partitions[0]).toMatchObject({ errorCode: 0, leaderId: 1 });
+      await client.createTopic(`made-${++created}`);
+      await stands();
+    }
+    let created = 0;
+
+    it('random bytes and impossible sizes', async () => {
+      await withRandomBytes(target.controllerPort, 30);
+      await withImpossibleSizes(target.controllerPort, quorumStands);
+    });
+
+    it('every API in every version with random, cut, bent and oversized bodies', async () => {
+      const asking = await Client.open(target.controllerPort);
+      const { apiKeys } = await asking.apiVersions();
+      asking.close();
+      expect(apiKeys.length).toBeGreaterThan(10);
+      await withHostileBodies(target.controllerPort, apiKeys);
+      await quorumStands();
+    });
+
+    it('2,000 half-open connections, and 500 that announce 90 MB', async () => {
+      const halfOpen = await withHalfOpen(target.controllerPort, 2000);
+      await quorumStands();
+      await end(halfOpen);
+      const announcing = await openMany(500, target.controllerPort);
+      await Promise.all(announcing.map((one) => one.send(announced(90_000_000))));
+      await quorumStands();
+      await end(announcing);
+    });
   });
 });
 
