@@ -30,6 +30,11 @@ export function producerKey(bytes: Uint8Array, at: number): ProducerKey {
   return Number.isSafeInteger(value) ? value : (BigInt(high) << 32n) | BigInt(low);
 }
 
+export function keyOf(producerId: bigint): ProducerKey {
+  const value = Number(producerId);
+  return Number.isSafeInteger(value) ? value : producerId;
+}
+
 const OLD_CRC_AT = 12;
 const OLD_MESSAGE_BYTES_MIN = 26;
 

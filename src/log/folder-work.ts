@@ -2,6 +2,7 @@ import type { Storage, Timer } from '../base/ports.ts';
 import type { Uuid } from '../base/uuid.ts';
 import type { LeaderEpochCache } from './epoch-cache.ts';
 import { PARTITION_METADATA } from './file-names.ts';
+import type { ProducerFiles } from './producer-files.ts';
 import type { Segment } from './segment.ts';
 import type { Segments } from './segments.ts';
 import { formatPartitionMetadata, syncSmallFile, writeSmallFile } from './small-files.ts';
@@ -49,11 +50,12 @@ export async function syncFolder(
   dir: string,
   segments: Segments,
   epochs: LeaderEpochCache,
+  producerFiles: ProducerFiles,
   isNew: boolean,
 ): Promise<void> {
   const { folder } = epochs;
   if (!folder.isMade) return;
-  const running: Promise<unknown>[] = [epochs.sync()];
+  const running: Promise<unknown>[] = [epochs.sync(), producerFiles.sync()];
   const isNewFolder = isNew || folder.namesUnsynced;
   folder.namesUnsynced = false;
   let newNames = isNewFolder;

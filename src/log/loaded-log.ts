@@ -2,6 +2,7 @@ import type { Uuid } from '../base/uuid.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import type { LeaderEpochCache } from './epoch-cache.ts';
 import type { SharedLogState } from './log-options.ts';
+import type { ProducerFiles } from './producer-files.ts';
 import type { ProducerState } from './producer-state.ts';
 import type { SegmentContext } from './segment.ts';
 import type { Segments } from './segments.ts';
@@ -19,6 +20,7 @@ export interface LoadedLog {
   readonly context: SegmentContext;
   readonly segments: Segments;
   readonly producers: ProducerState;
+  readonly producerFiles: ProducerFiles;
   readonly epochs: LeaderEpochCache;
   readonly logStartOffset: number;
   readonly logEndOffset: number;

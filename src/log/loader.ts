@@ -1,21 +1,28 @@
+import type { Logger } from '../base/ports.ts';
 import type { Uuid } from '../base/uuid.ts';
 import { ZERO_UUID } from '../base/uuid.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
-import * as header from '../protocol/record-batch/header.ts';
-import { BatchScanner } from './batch-scanner.ts';
 import { LeaderEpochCache } from './epoch-cache.ts';
 import * as names from './file-names.ts';
+import {
+  type FolderToRecover,
+  type RecoveredFolder,
+  type RecoveryNote,
+  recoverFolder,
+} from './folder-recovery.ts';
 import { writeTopicId } from './folder-work.ts';
+import { finishLeftovers } from './leftovers.ts';
 import type { LoadedLog } from './loaded-log.ts';
 import { PartitionLog } from './log.ts';
 import type { SharedLogState } from './log-options.ts';
 import { PartitionFolder } from './partition-folder.ts';
+import { ProducerFiles } from './producer-files.ts';
 import { ProducerState } from './producer-state.ts';
-import { replayProducers } from './producer-updates.ts';
 import { drawJitter, Segment, type SegmentContext } from './segment.ts';
 import { Segments } from './segments.ts';
 import { parsePartitionMetadata, readSmallFile } from './small-files.ts';
+import { runToEnd } from './steps.ts';
 import { guarded } from './storage-errors.ts';
 import type { LogPorts } from './types.ts';
 
@@ -31,6 +38,8 @@ export interface OpenLogInput {
   readonly shared: SharedLogState;
   /** The folder was closed in order: its files are believed. */
   readonly cleanShutdown: boolean;
+  /** What `recoverFolder` made of the folder; without it an unclean one is recovered here and now. */
+  readonly recovered?: RecoveredFolder | undefined;
   /** All below was synced; above it batches are checked after an unclean stop. */
   readonly recoveryPoint: number;
   readonly logStartOffset?: number | undefined;
@@ -55,18 +64,24 @@ function load(input: OpenLogInput): LoadedLog {
   const epochs = new LeaderEpochCache(storage, folder);
   const segments = new Segments();
   const checkpointStart = input.logStartOffset ?? 0;
-  finishLeftovers(input);
+  const recovered = input.cleanShutdown ? input.recovered : (input.recovered ?? recoverNow(input));
+  const files = finishLeftovers(storage, ports.logger, dir);
   epochs.load(ports.logger);
-  loadSegments(input, context, segments);
-  if (!input.cleanShutdown) recover(input, segments, epochs);
+  loadSegments(input, context, segments, files);
+  const producers = new ProducerState();
+  const producerFiles = new ProducerFiles(storage, ports.logger, dir, producers);
+  producerFiles.scan(files, segments.all);
+  if (!input.cleanShutdown) distrust(segments, input.recoveryPoint);
   let logEndOffset = segments.count === 0 ? -1 : segments.active.readNextOffset();
-  if (logEndOffset < checkpointStart) {
+  const isEmptied = logEndOffset < checkpointStart;
+  if (isEmptied) {
     if (segments.count > 0) {
       ports.logger.warn(
         `${dir} ends at ${logEndOffset}, before its log start ${checkpointStart}: all of it goes`,
       );
       for (const segment of segments.removeAll()) removeNow(input, segment.markDeleted());
       epochs.clear();
+      producerFiles.clear();
     }
     const first = newSegment(input, context, checkpointStart, undefined);
     first.create();
@@ -76,8 +91,8 @@ function load(input: OpenLogInput): LoadedLog {
   const logStartOffset = Math.max(checkpointStart, segments.first.baseOffset);
   epochs.truncateFromEnd(logEndOffset);
   if (checkpointStart > 0) epochs.truncateFromStart(checkpointStart);
-  const producers = new ProducerState();
-  replayProducers(producers, segments, logStartOffset);
+  if (recovered === undefined) runToEnd(producerFiles.load(segments.all, logEndOffset));
+  else if (!isEmptied) producers.restoreDump(recovered.producers);
   const recoveryPoint = input.cleanShutdown ? logEndOffset : Math.min(input.recoveryPoint, logEndOffset);
   return {
     topic: input.topic,
@@ -90,6 +105,7 @@ function load(input: OpenLogInput): LoadedLog {
     context,
     segments,
     producers,
+    producerFiles,
     epochs,
     logStartOffset,
     logEndOffset,
@@ -112,6 +128,7 @@ function begin(input: OpenLogInput): LoadedLog {
   const segments = new Segments();
   const start = input.logStartOffset ?? 0;
   segments.add(newSegment(input, context, start, undefined));
+  const producers = new ProducerState();
   return {
     topic,
     partition,
@@ -122,7 +139,8 @@ function begin(input: OpenLogInput): LoadedLog {
     shared,
     context,
     segments,
-    producers: new ProducerState(),
+    producers,
+    producerFiles: new ProducerFiles(storage, ports.logger, dir, producers),
     epochs,
     logStartOffset: start,
     logEndOffset: start,
@@ -146,120 +164,51 @@ function settleTopicId(input: OpenLogInput): { topicId: Uuid; written: boolean }
   return { topicId: topicId ?? stored ?? ZERO_UUID, written };
 }
 
-/** What a crash or the cleaner of another broker left: `.deleted`, `.cleaned`, `.tmp` go, a `.swap` is carried out. */
-function finishLeftovers(input: OpenLogInput): void {
-  const { storage } = input.ports;
-  const files = storage.list(input.dir).filter((entry) => !entry.isDirectory);
-  const withSuffix = (suffix: string) =>
-    files.map((file) => file.name).filter((name) => name.endsWith(suffix));
-  // Snapshots of the metadata log carry the same suffix when they are about to go; raft looks after them.
-  const deleted = withSuffix(names.DELETED_SUFFIX).filter((name) => !name.endsWith('.checkpoint.deleted'));
-  const cleaned = withSuffix(names.CLEANED_SUFFIX);
-  const cleanedFrom = Math.min(...cleaned.map((name) => names.offsetOf(name) ?? Number.POSITIVE_INFINITY));
-  const swaps = withSuffix(names.SWAP_SUFFIX);
-  const unfinished = swaps.filter((name) => (names.offsetOf(name) ?? 0) >= cleanedFrom);
-  const temporary = files
-    .map((file) => file.name)
-    .filter((name) => /\.(index|timeindex|txnindex|snapshot|metadata)\.tmp$/.test(name));
-  for (const name of [
-    ...deleted,
-    ...cleaned,
-    ...unfinished,
-    ...temporary,
-    `${names.LEADER_EPOCH_CHECKPOINT}.tmp`,
-  ]) {
-    storage.removeNow(`${input.dir}/${name}`);
-  }
-  finishSwaps(
-    input,
-    swaps.filter((name) => !unfinished.includes(name)),
-  );
-}
-
-function finishSwaps(input: OpenLogInput, swaps: readonly string[]): void {
-  const { storage, logger } = input.ports;
-  let from = Number.POSITIVE_INFINITY;
-  let to = -1;
-  for (const name of swaps) {
-    if (!name.endsWith(names.LOG_SUFFIX + names.SWAP_SUFFIX)) continue;
-    const file = storage.open(`${input.dir}/${name}`, 'read');
-    from = Math.min(from, names.offsetOf(name) ?? from);
-    to = Math.max(to, names.offsetOf(name) ?? 0);
-    const scanner = new BatchScanner(file, 0, file.size());
-    while (scanner.next()) to = Math.max(to, header.lastOffset(scanner.bytes, scanner.at) + 1);
-    file.close();
-  }
-  for (const { name } of storage.list(input.dir)) {
-    const offset = names.offsetOf(name);
-    if (offset === undefined || name.endsWith(names.SWAP_SUFFIX) || offset < from || offset >= to) continue;
-    storage.removeNow(`${input.dir}/${name}`);
-  }
-  for (const name of swaps) {
-    logger.info(`finishing the swap of ${input.dir}/${name}`);
-    storage.rename(`${input.dir}/${name}`, `${input.dir}/${name.slice(0, -names.SWAP_SUFFIX.length)}`);
-  }
-}
-
-function loadSegments(input: OpenLogInput, context: SegmentContext, segments: Segments): void {
-  const { storage, logger } = input.ports;
-  const entries = storage.list(input.dir);
-  const present = new Set(entries.map((entry) => entry.name));
-  for (const { name } of entries) {
-    const baseOffset = names.offsetOf(name);
+function loadSegments(
+  input: OpenLogInput,
+  context: SegmentContext,
+  segments: Segments,
+  files: readonly string[],
+): void {
+  for (const name of files) {
+    const baseOffset = name.endsWith(names.LOG_SUFFIX) ? names.offsetOf(name) : undefined;
     if (baseOffset === undefined) continue;
-    const isIndex = [names.INDEX_SUFFIX, names.TIME_INDEX_SUFFIX, names.TXN_INDEX_SUFFIX].some((suffix) =>
-      name.endsWith(suffix),
-    );
-    if (isIndex && !present.has(names.offsetName(baseOffset) + names.LOG_SUFFIX)) {
-      logger.warn(`${input.dir}/${name} belongs to no segment and is removed`);
-      storage.removeNow(`${input.dir}/${name}`);
-    }
-    if (!name.endsWith(names.LOG_SUFFIX)) continue;
-    segments.add(newSegment(input, context, baseOffset, storage.sizeOf(`${input.dir}/${name}`) ?? 0));
+    const size = input.ports.storage.sizeOf(`${input.dir}/${name}`) ?? 0;
+    segments.add(newSegment(input, context, baseOffset, size));
   }
 }
 
-/**
- * Whether batches are missing between two segments: a power loss took the unsynced end of the first, just behind a batch,
- * and left the second. Compaction makes such gaps by design.
- */
-function hasGapBehind(segment: Segment, next: Segment | undefined, config: LogConfig): boolean {
-  if (next === undefined || config.cleanupPolicy.includes('compact')) return false;
-  return segment.readNextOffset() < next.baseOffset;
+/** What `recoverFolder` must know of a log. */
+export function folderToRecover(
+  dir: string,
+  config: LogConfig,
+  cleanShutdown: boolean,
+  recoveryPoint: number,
+): FolderToRecover {
+  return {
+    dir,
+    recoveryPoint: cleanShutdown ? Number.POSITIVE_INFINITY : recoveryPoint,
+    isCompacted: config.cleanupPolicy.includes('compact'),
+    segmentIndexBytes: config.segmentIndexBytes,
+    indexIntervalBytes: config.indexIntervalBytes,
+  };
 }
 
-/** Reads what lies above the recovery point; the first damage or gap ends the log. */
-function recover(input: OpenLogInput, segments: Segments, epochs: LeaderEpochCache): void {
-  const { logger, clock } = input.ports;
-  const startedMs = clock.monotonicMs();
-  let bytes = 0;
-  for (let at = Math.max(0, segments.floor(input.recoveryPoint)); at < segments.count; at += 1) {
-    const segment = segments.at(at)!;
-    const { cutBytes, ended } = segment.recover((scanner) => {
-      const epoch = header.partitionLeaderEpoch(scanner.bytes, scanner.at);
-      if (epoch > (epochs.latest?.epoch ?? -1))
-        epochs.assignUnwritten(epoch, header.baseOffset(scanner.bytes, scanner.at));
-      return true;
-    });
-    bytes += segment.sizeInBytes;
-    segment.nameUnsynced = true;
-    if (cutBytes > 0) {
-      logger.warn(`cut ${cutBytes} bytes (${ended}) off ${segment.log.path}`, {
-        keptBytes: segment.sizeInBytes,
-      });
-    } else if (!hasGapBehind(segment, segments.at(at + 1), input.config)) {
-      continue;
-    }
-    for (const lost of segments.removeAbove(segment.baseOffset)) {
-      logger.warn(`${lost.log.path} follows the damage and is removed`);
-      removeNow(input, lost.markDeleted());
-    }
-  }
-  if (bytes === 0) return;
-  logger.info(`recovered ${input.topic}-${input.partition}`, {
-    bytes,
-    tookMs: Math.round(clock.monotonicMs() - startedMs),
-  });
+function recoverNow(input: OpenLogInput): RecoveredFolder {
+  const { dir, config, ports, recoveryPoint } = input;
+  const recovered = runToEnd(recoverFolder(folderToRecover(dir, config, false, recoveryPoint), ports));
+  logNotes(ports.logger, recovered.notes);
+  return recovered;
+}
+
+export function logNotes(logger: Logger, notes: readonly RecoveryNote[]): void {
+  for (const { level, message, fields } of notes) logger[level](message, fields);
+}
+
+/** After a crash nothing above the recovery point is known to survive a power loss. */
+function distrust(segments: Segments, recoveryPoint: number): void {
+  for (const segment of segments.all.slice(Math.max(0, segments.floor(recoveryPoint))))
+    segment.distrustFiles();
 }
 
 function newSegment(

@@ -12,8 +12,9 @@ import { checkBatches, validateForLeader } from './log-validator.ts';
 import { LogWriter } from './log-writer.ts';
 import { findOffset } from './lookup.ts';
 import { convertMessageSet, isMessageSet } from './message-set-append.ts';
+import type { ProducerFiles } from './producer-files.ts';
 import type { ProducerState } from './producer-state.ts';
-import { applyBatch, checkProducer, replayProducers } from './producer-updates.ts';
+import { applyBatch, checkProducer } from './producer-updates.ts';
 import { LogReader } from './reader.ts';
 import { countExpired, type RetentionReason, reasonsFor } from './retention.ts';
 import { drawJitter, Segment, type SegmentContext } from './segment.ts';
@@ -58,6 +59,7 @@ export class PartitionLog {
   readonly #context: SegmentContext;
   readonly #segments: Segments;
   readonly #producers: ProducerState;
+  readonly #producerFiles: ProducerFiles;
   readonly #epochs: LeaderEpochCache;
   readonly #tail: LogTail;
   readonly #reader: LogReader;
@@ -81,6 +83,7 @@ export class PartitionLog {
     this.#context = loaded.context;
     this.#segments = loaded.segments;
     this.#producers = loaded.producers;
+    this.#producerFiles = loaded.producerFiles;
     this.#epochs = loaded.epochs;
     this.#tail = new LogTail(loaded.shared.tails);
     this.#graveyard = new SegmentGraveyard(loaded.ports);
@@ -396,6 +399,7 @@ export class PartitionLog {
       this.#segments.active.create();
     });
     this.#epochs.clear();
+    guarded(() => this.#producerFiles.clear());
     this.#logStart = offset;
     this.#afterCut(offset);
   }
@@ -431,7 +435,7 @@ export class PartitionLog {
       await this.flush();
       if (this.#isNew) await this.#writer.syncOnce();
       this.#ensureOnline();
-      await finishFolder(this.#ports.storage, this.#dir, this.#segments, this.#epochs).catch(rethrow);
+      await this.#finishFolder().catch(rethrow);
     }
     this.#shutFiles();
   }
@@ -453,6 +457,16 @@ export class PartitionLog {
   /** The folder was renamed; the log must have been abandoned or be idle. */
   movedTo(dir: string): void {
     this.#dir = dir;
+  }
+
+  /** What a clean stop leaves beside the batches, synced. Rejects with StorageError. */
+  async #finishFolder(): Promise<void> {
+    if (!this.#epochs.folder.isMade) return;
+    const endOffset = this.#writer.writtenEnd;
+    this.#producerFiles.writeTxnIndex(this.#segments.active, endOffset);
+    this.#producerFiles.takeSnapshot(endOffset);
+    await this.#producerFiles.sync();
+    await finishFolder(this.#ports.storage, this.#dir, this.#segments, this.#epochs);
   }
 
   #shutFiles(): void {
@@ -483,7 +497,14 @@ export class PartitionLog {
   #syncFiles(): Promise<void> {
     const isNew = this.#isNew;
     this.#isNew = false;
-    return syncFolder(this.#ports.storage, this.#dir, this.#segments, this.#epochs, isNew);
+    return syncFolder(
+      this.#ports.storage,
+      this.#dir,
+      this.#segments,
+      this.#epochs,
+      this.#producerFiles,
+      isNew,
+    );
   }
 
   #goOffline(error: ProtocolError): void {
@@ -511,6 +532,8 @@ export class PartitionLog {
     const old = this.#segments.active;
     if (baseOffset === old.baseOffset) return;
     old.finishIndexes();
+    this.#producerFiles.writeTxnIndex(old, baseOffset);
+    this.#producerFiles.takeSnapshot(baseOffset);
     this.#addSegment(baseOffset);
     this.#tail.clear();
     if (old.sizeInBytes === 0) {
@@ -555,6 +578,7 @@ export class PartitionLog {
     this.#reader.invalidate();
     this.#tail.clear();
     this.#graveyard.bury(segments, this.#config.fileDeleteDelayMs);
+    this.#producerFiles.forget(segments);
   }
 
   #moveLogStart(offset: number): void {
@@ -572,7 +596,7 @@ export class PartitionLog {
     this.#cutEpochs(offset);
     this.#writer.cutAt(offset, this.#logStart);
     this.#highWatermark = Math.max(this.#logStart, Math.min(this.#highWatermark, this.#writer.logEnd));
-    guarded(() => replayProducers(this.#producers, this.#segments, this.#logStart));
+    guarded(() => this.#producerFiles.reload(this.#segments, offset));
     this.#producers.onHighWatermark(this.#highWatermark);
     this.#writer.failAbove(
       offset,

@@ -2,11 +2,13 @@ import { Errors, ProtocolError } from '../protocol/errors.ts';
 import * as header from '../protocol/record-batch/header.ts';
 import {
   joinTimestamp,
+  keyOf,
   maxTimestampHigh,
   maxTimestampLow,
   type ProducerKey,
   producerKey,
 } from './batch-bytes.ts';
+import type { ProducerSnapshotEntry } from './producer-snapshot.ts';
 import type { AbortedTxn, ActiveProducer, AppendOrigin } from './types.ts';
 
 /** How many batches of a producer are remembered to recognise repeats; clients have at most 5 requests in flight. */
@@ -59,9 +61,32 @@ export class ProducerEntry {
   }
 }
 
+/** The whole state as plain data, for its way to another thread. */
+export interface ProducerDump {
+  readonly entries: readonly Omit<ProducerEntry, 'lastSequence' | 'lastTimestamp' | 'copy'>[];
+  readonly unreplicated: readonly CompletedTxn[];
+  readonly aborted: readonly AbortedTxn[];
+}
+
 interface CompletedTxn {
   readonly firstOffset: number;
   readonly lastOffset: number;
+}
+
+/** A producer as a snapshot keeps it; its last batch is the only one that is remembered. */
+function entryOf(saved: ProducerSnapshotEntry): ProducerEntry {
+  const { producerId, lastSequence, lastOffset, offsetDelta, timestamp } = saved;
+  const entry = new ProducerEntry(keyOf(producerId));
+  entry.epoch = saved.epoch;
+  entry.coordinatorEpoch = saved.coordinatorEpoch;
+  entry.timestampHigh = Number(timestamp >> 32n);
+  entry.timestampLow = Number(timestamp & 0xffffffffn);
+  entry.txnFirstOffset = saved.currentTxnFirstOffset;
+  if (lastOffset < 0) return entry;
+  const firstSequence = lastSequence - offsetDelta + (lastSequence < offsetDelta ? SEQUENCE_MAX + 1 : 0);
+  const firstOffset = lastOffset - offsetDelta;
+  entry.batches.push({ firstSequence, lastSequence, firstOffset, lastOffset, timestamp });
+  return entry;
 }
 
 /** How to take one batch back: what its producer looked like before. */
@@ -243,6 +268,56 @@ export class ProducerState {
   /** Aborted transactions that touch offsets from `from` to before `to`, by the offset of their marker. */
   abortedTransactions(from: number, to: number): AbortedTxn[] {
     return this.#aborted.filter((txn) => txn.lastOffset >= from && txn.firstOffset < to);
+  }
+
+  /** Aborted transactions whose marker lies from `from` to before `to`, by the offset of the marker. */
+  abortedBetween(from: number, to: number): AbortedTxn[] {
+    return this.#aborted.filter((txn) => txn.lastOffset >= from && txn.lastOffset < to);
+  }
+
+  /** All producers, as a snapshot keeps them. */
+  snapshot(): ProducerSnapshotEntry[] {
+    return Array.from(this.#entries.values(), (entry) => {
+      const last = entry.batches.at(-1);
+      return {
+        producerId: BigInt(entry.key),
+        epoch: entry.epoch,
+        lastSequence: last?.lastSequence ?? -1,
+        lastOffset: last?.lastOffset ?? -1,
+        offsetDelta: last === undefined ? 0 : last.lastOffset - last.firstOffset,
+        timestamp: entry.lastTimestamp,
+        coordinatorEpoch: entry.coordinatorEpoch,
+        currentTxnFirstOffset: entry.txnFirstOffset,
+      };
+    });
+  }
+
+  dump(): ProducerDump {
+    const entries = Array.from(this.#entries.values(), (entry) => ({ ...entry }));
+    return { entries, unreplicated: this.#unreplicated.slice(), aborted: this.#aborted.slice() };
+  }
+
+  /** Begins anew with what another state has dumped. */
+  restoreDump(dump: ProducerDump): void {
+    this.clear();
+    for (const plain of dump.entries) {
+      const entry = Object.assign(new ProducerEntry(plain.key), plain);
+      this.#entries.set(entry.key, entry);
+      if (entry.txnFirstOffset >= 0) this.#ongoing.set(entry.txnFirstOffset, entry.key);
+    }
+    this.#unreplicated = dump.unreplicated.slice();
+    this.#aborted = dump.aborted.slice();
+  }
+
+  /** Begins anew with what a snapshot and the transaction indexes before it say. */
+  restore(saved: readonly ProducerSnapshotEntry[], aborted: readonly AbortedTxn[]): void {
+    this.clear();
+    for (const one of saved) {
+      const entry = entryOf(one);
+      this.#entries.set(entry.key, entry);
+      if (entry.txnFirstOffset >= 0) this.#ongoing.set(entry.txnFirstOffset, entry.key);
+    }
+    this.#aborted = aborted.slice();
   }
 
   onLogStartOffset(logStartOffset: number): void {

@@ -1,10 +1,13 @@
 import { Errors, ProtocolError } from '../protocol/errors.ts';
 import { ControlType, controlTypeOf, coordinatorEpochOf } from '../protocol/record-batch/control.ts';
 import * as header from '../protocol/record-batch/header.ts';
-import { type KafkaRecord, records } from '../protocol/record-batch/records.ts';
+import { InvalidRecordError, type KafkaRecord, records } from '../protocol/record-batch/records.ts';
+import type { BatchScanner } from './batch-scanner.ts';
 import type { DuplicateBatch, ProducerState, TxnMarker } from './producer-state.ts';
-import type { Segments } from './segments.ts';
+import type { Segment } from './segment.ts';
 import type { AppendOrigin } from './types.ts';
+
+const REPLAY_STEP_BYTES = 4 * 1024 * 1024;
 
 interface MarkerRecord extends TxnMarker {
   readonly timestamp: bigint;
@@ -52,26 +55,52 @@ function readMarker(batch: Uint8Array): MarkerRecord | undefined {
   }
 }
 
-/** Counts a batch with a producer id in; `undoable` until the next `settle`. */
+/**
+ * Counts a batch with a producer id in; `undoable` until the next `settle`. A marker that can't be read, which no broker
+ * appends, counts for nothing.
+ */
 export function applyBatch(producers: ProducerState, bytes: Uint8Array, at: number, undoable: boolean): void {
   if (!header.isControl(bytes, at)) {
     producers.append(bytes, at, undoable);
     return;
   }
-  const marker = markerOf(bytes, at);
+  let marker: MarkerRecord | undefined;
+  try {
+    marker = markerOf(bytes, at);
+  } catch (error) {
+    if (!(error instanceof InvalidRecordError)) throw error;
+  }
   if (marker !== undefined) producers.appendMarker(bytes, at, marker, marker.timestamp, undoable);
 }
 
-/** Makes the state anew from the batches of the log. Throws StorageError. */
-export function replayProducers(producers: ProducerState, segments: Segments, logStartOffset: number): void {
-  producers.clear();
-  for (const segment of segments.all) {
-    const scanner = segment.scan();
+/** Counts the scanner's batch in while the state is made anew. */
+export function applyScanned(producers: ProducerState, scanner: BatchScanner): void {
+  if (!header.hasProducerId(scanner.bytes, scanner.at)) return;
+  if (header.isControl(scanner.bytes, scanner.at)) scanner.loadWhole();
+  applyBatch(producers, scanner.bytes, scanner.at, false);
+}
+
+/**
+ * Counts the batches from offset `from` on in, up to the end of `segments`, a step for each megabyte or so. `atBase` runs
+ * when all before a segment's base is counted. Throws StorageError.
+ */
+export function* replayProducers(
+  producers: ProducerState,
+  segments: readonly Segment[],
+  from: number,
+  atBase: (baseOffset: number) => void = () => {},
+): Generator<undefined, void, void> {
+  for (const [index, segment] of segments.entries()) {
+    const next = segments[index + 1];
+    if (next !== undefined && next.baseOffset <= from) continue;
+    if (segment.baseOffset > from) atBase(segment.baseOffset);
+    const scanner = segment.scan(from > segment.baseOffset ? segment.offsets.positionFor(from) : 0);
+    let stepEnd = REPLAY_STEP_BYTES;
     while (scanner.next()) {
-      if (!header.hasProducerId(scanner.bytes, scanner.at)) continue;
-      if (header.lastOffset(scanner.bytes, scanner.at) < logStartOffset) continue;
-      if (header.isControl(scanner.bytes, scanner.at)) scanner.loadWhole();
-      applyBatch(producers, scanner.bytes, scanner.at, false);
+      if (header.lastOffset(scanner.bytes, scanner.at) >= from) applyScanned(producers, scanner);
+      if (scanner.position < stepEnd) continue;
+      stepEnd = scanner.position + REPLAY_STEP_BYTES;
+      yield;
     }
   }
 }

@@ -15,11 +15,15 @@ import {
 import { OffsetIndex, RELATIVE_OFFSET_MAX } from './offset-index.ts';
 import type { LazyFile, OpenFiles } from './open-files.ts';
 import type { PartitionFolder } from './partition-folder.ts';
-import { readSmallFile, replaceSmallFile } from './small-files.ts';
+import { readSmallFile, replaceSmallFile, syncSmallFile, writeSmallFile } from './small-files.ts';
+import { runToEnd } from './steps.ts';
 import { TimeIndex } from './time-index.ts';
 
 /** File positions in an offset index are signed 32-bit numbers. */
 export const SEGMENT_BYTES_MAX = 0x7fffffff;
+
+/** What recovery reads and checks between two chances to do something else. */
+const RECOVERY_STEP_BYTES = 1024 * 1024;
 
 export interface SegmentSettings {
   readonly segmentIndexBytes: number;
@@ -60,6 +64,7 @@ export class Segment {
   #offsets: OffsetIndex | undefined;
   #times: TimeIndex | undefined;
   #indexesUnwritten = false;
+  #indexesUnsynced = false;
   #bytesSinceIndexEntry = 0;
   // The largest timestamp and the last offset of the first batch that has it; -1 where there is none.
   #maxHigh = -1;
@@ -209,18 +214,19 @@ export class Segment {
   }
 
   /**
-   * Reads the whole file, checks every batch, rebuilds the indexes and cuts what follows the last good batch. Returns the
-   * bytes cut and why the scan stopped. Throws StorageError.
+   * Reads the whole file, checks every batch, rebuilds the indexes and cuts what follows the last good batch; a step for
+   * each megabyte. Returns the bytes cut and why the scan stopped. Throws StorageError.
    */
-  recover(visit: RecoverVisitor): { cutBytes: number; ended: ScanEnd } {
-    const file = this.log.use();
-    const fileSize = file.size();
+  *recover(visit: RecoverVisitor): Generator<undefined, { cutBytes: number; ended: ScanEnd }, void> {
+    const fileSize = this.log.use().size();
     this.#startIndexes();
     this.#size = 0;
     this.#resetMax();
     let nextOffset = this.baseOffset;
+    let stepEnd = RECOVERY_STEP_BYTES;
     let ended: ScanEnd | undefined;
-    const scanner = new BatchScanner(file, 0, fileSize, { verify: true, chunkBytes: 1024 * 1024 });
+    const options = { verify: true, chunkBytes: RECOVERY_STEP_BYTES };
+    const scanner = new BatchScanner(this.log.use(), 0, fileSize, options);
     while (scanner.next()) {
       const { bytes, at } = scanner;
       const lastOffset = header.lastOffset(bytes, at);
@@ -229,8 +235,11 @@ export class Segment {
         ended = 'corrupt';
         break;
       }
-      this.onWritten(bytes, at, at + scanner.size);
+      this.onWritten(scanner.bytes, scanner.at, scanner.at + scanner.size);
       nextOffset = lastOffset + 1;
+      if (this.#size < stepEnd) continue;
+      stepEnd = this.#size + RECOVERY_STEP_BYTES;
+      yield;
     }
     ended ??= scanner.ended;
     if (ended === 'old-format') {
@@ -240,9 +249,32 @@ export class Segment {
         `${this.log.path} has message format 0 or 1 at position ${scanner.position}`,
       );
     }
-    if (fileSize > this.#size) file.truncate(this.#size);
+    if (fileSize > this.#size) this.log.use().truncate(this.#size);
     this.#addTimeEntry();
     return { cutBytes: fileSize - this.#size, ended };
+  }
+
+  /** Rebuilds both indexes from the batch headers alone; a step for each megabyte. Throws StorageError. */
+  *rebuildIndexes(): Generator<undefined, void, void> {
+    this.#startIndexes();
+    this.#resetMax();
+    const { unsynced } = this;
+    const size = this.#size;
+    const scanner = this.scan();
+    this.#size = 0;
+    let stepEnd = RECOVERY_STEP_BYTES;
+    try {
+      while (scanner.next()) {
+        this.onWritten(scanner.bytes, scanner.at, scanner.at + scanner.size);
+        if (this.#size < stepEnd) continue;
+        stepEnd = this.#size + RECOVERY_STEP_BYTES;
+        yield;
+      }
+    } finally {
+      this.#size = size;
+      this.unsynced = unsynced;
+    }
+    this.#addTimeEntry();
   }
 
   /** Cuts the batch that holds `offset` and everything after it. Throws StorageError. */
@@ -272,8 +304,31 @@ export class Segment {
     this.#addTimeEntry();
   }
 
+  /** Writes the index files if they lag behind, without a sync. Throws StorageError. */
+  writeIndexesUnsynced(): void {
+    if (!this.#indexesUnwritten || this.#offsets === undefined) return;
+    writeSmallFile(this.#context.storage, this.#stem + INDEX_SUFFIX, this.#offsets.contents());
+    writeSmallFile(this.#context.storage, this.#stem + TIME_INDEX_SUFFIX, this.times.contents());
+    this.#indexesUnwritten = false;
+  }
+
+  /** Nothing of the segment's files is known to survive a power loss: the next sync takes them along. */
+  distrustFiles(): void {
+    this.unsynced = true;
+    this.nameUnsynced = true;
+    this.#indexesUnsynced = true;
+  }
+
   /** Writes the index files if they lag behind. Resolves when they are synced. Throws or rejects with StorageError. */
   async writeIndexes(): Promise<void> {
+    if (this.#indexesUnsynced) {
+      this.#indexesUnsynced = false;
+      for (const suffix of [INDEX_SUFFIX, TIME_INDEX_SUFFIX]) {
+        const path = this.#stem + suffix;
+        if (this.#context.storage.sizeOf(path) !== undefined)
+          await syncSmallFile(this.#context.storage, path);
+      }
+    }
     if (!this.#indexesUnwritten || this.#offsets === undefined) return;
     const { storage } = this.#context;
     const offsets = this.#offsets.contents();
@@ -349,21 +404,7 @@ export class Segment {
       this.#times = times;
       return;
     }
-    this.#startIndexes();
-    this.#resetMax();
-    this.#reindex();
-  }
-
-  /** Rebuilds both indexes from the batch headers alone. */
-  #reindex(): void {
-    const size = this.#size;
-    const scanner = this.scan();
-    this.#size = 0;
-    const unsynced = this.unsynced;
-    while (scanner.next()) this.onWritten(scanner.bytes, scanner.at, scanner.at + scanner.size);
-    this.#size = size;
-    this.unsynced = unsynced;
-    this.#addTimeEntry();
+    runToEnd(this.rebuildIndexes());
   }
 
   /** After a cut: drops the entries that point behind the end and finds the largest timestamp again. */

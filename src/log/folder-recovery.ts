@@ -1,0 +1,218 @@
+import type { BackgroundContext, Logger, StepEnd, Storage } from '../base/ports.ts';
+import * as header from '../protocol/record-batch/header.ts';
+import type { BatchScanner } from './batch-scanner.ts';
+import { LeaderEpochCache } from './epoch-cache.ts';
+import * as names from './file-names.ts';
+import { finishLeftovers } from './leftovers.ts';
+import { OpenFiles } from './open-files.ts';
+import { PartitionFolder } from './partition-folder.ts';
+import { ProducerFiles } from './producer-files.ts';
+import { type ProducerDump, ProducerState } from './producer-state.ts';
+import { applyScanned } from './producer-updates.ts';
+import { Segment, type SegmentContext, type SegmentSettings } from './segment.ts';
+import { Segments } from './segments.ts';
+
+const OPEN_FILES_MAX = 8;
+
+/** Plain data, for it may go to another thread. */
+export interface FolderToRecover extends SegmentSettings {
+  readonly dir: string;
+  /** Segments that hold this offset or lie behind it are read and checked. Infinity: only what is missing is made. */
+  readonly recoveryPoint: number;
+  /** Offsets may be missing between two segments. */
+  readonly isCompacted: boolean;
+}
+
+export interface RecoveryNote {
+  readonly level: 'info' | 'warn';
+  readonly message: string;
+  readonly fields?: { readonly [name: string]: number };
+}
+
+export interface RecoveredFolder {
+  /** Bytes that were read and found good. */
+  readonly bytes: number;
+  /** All that the batches tell of their producers: a snapshot would keep the last batch of each only. */
+  readonly producers: ProducerDump;
+  /** What the log is to say of it. */
+  readonly notes: readonly RecoveryNote[];
+}
+
+/**
+ * Makes a folder that a crash left what a clean stop would have left: finishes leftovers, reads what lies above the recovery
+ * point, cuts the log at the first damage or gap, and writes the indexes, epochs and producer snapshots that belong to
+ * what is kept. Nothing of it is synced. Tells progress in bytes. Throws StorageError.
+ */
+export function* recoverFolder(
+  input: FolderToRecover,
+  { storage, clock }: Pick<BackgroundContext, 'storage' | 'clock'>,
+): Generator<StepEnd<number> | undefined, RecoveredFolder, void> {
+  const notes: RecoveryNote[] = [];
+  const recovery = new FolderRecovery(input, storage, notes, clock.wallMs());
+  try {
+    const bytes = yield* recovery.run();
+    return { bytes, producers: recovery.producers.dump(), notes };
+  } finally {
+    recovery.close();
+  }
+}
+
+class FolderRecovery {
+  readonly #input: FolderToRecover;
+  readonly #storage: Storage;
+  readonly #logger: Logger;
+  readonly #context: SegmentContext;
+  readonly #segments = new Segments();
+  readonly #epochs: LeaderEpochCache;
+  readonly producers = new ProducerState();
+  readonly #producerFiles: ProducerFiles;
+  readonly #nowMs: number;
+  #files: readonly string[] = [];
+  #bytes = 0;
+
+  constructor(input: FolderToRecover, storage: Storage, notes: RecoveryNote[], nowMs: number) {
+    this.#input = input;
+    this.#storage = storage;
+    this.#nowMs = nowMs;
+    this.#logger = noting(notes);
+    const folder = new PartitionFolder(storage, input.dir);
+    const { segmentIndexBytes, indexIntervalBytes } = input;
+    const files = new OpenFiles(storage, OPEN_FILES_MAX);
+    this.#context = { storage, files, folder, settings: { segmentIndexBytes, indexIntervalBytes } };
+    this.#epochs = new LeaderEpochCache(storage, folder);
+    this.#producerFiles = new ProducerFiles(storage, this.#logger, input.dir, this.producers);
+  }
+
+  *run(): Generator<StepEnd<number> | undefined, number, void> {
+    const { dir, recoveryPoint } = this.#input;
+    this.#files = finishLeftovers(this.#storage, this.#logger, dir);
+    this.#epochs.load(this.#logger);
+    this.#loadSegments();
+    this.#producerFiles.scan(this.#files, this.#segments.all);
+    yield* this.#rebuildBelow(recoveryPoint);
+    const first = Math.max(0, this.#segments.floor(recoveryPoint));
+    yield* this.#recoverFrom(Number.isFinite(recoveryPoint) ? first : this.#segments.count);
+    this.#epochs.writeIfChanged();
+    return this.#bytes;
+  }
+
+  close(): void {
+    for (const segment of this.#segments.all) segment.close();
+  }
+
+  #loadSegments(): void {
+    for (const name of this.#files) {
+      const baseOffset = name.endsWith(names.LOG_SUFFIX) ? names.offsetOf(name) : undefined;
+      if (baseOffset === undefined) continue;
+      const sizeInBytes = this.#storage.sizeOf(`${this.#input.dir}/${name}`) ?? 0;
+      const init = { sizeInBytes, nowMs: this.#nowMs, rollJitterMs: 0 };
+      this.#segments.add(new Segment(this.#context, this.#input.dir, baseOffset, init));
+    }
+  }
+
+  /** Segments that need no check but lack an index are indexed anew. */
+  *#rebuildBelow(recoveryPoint: number): Generator<StepEnd<number> | undefined, void, void> {
+    const end = Number.isFinite(recoveryPoint) ? this.#segments.floor(recoveryPoint) : this.#segments.count;
+    for (const segment of this.#segments.all.slice(0, Math.max(0, end))) {
+      if (segment.sizeInBytes === 0 || this.#files.includes(baseName(segment.stem) + names.INDEX_SUFFIX))
+        continue;
+      this.#logger.warn(`${segment.stem}${names.INDEX_SUFFIX} is missing and is made anew`);
+      yield* segment.rebuildIndexes();
+      segment.writeIndexesUnsynced();
+      this.#bytes += segment.sizeInBytes;
+      yield { progress: segment.sizeInBytes };
+    }
+  }
+
+  /** Reads the segments from the one at `first` on; the first damage or gap ends the log. */
+  *#recoverFrom(first: number): Generator<StepEnd<number> | undefined, void, void> {
+    const segments = this.#segments;
+    const start = segments.at(first)?.baseOffset;
+    // Producers come from what is trusted; snapshots behind it are made anew.
+    if (start !== undefined) this.#producerFiles.dropFrom(start + 1);
+    const trusted = segments.all.slice(0, first);
+    if (segments.count === 0) return;
+    yield* this.#producerFiles.load(trusted, start ?? segments.active.readNextOffset());
+    for (let at = first; at < segments.count; at += 1) {
+      const segment = segments.at(at)!;
+      this.#producerFiles.takeSnapshot(segment.baseOffset);
+      const isWhole = yield* this.#recoverSegment(segment, segments.at(at + 1));
+      if (!isWhole) this.#dropBehind(segment);
+    }
+  }
+
+  /** False where nothing behind the segment can be part of the log. */
+  *#recoverSegment(
+    segment: Segment,
+    next: Segment | undefined,
+  ): Generator<StepEnd<number> | undefined, boolean, void> {
+    const steps = segment.recover((scanner) => this.#visit(scanner));
+    let told = 0;
+    for (;;) {
+      const step = steps.next();
+      const progress = segment.sizeInBytes - told;
+      told = segment.sizeInBytes;
+      this.#bytes += progress;
+      yield { progress };
+      if (step.done !== true) continue;
+      const { cutBytes, ended } = step.value;
+      const keptBytes = segment.sizeInBytes;
+      segment.writeIndexesUnsynced();
+      const endOffset = segment.readNextOffset();
+      this.#producerFiles.writeTxnIndex(segment, endOffset);
+      segment.close();
+      if (next !== undefined) segment.unloadIndexes();
+      if (cutBytes > 0) {
+        this.#logger.warn(`cut ${cutBytes} bytes (${ended}) off ${segment.log.path}`, { keptBytes });
+        return false;
+      }
+      // A power loss took the unsynced end of a segment, just behind a batch, and left the next one. Compaction makes
+      // such gaps by design.
+      return next === undefined || this.#input.isCompacted || endOffset >= next.baseOffset;
+    }
+  }
+
+  #visit(scanner: BatchScanner): boolean {
+    const epoch = header.partitionLeaderEpoch(scanner.bytes, scanner.at);
+    if (epoch > (this.#epochs.latest?.epoch ?? -1))
+      this.#epochs.assignUnwritten(epoch, header.baseOffset(scanner.bytes, scanner.at));
+    applyScanned(this.producers, scanner);
+    return true;
+  }
+
+  #dropBehind(segment: Segment): void {
+    const lost = this.#segments.removeAbove(segment.baseOffset);
+    for (const one of lost) {
+      this.#logger.warn(`${one.log.path} follows the damage and is removed`);
+      for (const path of one.markDeleted()) this.#storage.removeNow(path);
+    }
+    this.#producerFiles.forget(lost);
+  }
+}
+
+function baseName(stem: string): string {
+  return stem.slice(stem.lastIndexOf('/') + 1);
+}
+
+function noting(notes: RecoveryNote[]): Logger {
+  const note =
+    (level: RecoveryNote['level']) =>
+    (message: string, fields?: { readonly [name: string]: unknown }): void => {
+      const numbers = Object.entries(fields ?? {}).filter(
+        (entry): entry is [string, number] => typeof entry[1] === 'number',
+      );
+      notes.push({
+        level,
+        message,
+        ...(fields === undefined ? {} : { fields: Object.fromEntries(numbers) }),
+      });
+    };
+  const logger: Logger = {
+    debug: () => {},
+    info: note('info'),
+    warn: note('warn'),
+    error: note('warn'),
+    child: () => logger,
+  };
+  return logger;
+}

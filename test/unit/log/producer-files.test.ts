@@ -1,0 +1,252 @@
+import { expect, test } from 'vitest';
+import type { PartitionLog } from '../../../src/log/log.ts';
+import {
+  decodeProducerSnapshot,
+  encodeProducerSnapshot,
+  type ProducerSnapshotEntry,
+} from '../../../src/log/producer-snapshot.ts';
+import { decodeTxnIndex, encodeTxnIndex } from '../../../src/log/txn-index.ts';
+import { endTxnMarkerBatch } from '../../../src/protocol/record-batch/control.ts';
+import { append, batch, settle, World } from './fakes.ts';
+
+const small = { segmentBytes: 300, retentionMs: -1 };
+const idempotent = (producerId: bigint, sequence: number, epoch = 0) =>
+  batch([`p${producerId}-${sequence}`], { producerId, producerEpoch: epoch, baseSequence: sequence });
+const transactional = (producerId: bigint, sequence: number) =>
+  batch([`t${producerId}-${sequence}`], {
+    producerId,
+    producerEpoch: 0,
+    baseSequence: sequence,
+    isTransactional: true,
+  });
+
+function end(log: PartitionLog, producerId: bigint, isAbort: boolean): void {
+  const marker = endTxnMarkerBatch({
+    producerId,
+    producerEpoch: 0,
+    coordinatorEpoch: 3,
+    committed: !isAbort,
+    timestamp: 5n,
+  });
+  log.appendAsLeader(marker, 0, { origin: 'coordinator', done: () => {} });
+}
+
+const snapshots = (world: World) => world.names().filter((name) => name.endsWith('.snapshot'));
+const offsets = (world: World) => snapshots(world).map((name) => Number.parseInt(name, 10));
+const bases = (world: World) =>
+  world
+    .names()
+    .filter((name) => name.endsWith('.log'))
+    .map((name) => Number.parseInt(name, 10));
+const producersOf = (log: PartitionLog) =>
+  log
+    .activeProducers()
+    .map(({ producerId, producerEpoch, lastSequence }) => ({ producerId, producerEpoch, lastSequence }));
+
+test('the bytes of a snapshot are those of Apache', () => {
+  const entry: ProducerSnapshotEntry = {
+    producerId: 4000n,
+    epoch: 2,
+    lastSequence: 9,
+    lastOffset: 41,
+    offsetDelta: 4,
+    timestamp: 1_700_000_000_123n,
+    coordinatorEpoch: -1,
+    currentTxnFirstOffset: -1,
+  };
+  const bytes = encodeProducerSnapshot([entry]);
+  const entryHex = [
+    '0000000000000fa0',
+    '0002',
+    '00000009',
+    '0000000000000029',
+    '00000004',
+    '0000018bcfe5687b',
+    'ffffffff',
+    'ffffffffffffffff',
+  ];
+  expect(bytes.toString('hex')).toBe(['0001', bytes.toString('hex', 2, 6), '00000001', ...entryHex].join(''));
+  expect(decodeProducerSnapshot(bytes)).toEqual([entry]);
+  expect(decodeProducerSnapshot(encodeProducerSnapshot([]))).toEqual([]);
+  for (let at = 0; at < bytes.length; at += 1) {
+    const damaged = Buffer.from(bytes);
+    damaged[at]! ^= 4;
+    expect(decodeProducerSnapshot(damaged)).toBeUndefined();
+    expect(decodeProducerSnapshot(bytes.subarray(0, at))).toBeUndefined();
+  }
+});
+
+test('the bytes of a transaction index are those of Apache', () => {
+  const txn = { producerId: 7n, firstOffset: 10, lastOffset: 14, lastStableOffset: 12 };
+  const bytes = encodeTxnIndex([txn]);
+  expect(bytes.toString('hex')).toBe(
+    ['0000', '0000000000000007', '000000000000000a', '000000000000000e', '000000000000000c'].join(''),
+  );
+  expect(decodeTxnIndex(bytes, 0)).toEqual([txn]);
+  expect(decodeTxnIndex(bytes, 15)).toBeUndefined();
+  expect(decodeTxnIndex(bytes.subarray(1), 0)).toBeUndefined();
+});
+
+test('a snapshot is taken at each roll and at a clean stop, and goes with its segment', async () => {
+  const world = new World();
+  const log = world.open(small);
+  for (let at = 0; at < 12; at += 1) append(log, idempotent(1n, at));
+  world.time.tick();
+  await settle();
+  expect(offsets(world)).toEqual(bases(world).slice(1));
+  await log.close();
+  expect(offsets(world)).toEqual([...bases(world).slice(1), 12]);
+  const again = world.open(small, { cleanShutdown: true });
+  again.updateHighWatermark(12);
+  const third = bases(world)[2]!;
+  again.deleteRecordsBefore(third);
+  again.deleteOldSegments();
+  expect(offsets(world)).toEqual([...bases(world), 12]);
+});
+
+test('producers outlive the segments that held their batches, restart or crash', async () => {
+  const world = new World();
+  const log = world.open(small);
+  append(log, idempotent(1n, 0));
+  append(log, idempotent(1n, 1));
+  for (let at = 0; at < 10; at += 1) append(log, batch([`filler ${at}`]));
+  world.time.tick();
+  await log.flush();
+  log.updateHighWatermark(log.logEndOffset);
+  log.deleteRecordsBefore(bases(world).at(-1)!);
+  log.deleteOldSegments();
+  await log.flush();
+  const wanted = producersOf(log);
+  expect(wanted).toHaveLength(1);
+  const { logEndOffset, logStartOffset } = log;
+  const crashed = world.open(small, { recoveryPoint: logEndOffset, logStartOffset });
+  expect(producersOf(crashed)).toEqual(wanted);
+  await crashed.close();
+  expect(producersOf(world.open(small, { cleanShutdown: true, logStartOffset }))).toEqual(wanted);
+  const duplicate = append(world.open(small, { cleanShutdown: true, logStartOffset }), idempotent(1n, 1));
+  expect([duplicate.duplicate, duplicate.firstOffset]).toEqual([true, 1]);
+});
+
+test.each(['removed', 'torn', 'garbled', 'empty'])(
+  'with a newest snapshot that is %s the one before is taken',
+  async (how) => {
+    const world = new World();
+    const log = world.open(small);
+    for (let at = 0; at < 12; at += 1) append(log, idempotent(BigInt(at % 3), Math.floor(at / 3)));
+    world.time.tick();
+    await log.close();
+    const path = `/data/t-0/${snapshots(world).at(-1)}`;
+    const file = world.storage.files.get(path)!;
+    if (how === 'removed') world.storage.files.delete(path);
+    if (how === 'torn') file.bytes = file.bytes.subarray(0, 30);
+    if (how === 'garbled') file.bytes[20]! ^= 1;
+    if (how === 'empty') file.bytes = Buffer.alloc(0);
+    const again = world.open(small, { cleanShutdown: true });
+    expect(producersOf(again)).toEqual(producersOf(log));
+    await again.close();
+    expect(offsets(world).at(-1)).toBe(12);
+  },
+);
+
+test('of the snapshots at no base only the newest stays', async () => {
+  const world = new World();
+  const log = world.open();
+  for (let life = 0; life < 3; life += 1) {
+    const again = life === 0 ? log : world.open({}, { cleanShutdown: true });
+    append(again, idempotent(1n, life));
+    world.time.tick();
+    await again.close();
+  }
+  expect(offsets(world)).toEqual([2, 3]);
+  world.open({}, { cleanShutdown: true });
+  expect(offsets(world)).toEqual([3]);
+});
+
+test.each(['there', 'damaged'])(
+  'aborted transactions come back after a clean stop, their index %s',
+  async (how) => {
+    const world = new World();
+    const log = world.open(small);
+    for (let round = 0; round < 4; round += 1) {
+      append(log, transactional(8n, round));
+      append(log, transactional(9n, round));
+      end(log, 8n, round % 2 === 0);
+      end(log, 9n, true);
+    }
+    append(log, transactional(8n, 4));
+    world.time.tick();
+    const wanted = log.abortedTransactions(0, 100);
+    expect(wanted).toHaveLength(6);
+    await log.close();
+    const indexes = world.names().filter((name) => name.endsWith('.txnindex'));
+    expect(indexes.length).toBeGreaterThan(1);
+    if (how === 'damaged') {
+      for (const name of indexes) world.storage.files.get(`/data/t-0/${name}`)!.bytes = Buffer.alloc(5, 1);
+    }
+    const again = world.open(small, { cleanShutdown: true });
+    expect(again.abortedTransactions(0, 100)).toEqual(wanted);
+    again.updateHighWatermark(again.logEndOffset);
+    expect(again.lastStableOffset).toBe(16);
+    const crashed = world.open(small);
+    expect(crashed.abortedTransactions(0, 100)).toEqual(wanted);
+  },
+);
+
+test('a cut takes producers and aborted transactions back', async () => {
+  const world = new World();
+  const log = world.open(small);
+  for (let at = 0; at < 6; at += 1) append(log, idempotent(1n, at));
+  append(log, transactional(8n, 0));
+  end(log, 8n, true);
+  append(log, idempotent(2n, 0));
+  world.time.tick();
+  log.truncateTo(4);
+  expect(producersOf(log)).toEqual([{ producerId: 1n, producerEpoch: 0, lastSequence: 3 }]);
+  expect(log.abortedTransactions(0, 100)).toEqual([]);
+  expect(offsets(world).every((offset) => offset <= 4)).toBe(true);
+  expect(append(log, idempotent(1n, 4)).firstOffset).toBe(4);
+  world.time.tick();
+  await log.close();
+  const again = world.open(small, { cleanShutdown: true });
+  expect(producersOf(again)).toEqual([{ producerId: 1n, producerEpoch: 0, lastSequence: 4 }]);
+  expect(again.abortedTransactions(0, 100)).toEqual([]);
+});
+
+test('snapshot plus replay equals the state, whatever happened', async () => {
+  let seed = 7;
+  const below = (bound: number) => {
+    seed = (seed * 1103515245 + 12345) & 0x7fffffff;
+    return (seed >> 8) % bound;
+  };
+  const world = new World();
+  const settings = { segmentBytes: 600, retentionMs: -1 };
+  let log = world.open(settings);
+  for (let step = 0; step < 400; step += 1) {
+    const what = below(20);
+    const producerId = BigInt(below(5));
+    const last = log.activeProducers().find((one) => one.producerId === producerId);
+    const hasTxn = (last?.currentTxnStartOffset ?? -1) >= 0;
+    if (what < 14) {
+      const make = hasTxn || below(3) === 0 ? transactional : idempotent;
+      append(log, make(producerId, (last?.lastSequence ?? -1) + 1));
+    } else if (what < 16 && hasTxn) end(log, producerId, below(2) === 0);
+    else if (what === 16) log.roll();
+    else if (what === 17) {
+      world.time.tick();
+      log.updateHighWatermark(log.logEndOffset);
+      log.deleteRecordsBefore(log.logStartOffset + below(Math.max(1, log.logEndOffset - log.logStartOffset)));
+      log.deleteOldSegments();
+    } else if (what === 18 && log.logEndOffset - log.logStartOffset > 4)
+      log.truncateTo(log.logEndOffset - below(3));
+    world.time.tick();
+    if (below(10) > 0) continue;
+    await log.flush();
+    const wanted = [producersOf(log), log.abortedTransactions(log.logStartOffset, 1e9)];
+    const isClean = below(2) === 0;
+    if (isClean) await log.close();
+    const { logStartOffset } = log;
+    log = world.open(settings, { cleanShutdown: isClean, recoveryPoint: log.recoveryPoint, logStartOffset });
+    expect([producersOf(log), log.abortedTransactions(logStartOffset, 1e9)]).toEqual(wanted);
+  }
+  expect(log.activeProducers().length).toBe(5);
+});
