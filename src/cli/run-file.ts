@@ -8,6 +8,7 @@ export interface RunFile {
   readonly pid: number;
   /** When the process began, in the system's own unit; tells it from a later one with the same number. */
   readonly startedAt: string | undefined;
+  /** '' while it starts. */
   readonly bootstrapServers: string;
 }
 

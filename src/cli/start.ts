@@ -8,7 +8,7 @@ import {
   type Resolve,
 } from './banner.ts';
 import type { StartOptions } from './node-options.ts';
-import { removeRunFile, runFilePath, runningNode, writeRunFile } from './run-file.ts';
+import { type RunFile, removeRunFile, runFilePath, runningNode, writeRunFile } from './run-file.ts';
 
 /** A node that serves, as `startNode` of the server room gives it. */
 export interface StartedNode {
@@ -25,6 +25,8 @@ export type StartNode = (options: {
   readonly config: BrokerConfig;
   readonly memory: boolean;
   readonly logger: Logger;
+  /** Aborted by the first signal, which cuts a start short. */
+  readonly stopping: AbortSignal;
 }) => Promise<StartedNode>;
 
 /** What the command needs of the process it runs in; tests put their own in its place. */
@@ -48,9 +50,8 @@ export interface StartEnvironment {
 const signalNumbers: Readonly<Record<string, number>> = { SIGINT: 2, SIGTERM: 15 };
 
 /**
- * Runs one node until a signal stops it; resolves to the exit code. The first signal drains; while the node still
- * starts, it comes into effect right after that, for only a started node leaves its dirs clean. The second signal ends
- * the process at once.
+ * Runs one node until a signal stops it; resolves to the exit code. The first signal drains, and cuts short what a start
+ * may take long for; the second one ends the process at once. While the node starts, the run file says so.
  */
 export async function runNode(
   config: BrokerConfig,
@@ -59,21 +60,29 @@ export async function runNode(
 ): Promise<number> {
   const { logger } = env;
   let signal: string | undefined;
+  const stopping = new AbortController();
   const stopped = stopRequest(env, (name) => {
     signal = name;
+    stopping.abort();
   });
   for (const { level, message } of config.notices) logger[level](message);
   const other = options.memory ? undefined : runningNode(runFilePath(config, false));
   if (other !== undefined && other.pid !== env.pid) {
-    logger.error(
-      `${config.logDirs[0]} is in use by process ${other.pid}, which serves ${other.bootstrapServers}`,
-    );
+    logger.error(`${config.logDirs[0]} is in use by process ${other.pid}, which ${doingOf(other)}`);
     return 1;
   }
+  // In memory there is nothing that takes long, and the name of the file comes with the port.
+  const startingFile = options.memory ? undefined : runFilePath(config, false);
+  if (startingFile !== undefined) writeRunFile(startingFile, '');
   let node: StartedNode;
   try {
-    node = await env.startNode({ config, memory: options.memory, logger });
+    node = await env.startNode({ config, memory: options.memory, logger, stopping: stopping.signal });
   } catch (error) {
+    if (startingFile !== undefined) removeRunFile(startingFile);
+    if (signal !== undefined && error instanceof Error && error.name === 'StartInterruptedError') {
+      logger.info(`${signal}: the start was cut short`);
+      return 0;
+    }
     reportFailure(error, options, logger);
     return 1;
   }
@@ -86,6 +95,10 @@ export async function runNode(
   else logger.info(`${cause}: shutting down`);
   const code = await stopNode(node, runFile, options, logger);
   return cause instanceof Error ? 1 : code;
+}
+
+function doingOf({ bootstrapServers }: RunFile): string {
+  return bootstrapServers === '' ? 'is starting' : `serves ${bootstrapServers}`;
 }
 
 function stopRequest(env: StartEnvironment, asked: (signal: string) => void): Promise<string> {

@@ -10,13 +10,14 @@ import { secondsOf } from './seconds.ts';
 import { statusOf, statusText } from './status.ts';
 import { UsageError } from './usage-error.ts';
 
-/** `broker status`; resolves to 0 where the broker answers, else to 1. */
+/** `broker status`; resolves to 0 where the broker answers, else to 1, also while it starts. */
 export async function statusCommand(args: readonly string[]): Promise<number> {
   const { options, values } = parseNodeOptions(args, statusOptionTexts);
   const timeoutMs = secondsOf(values.get('timeout'), 5);
   const json = values.get('json') === true;
   const given = values.get('bootstrap-server') as string | undefined;
-  const { server, pid } = given === undefined ? localNode(options) : { server: given, pid: undefined };
+  const { server, pid, isStarting } =
+    given === undefined ? localNode(options) : { server: given, pid: undefined, isStarting: false };
   const at = parseHostAndPort(server);
   if (at === undefined) throw new UsageError(`--bootstrap-server takes host:port, not ${server}`);
   try {
@@ -30,8 +31,16 @@ export async function statusCommand(args: readonly string[]): Promise<number> {
   } catch (error) {
     const reason = (error as Error).message || String((error as NodeJS.ErrnoException).code);
     const text = json
-      ? JSON.stringify({ running: false, pid: pid ?? null, bootstrapServer: server, reason })
-      : `${server} does not answer: ${reason}`;
+      ? JSON.stringify({
+          running: false,
+          starting: isStarting,
+          pid: pid ?? null,
+          bootstrapServer: server,
+          reason,
+        })
+      : isStarting
+        ? `process ${pid} is starting and serves nobody yet`
+        : `${server} does not answer: ${reason}`;
     (json ? process.stdout : process.stderr).write(`${text}\n`);
     return 1;
   }
@@ -49,14 +58,21 @@ const metadataQuestion = question(
   defaults(MetadataRequest, { topics: null, allowAutoTopicCreation: false }),
 );
 
+interface LocalNode {
+  readonly server: string;
+  readonly pid: number | undefined;
+  readonly isStarting: boolean;
+}
+
 /** Where the node that these options describe can be asked: where it says so itself, else where it would listen. */
-function localNode(options: NodeOptions): { server: string; pid: number | undefined } {
+function localNode(options: NodeOptions): LocalNode {
   const config = loadConfig(options);
   const running = runningNode(runFilePath(config, options.memory));
   const first = running?.bootstrapServers.split(',')[0];
   if (running !== undefined && first !== undefined && first !== '')
-    return { server: first, pid: running.pid };
+    return { server: first, pid: running.pid, isStarting: false };
   const listener = config.listeners.find(({ advertised }) => advertised !== undefined);
   const host = listener?.host ?? 'localhost';
-  return { server: `${host.includes(':') ? `[${host}]` : host}:${listener?.port ?? 9092}`, pid: undefined };
+  const server = `${host.includes(':') ? `[${host}]` : host}:${listener?.port ?? 9092}`;
+  return { server, pid: running?.pid, isStarting: running !== undefined };
 }

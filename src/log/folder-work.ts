@@ -59,20 +59,27 @@ export async function syncFolder(
   const isNewFolder = isNew || folder.namesUnsynced;
   folder.namesUnsynced = false;
   let newNames = isNewFolder;
+  const indexed: Segment[] = [];
   for (const segment of segments.all) {
-    if (!segment.unsynced && !segment.nameUnsynced) continue;
-    newNames ||= segment.nameUnsynced;
+    const isClosed = segment !== segments.active;
+    const lacksIndexes = isClosed && segment.areIndexesPending;
+    if (!segment.unsynced && !segment.nameUnsynced && !lacksIndexes) continue;
+    newNames ||= segment.nameUnsynced || lacksIndexes;
     segment.unsynced = false;
     segment.nameUnsynced = false;
-    running.push(syncSegment(segment, segment !== segments.active));
+    running.push(syncSegment(segment, isClosed));
+    if (isClosed) indexed.push(segment);
   }
   const metadata = `${dir}/${PARTITION_METADATA}`;
   if (isNewFolder && storage.sizeOf(metadata) !== undefined) running.push(syncSmallFile(storage, metadata));
+  // Index files get their names once they are written, and an older one must not come back under them.
+  if (indexed.length > 0) await Promise.all(running.splice(0));
   if (newNames) {
     running.push(storage.syncDir(dir));
     running.push(storage.syncDir(parentOf(dir)));
   }
   await Promise.all(running);
+  for (const segment of indexed) segment.indexesSynced();
 }
 
 async function syncSegment(segment: Segment, isClosed: boolean): Promise<void> {
@@ -101,6 +108,7 @@ export async function finishFolder(
     await segment.writeIndexes();
   }
   await storage.syncDir(dir);
+  for (const segment of segments.all) segment.indexesSynced();
 }
 
 /** Writes partition.metadata. Throws StorageError. */

@@ -22,6 +22,8 @@ export class LogDir {
   /** By folder name. */
   readonly logs = new Map<string, PartitionLog>();
   failure: Error | undefined;
+  /** All its partitions are open. */
+  isLoaded = false;
   /** Closed without the marker, whatever its logs do. */
   unclean = false;
   readonly #storage: Storage;
@@ -53,18 +55,18 @@ export class LogDir {
   }
 
   writeRecoveryPoints(): void {
-    this.#write(names.RECOVERY_POINT_CHECKPOINT, (log) => log.recoveryPoint);
+    this.#write(names.RECOVERY_POINT_CHECKPOINT, this.recoveryPoints, (log) => log.safeRecoveryPoint);
   }
 
   /** Only the starts that the segments' names do not tell. */
   writeLogStarts(): void {
-    this.#write(names.LOG_START_CHECKPOINT, (log) =>
+    this.#write(names.LOG_START_CHECKPOINT, this.logStarts, (log) =>
       log.logStartOffset > log.firstSegmentOffset ? log.logStartOffset : undefined,
     );
   }
 
   writeHighWatermarks(): void {
-    this.#write(names.HIGH_WATERMARK_CHECKPOINT, (log) => log.highWatermark);
+    this.#write(names.HIGH_WATERMARK_CHECKPOINT, this.highWatermarks, (log) => log.highWatermark);
   }
 
   /** Closes the logs and, when all went well, leaves the marker. Rejects with the first failure. */
@@ -87,12 +89,13 @@ export class LogDir {
       this.#abandon(failure);
       throw failure;
     }
-    this.writeRecoveryPoints();
+    this.#write(names.RECOVERY_POINT_CHECKPOINT, this.recoveryPoints, (log) => log.recoveryPoint);
     this.writeLogStarts();
     this.writeHighWatermarks();
     await Promise.all(this.#running.values());
     await this.#storage.syncDir(this.path);
-    if (this.unclean) return;
+    // A dir that was closed in order before, and whose loading was interrupted, still is.
+    if (this.unclean || (!this.isLoaded && !this.cleanShutdown)) return;
     const marker = `{"version":0,"brokerEpoch":${brokerEpoch}}`;
     await replaceSmallFile(this.#storage, `${this.path}/${names.CLEAN_SHUTDOWN_FILE}`, marker);
     await this.#storage.syncDir(this.path);
@@ -115,7 +118,21 @@ export class LogDir {
     }
   }
 
-  #write(name: string, offsetOf: (log: PartitionLog) => number | undefined): void {
+  /** What was known of logs that were not opened yet stays known. */
+  #unloadedLines(before: ReadonlyMap<string, number>): string[] {
+    const lines: string[] = [];
+    for (const [name, offset] of before) {
+      const folder = this.logs.has(name) ? undefined : names.parseFolder(name);
+      if (folder !== undefined) lines.push(`${folder.topic} ${folder.partition} ${offset}`);
+    }
+    return lines;
+  }
+
+  #write(
+    name: string,
+    before: ReadonlyMap<string, number>,
+    offsetOf: (log: PartitionLog) => number | undefined,
+  ): void {
     const lines: string[] = [];
     for (const log of this.logs.values()) {
       // Without a folder there is nothing to say of it.
@@ -123,6 +140,7 @@ export class LogDir {
       const offset = offsetOf(log);
       if (offset !== undefined) lines.push(`${log.topic} ${log.partition} ${offset}`);
     }
+    if (!this.isLoaded) lines.push(...this.#unloadedLines(before));
     const text = formatCheckpoint(lines);
     if (this.#written.get(name) === text) return;
     this.#track(name, replaceSmallFile(this.#storage, `${this.path}/${name}`, text));

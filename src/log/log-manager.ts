@@ -3,6 +3,7 @@ import { StorageError } from '../base/ports.ts';
 import { type Uuid, ZERO_UUID } from '../base/uuid.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
+import { DirLoading, LoadInterruptedError } from './dir-loading.ts';
 import * as names from './file-names.ts';
 import { openLog } from './loader.ts';
 import type { PartitionLog } from './log.ts';
@@ -43,6 +44,8 @@ export interface LogManagerInput {
   readonly ports: LogPorts & { readonly random: Random; readonly framePool?: FramePool | undefined };
   readonly options?: Partial<LogOptions>;
   readonly intervals?: Partial<LogIntervals>;
+  /** How many background jobs recover one dir. Default: 1. */
+  readonly recoveryThreadsPerDir?: () => number;
   /** After how much silence a partition forgets a producer. Default: a day. */
   readonly producerIdExpirationMs?: () => number;
   /** Topics that others look after although they live in the same dir (`__cluster_metadata`). Default: that one. */
@@ -67,6 +70,9 @@ export class LogManager {
   readonly #removals = new Set<Promise<void>>();
   /** What appends to a deleted partition fail with: one for all, since an error costs a stack. */
   readonly #deleted = new ProtocolError(Errors.UNKNOWN_TOPIC_OR_PARTITION, 'the partition was deleted');
+  readonly #loadings = new Set<DirLoading>();
+  readonly #failures: ProtocolError[] = [];
+  #isInterrupted = false;
   #closed = false;
 
   private constructor(input: LogManagerInput) {
@@ -76,20 +82,45 @@ export class LogManager {
     this.shared = sharedLogState({ storage, options: input.options, random, pool: framePool });
   }
 
-  /** Loads every dir. Throws ProtocolError(KAFKA_STORAGE_ERROR) only where no dir can be used. */
-  static open(input: LogManagerInput): LogManager {
+  /**
+   * Opens every dir, takes note of how it was closed and removes the markers of that, so that from here on a crash is seen
+   * as one. `load` comes next. Throws ProtocolError(KAFKA_STORAGE_ERROR) only where no dir can be used.
+   */
+  static create(input: LogManagerInput): LogManager {
     const manager = new LogManager(input);
-    let failure: ProtocolError | undefined;
     for (const path of input.dirs) {
       try {
         manager.#openDir(path);
       } catch (error) {
-        failure = asProtocolError(error);
-        input.ports.logger.error(`log dir ${path} can't be used`, { error: failure.message });
+        manager.#refuseDir(path, asProtocolError(error));
       }
     }
-    if (manager.#dirs.length === 0 && failure !== undefined) throw failure;
+    manager.#ensureDirs();
     return manager;
+  }
+
+  /** As `create` and `load`. */
+  static async open(input: LogManagerInput): Promise<LogManager> {
+    const manager = LogManager.create(input);
+    await manager.load();
+    return manager;
+  }
+
+  /**
+   * Opens the partitions of all dirs, recovered where that is needed. Rejects with ProtocolError(KAFKA_STORAGE_ERROR) where
+   * no dir can be used, and with LoadInterruptedError.
+   */
+  async load(): Promise<void> {
+    const dirs = this.#dirs.filter((dir) => dir.failure === undefined);
+    const ended = await Promise.allSettled(dirs.map((dir) => this.#loadDir(dir)));
+    for (const one of ended) if (one.status === 'rejected') throw one.reason;
+    this.#ensureDirs();
+  }
+
+  /** `load` rejects soon; what it has opened is closed in order by `close`. */
+  interrupt(): void {
+    this.#isInterrupted = true;
+    for (const loading of this.#loadings) loading.interrupt();
   }
 
   get dirs(): readonly string[] {
@@ -261,46 +292,82 @@ export class LogManager {
 
   #openDir(path: string): void {
     const { storage, logger } = this.#input.ports;
-    if (!guarded(() => storage.isDirectory(path))) guarded(() => storage.makeDir(path));
-    const dir = guarded(() => LogDir.open(path, storage, logger));
-    const folders = guarded(() => storage.list(path)).filter((entry) => entry.isDirectory);
-    const loaded: (readonly [string, PartitionLog])[] = [];
-    for (const { name } of folders) {
+    guarded(() => {
+      if (!storage.isDirectory(path)) storage.makeDir(path);
+      const dir = LogDir.open(path, storage, logger);
+      dir.removeMarker();
+      this.#dirs.push(dir);
+    });
+  }
+
+  /** A dir that can't be loaded is offline, with all its partitions. Rejects with what is no failure of the dir. */
+  async #loadDir(dir: LogDir): Promise<void> {
+    const { configFor, ports } = this.#input;
+    const loading = new DirLoading({
+      dir,
+      configFor,
+      ports,
+      shared: this.shared,
+      threads: Math.max(1, this.#input.recoveryThreadsPerDir?.() ?? 1),
+      adopt: (name, log) => this.#adoptLoaded(dir, name, log),
+    });
+    this.#loadings.add(loading);
+    try {
+      if (this.#isInterrupted) loading.interrupt();
+      await loading.run(this.#foldersOf(dir));
+      dir.isLoaded = true;
+    } catch (error) {
+      if (error instanceof LoadInterruptedError) throw error;
+      const failure = asProtocolError(error);
+      dir.failure = failure;
+      for (const [name, log] of dir.logs) {
+        log.abandon(failure);
+        this.#logs.delete(name);
+      }
+      dir.logs.clear();
+      this.#refuseDir(dir.path, failure);
+    } finally {
+      this.#loadings.delete(loading);
+    }
+  }
+
+  #foldersOf({ path }: LogDir): (readonly [string, names.PartitionFolder])[] {
+    const { storage, logger } = this.#input.ports;
+    const found: (readonly [string, names.PartitionFolder])[] = [];
+    for (const { name, isDirectory } of guarded(() => storage.list(path))) {
+      if (!isDirectory) continue;
       const folder = names.parseFolder(name);
       if (folder === undefined) {
         logger.warn(`${path}/${name} is not the folder of a partition and is left alone`);
       } else if (folder.kind === 'delete') {
-        this.#after(this.#input.configFor(folder.topic).fileDeleteDelayMs, () =>
-          this.#remove(`${path}/${name}`),
-        );
+        const { fileDeleteDelayMs } = this.#input.configFor(folder.topic);
+        this.#after(fileDeleteDelayMs, () => this.#remove(`${path}/${name}`));
       } else if (folder.kind !== 'partition') {
         logger.warn(`${path}/${name} is a ${folder.kind} folder and is left alone`);
       } else if (!this.#skips(folder.topic)) {
-        loaded.push([name, this.#load(dir, name, folder)]);
+        found.push([name, folder]);
       }
     }
-    this.#dirs.push(dir);
-    for (const [name, log] of loaded) this.#adopt(dir, name, log);
-    // From here on a crash must be seen as one.
-    guarded(() => dir.removeMarker());
+    return found;
   }
 
-  #load(dir: LogDir, name: string, folder: names.PartitionFolder): PartitionLog {
-    if (this.#logs.has(name)) throw storageError(`${name} is in more than one log dir`);
-    const log = openLog({
-      dir: `${dir.path}/${name}`,
-      topic: folder.topic,
-      partition: folder.partition,
-      topicId: undefined,
-      config: this.#input.configFor(folder.topic),
-      ports: this.#input.ports,
-      shared: this.shared,
-      cleanShutdown: dir.cleanShutdown,
-      recoveryPoint: dir.recoveryPoints.get(name) ?? 0,
-      logStartOffset: dir.logStarts.get(name),
-    });
-    log.updateHighWatermark(dir.highWatermarks.get(name) ?? 0);
-    return log;
+  #adoptLoaded(dir: LogDir, name: string, log: PartitionLog): void {
+    if (this.#logs.has(name)) {
+      const failure = storageError(`${name} is in more than one log dir`);
+      log.abandon(failure);
+      throw failure;
+    }
+    this.#adopt(dir, name, log);
+  }
+
+  #refuseDir(path: string, failure: ProtocolError): void {
+    this.#failures.push(failure);
+    this.#input.ports.logger.error(`log dir ${path} can't be used`, { error: failure.message });
+  }
+
+  #ensureDirs(): void {
+    const failure = this.#failures.at(-1);
+    if (this.dirs.length === 0 && failure !== undefined) throw failure;
   }
 
   #adopt(dir: LogDir, name: string, log: PartitionLog): void {

@@ -37,6 +37,8 @@ export interface LogOptions {
   readonly openFilesMax: number;
   /** Walk the records of compressed batches on append, as Apache does. */
   readonly walkCompressed: boolean;
+  /** A dir with less to recover is recovered on the loop; see dir-loading.ts. */
+  readonly offLoopRecoveryBytes: number;
   /** Most bytes that one compressed batch may unfold to. */
   readonly plainBytesMax: number;
 }
@@ -49,6 +51,7 @@ export const defaultLogOptions: LogOptions = {
   warmBytes: 1024 * 1024 * 1024,
   openFilesMax: 512,
   walkCompressed: true,
+  offLoopRecoveryBytes: 16 * 1024 * 1024,
   plainBytesMax: 256 * 1024 * 1024,
 };
 

@@ -310,6 +310,12 @@ export class Segment {
     writeSmallFile(this.#context.storage, this.#stem + INDEX_SUFFIX, this.#offsets.contents());
     writeSmallFile(this.#context.storage, this.#stem + TIME_INDEX_SUFFIX, this.times.contents());
     this.#indexesUnwritten = false;
+    this.#indexesUnsynced = true;
+  }
+
+  /** The index files lack what memory knows, or may not survive a power loss. */
+  get areIndexesPending(): boolean {
+    return this.#indexesUnsynced || (this.#indexesUnwritten && this.#offsets !== undefined);
   }
 
   /** Nothing of the segment's files is known to survive a power loss: the next sync takes them along. */
@@ -319,21 +325,17 @@ export class Segment {
     this.#indexesUnsynced = true;
   }
 
-  /** Writes the index files if they lag behind. Resolves when they are synced. Throws or rejects with StorageError. */
+  /** Writes the index files if they lag behind. Resolves when they are synced, names apart. Throws or rejects with StorageError. */
   async writeIndexes(): Promise<void> {
-    if (this.#indexesUnsynced) {
-      this.#indexesUnsynced = false;
-      for (const suffix of [INDEX_SUFFIX, TIME_INDEX_SUFFIX]) {
-        const path = this.#stem + suffix;
-        if (this.#context.storage.sizeOf(path) !== undefined)
-          await syncSmallFile(this.#context.storage, path);
-      }
+    if (!this.#indexesUnwritten || this.#offsets === undefined) {
+      await this.#syncIndexes();
+      return;
     }
-    if (!this.#indexesUnwritten || this.#offsets === undefined) return;
     const { storage } = this.#context;
     const offsets = this.#offsets.contents();
     const times = this.times.contents();
     this.#indexesUnwritten = false;
+    this.#indexesUnsynced = true;
     try {
       await replaceSmallFile(storage, this.#stem + INDEX_SUFFIX, offsets);
       await replaceSmallFile(storage, this.#stem + TIME_INDEX_SUFFIX, times);
@@ -341,6 +343,19 @@ export class Segment {
       this.#indexesUnwritten = true;
       throw error;
     }
+  }
+
+  async #syncIndexes(): Promise<void> {
+    if (!this.#indexesUnsynced) return;
+    for (const suffix of [INDEX_SUFFIX, TIME_INDEX_SUFFIX]) {
+      const path = this.#stem + suffix;
+      if (this.#context.storage.sizeOf(path) !== undefined) await syncSmallFile(this.#context.storage, path);
+    }
+  }
+
+  /** What `writeIndexes` wrote survives a power loss, names included. */
+  indexesSynced(): void {
+    this.#indexesUnsynced = this.#indexesUnwritten && this.#offsets !== undefined;
   }
 
   /** Lets the memory of the indexes go; they are loaded from their files when needed. */

@@ -1,4 +1,4 @@
-import type { Clock, Logger, Storage, Timers, Turn } from '../base/ports.ts';
+import type { Background, Clock, Logger, Storage, Timers, Turn } from '../base/ports.ts';
 
 /** The ports that a log needs, a subset of `Ports`. */
 export interface LogPorts {
@@ -6,6 +6,7 @@ export interface LogPorts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly turn: Turn;
+  readonly background: Background;
   readonly logger: Logger;
 }
 

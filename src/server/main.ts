@@ -15,6 +15,8 @@ export interface StartNodeOptions {
   readonly memory: boolean;
   readonly logger: Logger;
   readonly clusterId?: string | undefined;
+  /** Once aborted, a start that is under way is cut short: it rejects with `StartInterruptedError`, its dirs closed. */
+  readonly stopping?: AbortSignal | undefined;
 }
 
 export interface StartedNode {
@@ -32,7 +34,7 @@ export interface StartedNode {
 
 /** Starts a node on this machine's ports; resolves when it serves. */
 export async function startNode(options: StartNodeOptions): Promise<StartedNode> {
-  const { config, memory, logger, clusterId } = options;
+  const { config, memory, logger, clusterId, stopping } = options;
   let fail: (error: Error) => void = () => {};
   const failed = new Promise<Error>((resolve) => {
     fail = resolve;
@@ -43,7 +45,13 @@ export async function startNode(options: StartNodeOptions): Promise<StartedNode>
     clusterId,
     onFatal: (error) => fail(error),
   });
-  await node.start();
+  const interrupt = () => void node.stop();
+  stopping?.addEventListener('abort', interrupt);
+  try {
+    await node.start();
+  } finally {
+    stopping?.removeEventListener('abort', interrupt);
+  }
   return {
     listeners: node.listeners,
     clusterId: node.clusterId,

@@ -6,7 +6,7 @@ import type { BrokerConfig } from '../config/broker-config.ts';
 import { DynamicConfig } from '../config/dynamic-config.ts';
 import { logConfigOf } from '../config/log-config.ts';
 import { topicSynonyms } from '../config/topic-settings.ts';
-import { LogManager } from '../log/index.ts';
+import { LogManager, type LogOptions } from '../log/index.ts';
 import { ConfigResourceType, type MetadataImage } from '../metadata/image.ts';
 import { MetadataPublisher } from '../metadata/publisher.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
@@ -57,6 +57,8 @@ export interface BrokerNodeOptions {
   readonly config: BrokerConfig;
   /** Where it comes from outside; a stored one must be the same. */
   readonly clusterId?: string | undefined;
+  /** How the logs use memory, files and threads; for tests. */
+  readonly logOptions?: Partial<LogOptions>;
   /** The node can't go on: its metadata disk failed, or a bug. It stops by itself. */
   readonly onFatal?: (error: Error) => void;
 }
@@ -149,8 +151,11 @@ export class BrokerNode {
   async #stop(): Promise<void> {
     const before = this.#state;
     this.#state = 'stopping';
-    if (before === 'starting') await this.#starting?.catch(() => undefined);
-    else if (before === 'running') await this.#tearDown(true);
+    if (before === 'starting') {
+      this.#logs?.interrupt();
+      this.#lifecycle?.stop();
+      await this.#starting?.catch(() => undefined);
+    } else if (before === 'running') await this.#tearDown(true);
     this.#state = 'stopped';
   }
 
@@ -173,9 +178,10 @@ export class BrokerNode {
       bootstrapRecords: NEW_CLUSTER_RECORDS,
     });
     this.#checkStarting();
-    // The log manager removes the markers when it opens the dirs.
+    // The log manager removes the markers when it opens the dirs, before anything is written.
     const previousBrokerEpoch = this.#cleanShutdownEpoch();
     const metadataWasClean = readCleanShutdown(this.#ports.storage, config.metadataLogDir) !== undefined;
+    this.#logs = this.#openLogDirs();
     this.#controller = new NodeController({
       ports: this.#ports,
       config: () => this.config,
@@ -187,19 +193,16 @@ export class BrokerNode {
     });
     await this.#controller.start();
     this.#checkStarting();
-    const services = this.#startBroker();
-    await this.#logs?.syncRecovered();
+    const services = await this.#startBroker(this.#logs);
+    await this.#logs.syncRecovered();
     this.#checkStarting();
     await this.#openServer(services, previousBrokerEpoch ?? -1);
   }
 
-  /** Loads the partitions and makes what handlers work with. */
-  #startBroker(): HandlerServices {
+  #openLogDirs(): LogManager {
+    const { config } = this;
     const ports = this.#ports;
-    this.#dynamicConfig.update(dynamicConfigsOf(this.image, this.nodeId));
-    const config = this.config;
-    const metadata = new BrokerMetadata(this.#publisher);
-    const logs = LogManager.open({
+    return LogManager.create({
       dirs: config.logDirs,
       configFor: (topic) => logConfigOf(this.config, this.image.configOf(ConfigResourceType.TOPIC, topic)),
       ports: { ...ports, framePool: this.#pool, logger: this.#logger.child('LogManager') },
@@ -211,9 +214,25 @@ export class BrokerNode {
         producerExpiryCheckMs: config.get('producer.id.expiration.check.interval.ms'),
         initialDelayMs: config.get('log.initial.task.delay.ms'),
       },
+      ...(this.#options.logOptions === undefined ? {} : { options: this.#options.logOptions }),
+      recoveryThreadsPerDir: () => this.config.get('num.recovery.threads.per.data.dir'),
       producerIdExpirationMs: () => this.config.get('producer.id.expiration.ms'),
     });
-    this.#logs = logs;
+  }
+
+  /** Loads the partitions and makes what handlers work with. */
+  async #startBroker(logs: LogManager): Promise<HandlerServices> {
+    const ports = this.#ports;
+    this.#dynamicConfig.update(dynamicConfigsOf(this.image, this.nodeId));
+    const config = this.config;
+    const metadata = new BrokerMetadata(this.#publisher);
+    await logs.load().catch((error: unknown) => {
+      this.#checkStarting();
+      throw error;
+    });
+    this.#checkStarting();
+    if (logs.offlineDirs.includes(config.metadataLogDir))
+      throw new Error(`${config.metadataLogDir}, which has the metadata log, can't be used`);
     logs.onDirFailure = (dir, error) => {
       if (logs.dirs.length === 0 || dir === config.metadataLogDir) this.#fatal(error);
     };

@@ -1,4 +1,5 @@
 // The entry of background threads: all jobs that the broker may give them.
 import { serveBackground } from '../io/background-worker.ts';
+import { recoverLogs } from '../log/recovery-job.ts';
 
-serveBackground([]);
+serveBackground([recoverLogs]);

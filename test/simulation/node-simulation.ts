@@ -164,6 +164,8 @@ class NodeSimulation {
           ...this.#settings,
         },
       }),
+      // Half of the seeds recover their logs in other threads.
+      logOptions: this.#world.seed % 2 === 0 ? { offLoopRecoveryBytes: 0 } : {},
       onFatal: (error) => {
         if (this.#machine.process?.ports.clock === ports.clock) this.#fatal(error);
       },

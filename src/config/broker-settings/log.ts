@@ -263,6 +263,7 @@ export const logSettings = {
   'num.recovery.threads.per.data.dir': int(2, {
     check: range(1),
     dynamic: 'cluster-wide',
-    doc: 'Threads that load logs at start in Kafka.',
+    effective: true,
+    doc: 'Background jobs per log directory that recover logs at the same time after an unclean stop.',
   }),
 } as const;

@@ -160,6 +160,23 @@ describe('a stop', () => {
     expect(text()).not.toContain('ready');
   });
 
+  test('cuts a start short that says so', async () => {
+    const startNode: StartEnvironment['startNode'] = ({ stopping }) =>
+      new Promise((_, reject) => {
+        expect(JSON.parse(readFileSync(join(dir, 'odradek.pid'), 'utf8'))).toMatchObject({
+          bootstrapServers: '',
+        });
+        stopping.addEventListener('abort', () => {
+          reject(Object.assign(new Error('cut short'), { name: 'StartInterruptedError' }));
+        });
+      });
+    const { ended, signal, text } = await world([], {}, startNode);
+    signal('SIGTERM');
+    expect(await ended).toBe(0);
+    expect(text()).toBe('INFO SIGTERM: the start was cut short (odradek)');
+    expect(existsSync(join(dir, 'odradek.pid'))).toBe(false);
+  });
+
   test('a second signal ends the process at once', async () => {
     const { signal, exits } = await world([], { stop: () => new Promise(() => {}) });
     await settled();

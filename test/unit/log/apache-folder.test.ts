@@ -53,7 +53,7 @@ const expected = [
 
 test('a folder of Apache Kafka opens, reads, and goes on', async () => {
   const world = worldOfApache();
-  const manager = openManager(world);
+  const manager = await openManager(world);
   expect(manager.hadCleanShutdown('/data')).toBe(true);
   const log = manager.get('fix-ture', 0)!;
   expect([
@@ -78,14 +78,14 @@ test('a folder of Apache Kafka opens, reads, and goes on', async () => {
   expect(world.storage.files.has('/data/.kafka_cleanshutdown')).toBe(true);
 });
 
-test('recovering it after an unclean stop gives the same indexes, byte for byte', () => {
+test('recovering it after an unclean stop gives the same indexes, byte for byte', async () => {
   const world = worldOfApache();
   const paths = [...world.storage.files.keys()].filter((path) => indexFiles([path]).length > 0);
   const before = new Map(paths.map((path) => [path, world.storage.files.get(path)!.bytes]));
   for (const path of paths) world.storage.removeNow(path);
   world.storage.removeNow('/data/.kafka_cleanshutdown');
   world.storage.removeNow('/data/recovery-point-offset-checkpoint');
-  const manager = openManager(world);
+  const manager = await openManager(world);
   return manager.close().then(() => {
     for (const [path, bytes] of before)
       expect([path, world.storage.files.get(path)?.bytes]).toEqual([path, bytes]);
@@ -94,7 +94,7 @@ test('recovering it after an unclean stop gives the same indexes, byte for byte'
 
 test('the same batches make the same segments and index bytes here', async () => {
   const world = worldOfApache();
-  const source = openManager(world).get('fix-ture', 0)!;
+  const source = (await openManager(world)).get('fix-ture', 0)!;
   const log = world.open(settings, { topicId });
   for (let offset = 0; offset < source.logEndOffset; ) {
     const read = await fetch(source, offset, 1);

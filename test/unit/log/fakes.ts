@@ -1,4 +1,5 @@
 import { BufferPool } from '../../../src/base/buffer-pool.ts';
+import { InlineBackground } from '../../../src/base/inline-background.ts';
 import type { DirEntry, Logger, OpenMode, Storage, StoredFile, Timer } from '../../../src/base/ports.ts';
 import { StorageError } from '../../../src/base/ports.ts';
 import type { Uuid } from '../../../src/base/uuid.ts';
@@ -317,6 +318,13 @@ export class World {
       clock: this.time.clock,
       timers: this.time.timers,
       turn: this.time.turn,
+      background: new InlineBackground({
+        storage: this.storage,
+        clock: this.time.clock,
+        timers: this.time.timers,
+        turn: this.time.turn,
+        sliceMs: 0,
+      }),
       random,
     };
   }

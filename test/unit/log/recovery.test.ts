@@ -239,3 +239,41 @@ test('random appends, crashes with torn tails and restarts lose nothing that was
   }
   expect(model.length).toBeGreaterThan(50);
 });
+
+test.each([
+  ['at once', false],
+  ['at once', true],
+  ['later', false],
+  ['later', true],
+])(
+  'indexes that recovery wrote are synced before they are believed (lost %s, appended: %s)',
+  async (when, appends) => {
+    const changes = { flushMessages: 1, indexIntervalBytes: 1, retentionMs: 1000 };
+    const world = new World();
+    const appendTo = async (log: ReturnType<World['open']>) => {
+      append(log, batch(['v'], { timestamp: world.time.nowMs }));
+      world.time.tick();
+      await settle();
+    };
+    await appendTo(world.open(changes));
+    const recovered = world.open(changes);
+    await recovered.syncRecovered();
+    if (appends) await appendTo(recovered);
+    recovered.roll();
+    if (when === 'later') {
+      await settle();
+      await appendTo(recovered);
+    }
+    // What was not synced comes back as zeroes of the same length.
+    for (const file of world.storage.files.values()) {
+      file.bytes = Buffer.concat([
+        file.synced,
+        Buffer.alloc(Math.max(0, file.bytes.length - file.synced.length)),
+      ]);
+    }
+    const log = world.open(changes, { recoveryPoint: recovered.safeRecoveryPoint });
+    log.updateHighWatermark(log.logEndOffset);
+    expect(log.deleteOldSegments()).toBe(0);
+    expect(log.offsetForTimestamp(BigInt(world.time.nowMs))?.offset).toBe(0);
+  },
+);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { InlineBackground } from '../../../src/base/inline-background.ts';
 import { randomUuid, type Uuid, ZERO_UUID } from '../../../src/base/uuid.ts';
 import { BrokerConfig } from '../../../src/config/broker-config.ts';
 import { logConfigOf } from '../../../src/config/log-config.ts';
@@ -30,10 +31,12 @@ function world(fetchRoom?: () => number) {
   const time = new ManualTime();
   const config = BrokerConfig.parse({ profile: 'dev' });
   const configFor = (overrides = new Map<string, string>()) => logConfigOf(config, overrides);
-  const logs = LogManager.open({
+  const storage = new MemoryStorage();
+  const clocks = { storage, clock: time, timers: time, turn };
+  const logs = LogManager.create({
     dirs: ['/data'],
     configFor: () => configFor(),
-    ports: { storage: new MemoryStorage(), clock: time, timers: time, turn, logger: silentLogger, random },
+    ports: { ...clocks, background: new InlineBackground(clocks), logger: silentLogger, random },
   });
   const known = new Set<string>();
   const replicas = new ReplicaManager({
