@@ -71,6 +71,8 @@ export interface Storage {
   open(path: string, mode: OpenMode): StoredFile;
   /** Bytes of a file, or undefined where there is none. */
   sizeOf(path: string): number | undefined;
+  /** When a file was last written, in milliseconds since 1970, whole ones; undefined where there is none. */
+  modifiedMs(path: string): number | undefined;
   isDirectory(path: string): boolean;
   /** Names in a directory, sorted. ENOENT where it does not exist. */
   list(dir: string): readonly DirEntry[];

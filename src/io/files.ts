@@ -52,6 +52,11 @@ export class DiskStorage implements Storage {
     return stats?.isFile() === true ? stats.size : undefined;
   }
 
+  modifiedMs(path: string): number | undefined {
+    const stats = mapped(path, () => statSync(path, { throwIfNoEntry: false }));
+    return stats?.isFile() === true ? Math.floor(stats.mtimeMs) : undefined;
+  }
+
   isDirectory(path: string): boolean {
     return mapped(path, () => statSync(path, { throwIfNoEntry: false }))?.isDirectory() ?? false;
   }

@@ -18,6 +18,7 @@ export class MemoryBudget {
 /** The content of one file. Lives as long as it has a name or somebody has it open. */
 export class MemoryContent {
   size = 0;
+  modifiedMs = Date.now();
   readonly #budget: MemoryBudget;
   #chunks: Buffer[] = [];
   #openHandles = 0;
@@ -69,6 +70,7 @@ export class MemoryContent {
       done += part;
     }
     this.size = Math.max(this.size, end);
+    this.modifiedMs = Date.now();
     return count;
   }
 
@@ -79,6 +81,7 @@ export class MemoryContent {
       this.#zero(this.size, size);
     }
     this.size = size;
+    this.modifiedMs = Date.now();
     const keep = Math.ceil(size / CHUNK_BYTES);
     for (const chunk of this.#chunks.splice(keep)) this.#budget.usedBytes -= chunk.length;
     return true;

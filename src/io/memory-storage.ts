@@ -37,6 +37,10 @@ export class MemoryStorage implements Storage {
     return this.#tree.file(path)?.size;
   }
 
+  modifiedMs(path: string): number | undefined {
+    return this.#tree.file(path)?.modifiedMs;
+  }
+
   isDirectory(path: string): boolean {
     return this.#tree.find(path)?.kind === 'dir';
   }

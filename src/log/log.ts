@@ -10,7 +10,7 @@ import type { LoadedLog } from './loaded-log.ts';
 import type { SharedLogState } from './log-options.ts';
 import { checkBatches, validateForLeader } from './log-validator.ts';
 import { LogWriter } from './log-writer.ts';
-import { findOffset } from './lookup.ts';
+import { findOffset, offsetsBefore } from './lookup.ts';
 import { convertMessageSet, isMessageSet } from './message-set-append.ts';
 import type { ProducerFiles } from './producer-files.ts';
 import type { ProducerState } from './producer-state.ts';
@@ -333,6 +333,15 @@ export class PartitionLog {
     return guarded(() =>
       findOffset(this.#segments, this.#epochs, timestamp, this.#logStart, this.#writer.logEnd),
     );
+  }
+
+  /** Offsets where segments begin that were written at or before a time, newest first; -1 and -2 as above. */
+  offsetsBefore(timestamp: bigint, countMax: number): number[] {
+    this.#ensureOnline();
+    const { logStartOffset, logEndOffset } = this;
+    const nowMs = this.#ports.clock.wallMs();
+    const log = { logStartOffset, logEndOffset, nowMs };
+    return guarded(() => offsetsBefore(this.#segments, timestamp, countMax, log));
   }
 
   endOffsetForEpoch(epoch: number): EpochEndOffset | undefined {

@@ -34,28 +34,28 @@ export function findOffset(
 }
 
 /**
- * The first record at or above `startOffset` whose timestamp is at or after `timestamp`: the first segment with such a
- * timestamp decides, as in Apache. Throws StorageError, and CORRUPT_MESSAGE for a batch that can't be read.
+ * The first record at or above `startOffset` whose timestamp is at or after `timestamp`. As in Apache the first segment that
+ * is new enough decides alone, also where its records in time lie below the start, or have no timestamps. Segments that lie
+ * below the start are as good as gone. Throws StorageError, and CORRUPT_MESSAGE for a batch that can't be read.
  */
 export function findByTimestamp(
   segments: Segments,
   timestamp: bigint,
   startOffset: number,
 ): TimestampAndOffset | undefined {
-  for (const segment of segments.all) {
-    if (segment.sizeInBytes === 0 || segment.maxTimestamp < timestamp) continue;
-    const from = Math.max(segment.times.offsetFor(timestamp), startOffset);
-    const scanner = segment.scan(segment.offsets.positionFor(from), { chunkBytes: 16 * 1024 });
-    while (scanner.next()) {
-      if (header.maxTimestamp(scanner.bytes, scanner.at) < timestamp) continue;
-      if (header.lastOffset(scanner.bytes, scanner.at) < startOffset) continue;
-      const found = firstRecord(
-        scanner,
-        (record) => record.timestamp >= timestamp && record.offset >= startOffset,
-      );
-      if (found !== undefined) return found;
-    }
-    // All of its records in time lie below the log start; Apache gives up here until retention took the segment.
+  const first = Math.max(0, segments.floor(startOffset));
+  const segment = segments.all.find((one, at) => at >= first && one.largestTimestamp >= timestamp);
+  if (segment === undefined || segment.sizeInBytes === 0) return undefined;
+  const from = Math.max(segment.times.offsetFor(timestamp), startOffset);
+  const scanner = segment.scan(segment.offsets.positionFor(from), { chunkBytes: 16 * 1024 });
+  while (scanner.next()) {
+    if (header.maxTimestamp(scanner.bytes, scanner.at) < timestamp) continue;
+    if (header.lastOffset(scanner.bytes, scanner.at) < startOffset) continue;
+    const found = firstRecord(
+      scanner,
+      (record) => record.timestamp >= timestamp && record.offset >= startOffset,
+    );
+    if (found !== undefined) return found;
   }
   return undefined;
 }
@@ -96,4 +96,24 @@ function firstRecord(
     throw isCorrupt ? new ProtocolError(Errors.CORRUPT_MESSAGE, error.message) : error;
   }
   return undefined;
+}
+
+/**
+ * What brokers before 0.10.1 answered: at most `countMax` offsets where segments begin, newest first, of those that were
+ * written at or before a time; the log end counts as written now. -1 and -2 stand for all and for the first one.
+ */
+export function offsetsBefore(
+  segments: Segments,
+  timestamp: bigint,
+  countMax: number,
+  log: { readonly logStartOffset: number; readonly logEndOffset: number; readonly nowMs: number },
+): number[] {
+  const starts = segments.all.map((segment) => Math.max(segment.baseOffset, log.logStartOffset));
+  if (segments.active.sizeInBytes > 0) starts.push(log.logEndOffset);
+  let last = starts.length - 1;
+  if (timestamp === EARLIEST_TIMESTAMP) last = 0;
+  else if (timestamp !== LATEST_TIMESTAMP) {
+    while (last >= 0 && BigInt(segments.at(last)?.modifiedMs ?? log.nowMs) > timestamp) last -= 1;
+  }
+  return starts.slice(Math.max(0, last + 1 - Math.max(0, countMax)), last + 1).reverse();
 }

@@ -132,6 +132,17 @@ export class Segment {
     return this.#offsetOfMax;
   }
 
+  /** When the file was written last, in milliseconds. */
+  get modifiedMs(): number {
+    return this.#context.storage.modifiedMs(this.log.path) ?? this.#createdMs;
+  }
+
+  /** The largest timestamp; where no record has one, the time of the file stands for it, as in Apache. */
+  get largestTimestamp(): bigint {
+    const newest = this.maxTimestamp;
+    return newest >= 0n ? newest : BigInt(this.modifiedMs);
+  }
+
   setSettings(settings: SegmentSettings): void {
     if (this.#offsets === undefined) return;
     this.#offsets.indexBytesMax = settings.segmentIndexBytes;

@@ -54,6 +54,8 @@ export type CrashMode =
 
 /** The content of one file twice: as readers see it, and as it would be after a power loss; between them the changes. */
 export class FileContent {
+  /** Milliseconds since 1970, of the world. */
+  modifiedMs = 0;
   readonly #live = new Image();
   readonly #durable = new Image();
   #pending: Change[] = [];

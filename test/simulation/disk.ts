@@ -8,7 +8,7 @@ import {
   type StoredFile,
 } from '../../src/base/ports.ts';
 import { type CrashMode, FileContent } from './disk-file.ts';
-import type { EventLoop } from './event-loop.ts';
+import { EPOCH_MS, type EventLoop } from './event-loop.ts';
 import type { SeededRandom } from './random.ts';
 import { Kind, type Trace } from './trace.ts';
 
@@ -114,6 +114,11 @@ export class SimDisk {
     this.random = random;
     this.trace = trace;
     this.tree = new PathTree(this.#root, (changes) => void this.#journal.push(changes));
+  }
+
+  /** What files that are written now are stamped with. */
+  get nowMs(): number {
+    return EPOCH_MS + Math.floor(this.loop.nowUs / 1000);
   }
 
   /** Storage for one run of a process. */
@@ -268,6 +273,7 @@ class SimStorage implements Storage {
       if (mode === 'read' || mode === 'write')
         throw new StorageError('ENOENT', path, `no such file: ${path}`);
       content = new FileContent();
+      content.modifiedMs = this.#disk.nowMs;
       tree.addFile(path, content);
     } else if (mode === 'truncate') {
       this.#disk.grew(-content.size);
@@ -278,6 +284,10 @@ class SimStorage implements Storage {
 
   sizeOf(path: string): number | undefined {
     return this.#disk.tree.file(path)?.size;
+  }
+
+  modifiedMs(path: string): number | undefined {
+    return this.#disk.tree.file(path)?.modifiedMs;
   }
 
   isDirectory(path: string): boolean {
@@ -451,6 +461,7 @@ class SimFile implements StoredFile {
     this.#disk.trace.event(Kind.truncate, this.#who(), size);
     this.#disk.grew(size - this.#content.size);
     this.#content.truncate(size);
+    this.#content.modifiedMs = this.#disk.nowMs;
   }
 
   close(): void {
@@ -463,6 +474,7 @@ class SimFile implements StoredFile {
     const written = joined.subarray(0, count);
     this.#disk.trace.event(Kind.write, this.#who(), at, written);
     this.#content.write(written, at);
+    this.#content.modifiedMs = this.#disk.nowMs;
     this.#disk.grew(this.#content.size - before);
   }
 

@@ -5,6 +5,9 @@ export interface SimEvent {
   run: (() => void) | undefined;
 }
 
+/** When the virtual world begins, in milliseconds since 1970. */
+export const EPOCH_MS = 1_767_225_600_000;
+
 /** Events in one slice of the real loop: others (the test runner) need it now and then. */
 const SLICE_EVENTS = 20_000;
 

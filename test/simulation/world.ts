@@ -3,7 +3,7 @@ import type { Logger, Ports, Timer, Timers, Turn } from '../../src/base/ports.ts
 import { SimBackground } from './background.ts';
 import { SimDisk } from './disk.ts';
 import type { CrashMode } from './disk-file.ts';
-import { EventLoop } from './event-loop.ts';
+import { EPOCH_MS, EventLoop } from './event-loop.ts';
 import { SimNetwork } from './network.ts';
 import { SeededRandom } from './random.ts';
 import { Kind, Trace } from './trace.ts';
@@ -24,7 +24,6 @@ import { Kind, Trace } from './trace.ts';
  */
 
 /** Where wall clocks stand when a world begins: 2026-01-01. */
-const EPOCH_MS = 1_767_225_600_000;
 const SETTLE_LIMIT_MS = 600_000;
 const LOG_LINES_KEPT = 200;
 /** How long a tick takes, and how late a timer is, in µs. */

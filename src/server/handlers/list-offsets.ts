@@ -32,8 +32,8 @@ const TIMESTAMP_VERSION_MIN: ReadonlyMap<bigint, number> = new Map([
 
 /**
  * ListOffsets v0-11: the offset of a time, of the ends of the log, of its largest timestamp. What consumers are told
- * ends at the high watermark, or at the last stable offset for read_committed. v0 answers a list of offsets, as
- * brokers before 0.10.1 did.
+ * ends at the high watermark, or at the last stable offset for read_committed. v0 asks for offsets where segments begin
+ * that were written by then, as brokers before 0.10.1 could tell it.
  */
 export function listOffsetsRow(services: HandlerServices): ApiRow {
   return serial<ListOffsetsRequest, ListOffsetsResponse>({
@@ -105,9 +105,9 @@ function answer(
   }
   try {
     const partition = services.replicas.find(topic, one.partitionIndex);
-    const found = lookUp(partition, request, one);
     if (version === 0)
-      return { ...unknown(one, Errors.NONE), oldStyleOffsets: oldStyle(partition, one, found) };
+      return { ...unknown(one, Errors.NONE), oldStyleOffsets: oldStyle(partition, request, one) };
+    const found = lookUp(partition, request, one);
     return {
       ...unknown(one, Errors.NONE),
       timestamp: found.timestamp,
@@ -155,14 +155,13 @@ function lookUp(partition: Partition, request: ListOffsetsRequest, one: Partitio
   }
 }
 
-/** Version 0: offsets at or before the one asked for, newest first. */
-function oldStyle(partition: Partition, one: PartitionRequest, found: Found): readonly number[] {
-  const { highWatermark, logStartOffset } = partition.log;
-  if (one.maxNumOffsets <= 0) return [];
-  if (one.timestamp === EARLIEST) return [logStartOffset];
-  const newest = found.offset === -1 ? highWatermark : found.offset;
-  if (newest === logStartOffset || one.maxNumOffsets === 1) return [newest];
-  return [newest, logStartOffset];
+/** Version 0: where segments begin, newest first. For consumers the high watermark stands for all that lies above it. */
+function oldStyle(partition: Partition, request: ListOffsetsRequest, one: PartitionRequest): number[] {
+  const log = partition.readableLog(-1, request.replicaId !== DEBUGGING_CONSUMER);
+  const offsets = log.offsetsBefore(one.timestamp, one.maxNumOffsets);
+  const { highWatermark } = log;
+  if (request.replicaId !== CONSUMER || !offsets.some((offset) => offset > highWatermark)) return offsets;
+  return [highWatermark, ...offsets.filter((offset) => offset <= highWatermark)];
 }
 
 function unknown({ partitionIndex }: PartitionRequest, errorCode: ErrorCode): PartitionAnswer {

@@ -88,6 +88,16 @@ export function storageContract(make: () => StorageUnderTest): void {
     file.close();
   });
 
+  test('a file tells when it was written last', () => {
+    const { storage, dir } = make();
+    expect([storage.modifiedMs(`${dir}/a`), storage.modifiedMs(dir)]).toEqual([undefined, undefined]);
+    put(storage, `${dir}/a`, 'first');
+    const first = storage.modifiedMs(`${dir}/a`) ?? 0;
+    expect(Number.isInteger(first) && first > Date.UTC(2020)).toBe(true);
+    put(storage, `${dir}/a`, 'second');
+    expect(storage.modifiedMs(`${dir}/a`)).toBeGreaterThanOrEqual(first);
+  });
+
   test('open modes', () => {
     const { storage, dir } = make();
     expect(codeOf(() => storage.open(`${dir}/none`, 'read'))).toBe('ENOENT');

@@ -21,7 +21,7 @@ function worldOfApache(): World {
     if (!file.isFile()) continue;
     const bytes = readFileSync(join(file.parentPath, file.name));
     const path = join('/data', file.parentPath.slice(fixture.length), file.name);
-    world.storage.files.set(path, { bytes, synced: bytes });
+    world.storage.files.set(path, { bytes, synced: bytes, modifiedMs: 0 });
   }
   return world;
 }

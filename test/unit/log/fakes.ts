@@ -14,6 +14,7 @@ import { records } from '../../../src/protocol/record-batch/records.ts';
 interface FakeFile {
   bytes: Buffer;
   synced: Buffer;
+  modifiedMs: number;
 }
 
 /** Files in memory that forget what was not synced, write short and fail on demand. */
@@ -23,6 +24,8 @@ export class FakeStorage implements Storage {
   writes: { path: string; bytes: number; chunks: number }[] = [];
   syncs: string[] = [];
   openCount = 0;
+  /** Stamps the files that are written. */
+  nowMs = () => 0;
   /** Bytes that writes to paths with this text may still take before they come back short; then they fail. */
   room: { match: string; bytes: number } | undefined;
   failing:
@@ -66,7 +69,7 @@ export class FakeStorage implements Storage {
         throw new StorageError('ENOENT', path, `${path} does not exist`);
       if (!this.dirs.has(path.slice(0, path.lastIndexOf('/'))))
         throw new StorageError('ENOENT', path, `no folder for ${path}`);
-      file = { bytes: Buffer.alloc(0), synced: Buffer.alloc(0) };
+      file = { bytes: Buffer.alloc(0), synced: Buffer.alloc(0), modifiedMs: this.nowMs() };
       this.files.set(path, file);
     }
     if (mode === 'truncate') file.bytes = Buffer.alloc(0);
@@ -76,6 +79,10 @@ export class FakeStorage implements Storage {
 
   sizeOf(path: string): number | undefined {
     return this.files.get(path)?.bytes.length;
+  }
+
+  modifiedMs(path: string): number | undefined {
+    return this.files.get(path)?.modifiedMs;
   }
 
   isDirectory(path: string): boolean {
@@ -186,6 +193,7 @@ class FakeStoredFile implements StoredFile {
     old.copy(next);
     bytes.copy(next, at);
     this.#file.bytes = next;
+    this.#file.modifiedMs = this.#storage.nowMs();
     return bytes.length;
   }
 
@@ -309,6 +317,7 @@ export class World {
 
   constructor() {
     this.storage.makeDir('/data');
+    this.storage.nowMs = () => this.time.nowMs;
   }
 
   get ports() {

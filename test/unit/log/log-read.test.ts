@@ -235,3 +235,44 @@ test('a read that fails gives its memory back, cold or warm', async () => {
   await failed();
   expect(pool.takenBytes()).toBe(before);
 });
+
+test('segments without timestamps have the time of their file', async () => {
+  const world = new World();
+  const log = world.open({ segmentBytes: 100 });
+  for (const timestamp of [-1, 2000, -1, 4000]) {
+    append(log, batch(['v'], { timestamp }));
+    await world.time.pass(10);
+  }
+  expect(log.segmentCount).toBe(4);
+  // The first segment was written long after, and nothing in it has a time.
+  expect(log.offsetForTimestamp(2000n)).toBeUndefined();
+  expect(log.offsetForTimestamp(-3n)?.offset).toBe(3);
+});
+
+test('old clients are given where segments begin that were written by then', async () => {
+  const world = new World();
+  const log = world.open({ segmentBytes: 100 });
+  const start = BigInt(world.time.nowMs);
+  expect(log.offsetsBefore(-1n, 9)).toEqual([0]);
+  for (let i = 0; i < 4; i++) {
+    append(log, batch(['v']));
+    world.time.tick();
+    await world.time.pass(10);
+  }
+  log.updateHighWatermark(4);
+  const at = (ms: number, count = 9) => log.offsetsBefore(start + BigInt(ms), count);
+  expect([-1, 0, 9, 10, 29, 30, 39, 40].map((ms) => at(ms))).toEqual([
+    [],
+    [0],
+    [0],
+    [1, 0],
+    [2, 1, 0],
+    [3, 2, 1, 0],
+    [3, 2, 1, 0],
+    [4, 3, 2, 1, 0],
+  ]);
+  expect([0, 1, 3, -1].map((count) => at(40, count))).toEqual([[], [4], [4, 3, 2], []]);
+  expect([log.offsetsBefore(-1n, 2), log.offsetsBefore(-2n, 2)]).toEqual([[4, 3], [0]]);
+  log.deleteRecordsBefore(2);
+  expect([log.offsetsBefore(-1n, 9), log.offsetsBefore(-2n, 9)]).toEqual([[4, 3, 2, 2, 2], [2]]);
+});
