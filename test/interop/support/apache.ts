@@ -31,20 +31,23 @@ export const cacheDir = (): string =>
 
 export const LOGGING = here('apache/log4j2.properties');
 
+/** The last one that serves message formats 0 and 1 and the versions of requests that carry them. */
+export const OLD_KAFKA_VERSION = '3.9.1';
+
 /** Says why Apache Kafka can't be used here; undefined when it can. */
-export async function apacheMissing(): Promise<string | undefined> {
+export async function apacheMissing(version = KAFKA_VERSION): Promise<string | undefined> {
   if (!(await isInstalled('java'))) return 'java (17 or newer) is not installed';
-  if (existsSync(join(libsDir(), '.complete'))) return undefined;
+  if (existsSync(join(libsDir(version), '.complete'))) return undefined;
   return (await isInstalled('mvn'))
     ? undefined
     : 'mvn is not installed, and Apache Kafka is not in the cache';
 }
 
-const libsDir = (): string => join(cacheDir(), `kafka-${KAFKA_VERSION}`);
+const libsDir = (version: string): string => join(cacheDir(), `kafka-${version}`);
 
 /** The class path of Apache Kafka; downloads it when it is not in the cache. */
-export function apacheClassPath(): Promise<string> {
-  return downloaded(libsDir(), 'apache/pom.xml', []);
+export function apacheClassPath(version = KAFKA_VERSION): Promise<string> {
+  return downloaded(libsDir(version), 'apache/pom.xml', [`-Dkafka.version=${version}`]);
 }
 
 /** The class path with the messages and records of some version of Apache Kafka; downloads it likewise. */
@@ -78,6 +81,8 @@ export const JVM_FLAGS = [
 
 export interface ApacheOptions {
   readonly port: number;
+  /** Another one than the newest. */
+  readonly version?: string;
   /** Kept after `stop`; without it a temporary folder that `stop` removes. */
   readonly dataDir?: string;
   readonly properties?: Readonly<Record<string, string>>;
@@ -121,7 +126,7 @@ export function serverProperties(
 
 /** One KRaft node, broker and controller, formatted when its folder is new. Resolves when it serves. */
 export async function startApache(options: ApacheOptions): Promise<RunningApache> {
-  const classPath = await apacheClassPath();
+  const classPath = await apacheClassPath(options.version);
   const work = mkdtempSync(join(tmpdir(), 'odradek-apache-'));
   const dataDir = options.dataDir ?? join(work, 'data');
   const { port } = options;

@@ -114,17 +114,48 @@ export function batch(spec: BatchSpec = {}): Buffer {
     .done();
 }
 
-/** A message set entry of magic 0 or 1. */
-export function oldMessage(magic: 0 | 1, key: string | null, value: string | null, attributes = 0): Buffer {
-  const checked = new Out().int8(magic).int8(attributes);
-  if (magic === 1) checked.int64(BASE_TIMESTAMP);
-  const body = checked.bytes(asBytes(key)).bytes(asBytes(value)).done();
+export interface MessageSpec {
+  readonly magic?: 0 | 1;
+  readonly offset?: number;
+  readonly attributes?: number;
+  /** Only in format 1. */
+  readonly timestamp?: number | bigint;
+  readonly key?: string | Uint8Array | null;
+  readonly value?: string | Uint8Array | null;
+  /** Added to the right CRC. */
+  readonly crcError?: number;
+  /** Written as the size field. */
+  readonly size?: number;
+  /** What stands behind the timestamp instead of key and value. */
+  readonly body?: Uint8Array;
+}
+
+/** A message of format 0 or 1. */
+export function message(spec: MessageSpec = {}): Buffer {
+  const { magic = 1, timestamp = BASE_TIMESTAMP, key = 'k', value = 'v' } = spec;
+  const checked = new Out().int8(magic).int8(spec.attributes ?? 0);
+  if (magic === 1) checked.int64(timestamp);
+  if (spec.body === undefined) checked.bytes(asBytes(key)).bytes(asBytes(value));
+  else checked.raw(spec.body);
+  const body = checked.done();
   return new Out()
-    .int64(0)
-    .int32(body.length + 4)
-    .uint32(crc32(body))
+    .int64(spec.offset ?? 0)
+    .int32(spec.size ?? body.length + 4)
+    .uint32((crc32(body) + (spec.crcError ?? 0)) >>> 0)
     .raw(body)
     .done();
+}
+
+/** A message set entry of magic 0 or 1. */
+export function oldMessage(magic: 0 | 1, key: string | null, value: string | null, attributes = 0): Buffer {
+  return message({ magic, key, value, attributes });
+}
+
+/** An LZ4 frame as clients before 0.10 wrote it: the header's checksum covers the magic number too (KIP-57). */
+export function storeOldLz4(bytes: Uint8Array): Buffer {
+  const frame = store('lz4', bytes);
+  frame[6] = (xxh32Short(frame.subarray(0, 6)) >>> 8) & 255;
+  return frame;
 }
 
 // Each codec in its simplest form, made by hand: stored blocks only, so the bytes are the same everywhere.
