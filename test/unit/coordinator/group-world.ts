@@ -3,8 +3,7 @@ import {
   type GroupCoordinatorConfig,
   type GroupRequestContext,
 } from '../../../src/coordinator/index.ts';
-import { defaults, encodeToBytes, type Sparse } from '../../../src/protocol/codec.ts';
-import { ConsumerProtocolSubscription } from '../../../src/protocol/messages/consumer-protocol.ts';
+import { defaults, type Sparse } from '../../../src/protocol/codec.ts';
 import { HeartbeatRequest } from '../../../src/protocol/messages/heartbeat.ts';
 import { JoinGroupRequest, type JoinGroupResponse } from '../../../src/protocol/messages/join-group.ts';
 import { LeaveGroupRequest, type LeaveGroupResponse } from '../../../src/protocol/messages/leave-group.ts';
@@ -14,6 +13,7 @@ import {
 } from '../../../src/protocol/messages/offset-commit.ts';
 import { OffsetFetchRequest } from '../../../src/protocol/messages/offset-fetch.ts';
 import { SyncGroupRequest, type SyncGroupResponse } from '../../../src/protocol/messages/sync-group.ts';
+import { subscription } from './subscription.ts';
 import { CountingRandom, MemoryLog, silent, VirtualTime } from './support.ts';
 
 const CONFIG: GroupCoordinatorConfig = {
@@ -47,16 +47,6 @@ export class Pending<T> {
     if (this.response !== undefined) throw new Error('answered twice');
     this.response = response;
   };
-}
-
-/** What a consumer of these topics says for each assignor that it knows. */
-export function subscription(...topics: readonly string[]): Buffer {
-  const body = encodeToBytes(
-    ConsumerProtocolSubscription,
-    0,
-    defaults(ConsumerProtocolSubscription, { topics }),
-  );
-  return Buffer.concat([Buffer.from([0, 0]), body]);
 }
 
 export const protocols = (names: readonly string[], metadata: Uint8Array = subscription('t')) =>

@@ -8,7 +8,8 @@ import {
   type OffsetDeleteResponse,
 } from '../../../src/protocol/messages/offset-delete.ts';
 import { OffsetFetchRequest } from '../../../src/protocol/messages/offset-fetch.ts';
-import { GroupWorld, Pending, protocols, subscription } from './group-world.ts';
+import { GroupWorld, Pending, protocols } from './group-world.ts';
+import { subscription } from './subscription.ts';
 
 const HOUR_MS = 3_600_000;
 const RETENTION_MS = 7 * 24 * HOUR_MS;
