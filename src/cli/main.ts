@@ -8,6 +8,7 @@ const commands: Readonly<Record<Command, (args: readonly string[]) => Promise<nu
   start: async (args) => (await import('./start-command.ts')).startCommand(args),
   stop: async (args) => (await import('./stop-command.ts')).stopCommand(args),
   status: async (args) => (await import('./status-command.ts')).statusCommand(args),
+  'dump-log': async (args) => (await import('./dump-log-command.ts')).dumpLogCommand(args),
 };
 
 /** Runs the command line and sets the exit code of the process: 0, or 1 after a message on the standard error. */

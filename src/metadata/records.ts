@@ -26,7 +26,7 @@ import { UnregisterBrokerRecord } from '../protocol/metadata-records/unregister-
 import { UnregisterControllerRecord } from '../protocol/metadata-records/unregister-controller-record.ts';
 import { UserScramCredentialRecord } from '../protocol/metadata-records/user-scram-credential-record.ts';
 import { ZkMigrationStateRecord } from '../protocol/metadata-records/zk-migration-state-record.ts';
-import type { Infer } from '../protocol/schema.ts';
+import type { AnyMessage, Infer } from '../protocol/schema.ts';
 import { Writer } from '../protocol/writer.ts';
 
 /** Every record of `__cluster_metadata`, by the name of its schema. */
@@ -71,6 +71,11 @@ export type MetadataRecordOf<K extends MetadataRecordType> = {
 };
 /** A record of `__cluster_metadata` with the version that it is written in. */
 export type MetadataRecord = { [K in MetadataRecordType]: MetadataRecordOf<K> }[MetadataRecordType];
+
+/** The shape of a record's data. */
+export function metadataRecordSchema(type: MetadataRecordType): AnyMessage {
+  return schemas[type];
+}
 
 const FRAME_VERSION = 1;
 const MAX_UINT16_VARINT = 0x7fff;

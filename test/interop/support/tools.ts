@@ -20,6 +20,7 @@ const classes = {
   'kafka-console-producer': `${TOOLS}.ConsoleProducer`,
   'kafka-consumer-groups': `${TOOLS}.consumer.group.ConsumerGroupCommand`,
   'kafka-consumer-perf-test': `${TOOLS}.ConsumerPerformance`,
+  'kafka-console-share-consumer': `${TOOLS}.consumer.ConsoleShareConsumer`,
   'kafka-delete-records': `${TOOLS}.DeleteRecordsCommand`,
   'kafka-dump-log': `${TOOLS}.DumpLogSegments`,
   'kafka-features': `${TOOLS}.FeatureCommand`,

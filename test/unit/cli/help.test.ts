@@ -3,7 +3,7 @@ import { helpText } from '../../../src/cli/help.ts';
 
 test('names every command', async () => {
   const text = await helpText(undefined);
-  for (const command of ['start', 'stop', 'status']) expect(text).toContain(`broker ${command}`);
+  for (const command of ['start', 'stop', 'status', 'dump-log']) expect(text).toContain(`broker ${command}`);
 });
 
 test.each([
@@ -26,4 +26,12 @@ test.each([
   const text = await helpText(command);
   expect(text).toMatch(new RegExp(`^broker ${command} \\[server\\.properties\\]`));
   for (const option of options) expect(text).toContain(option);
+});
+
+test('dump-log names the options of the official tool', async () => {
+  const text = await helpText('dump-log');
+  expect(text).toMatch(/^broker dump-log --files FILE,\.\.\. \[options\]/);
+  for (const option of ['--print-data-log', '--offsets-decoder', '--index-sanity-check', '--max-bytes']) {
+    expect(text).toContain(option);
+  }
 });
