@@ -1,12 +1,13 @@
 import { dumpLogOptionTexts } from './dump-log/options.ts';
 import { nodeOptionTexts, startOptionTexts } from './node-options.ts';
 
-export type Command = 'start' | 'stop' | 'status' | 'dump-log';
+export type Command = 'start' | 'stop' | 'status' | 'verify-log' | 'dump-log';
 
 export const commandTexts: Readonly<Record<Command, string>> = {
   start: 'Start a broker (with its own controller)',
   stop: 'Stop the broker of a data directory',
   status: 'Say whether a broker serves, and what',
+  'verify-log': 'Say what a start would repair in a data directory, or do it',
   'dump-log': 'Print what is in the files of a log',
 };
 
@@ -17,6 +18,24 @@ type OptionTexts = Readonly<
 export const stopOptionTexts = {
   timeout: { type: 'string', multiple: false, text: 'Seconds to wait for it to drain (30)' },
   force: { type: 'boolean', multiple: false, text: 'Kill it when that time is over' },
+} as const;
+
+export const verifyLogOptionTexts = {
+  repair: {
+    type: 'boolean',
+    multiple: false,
+    text: 'Do what a start would do, and leave the directory as after a clean stop',
+  },
+  full: {
+    type: 'boolean',
+    multiple: false,
+    text: 'Believe nothing: read and check every batch, and compare every index',
+  },
+  config: {
+    type: 'string',
+    multiple: false,
+    text: 'The server.properties of the broker, where it changes what logs are like',
+  },
 } as const;
 
 export const statusOptionTexts = {
@@ -33,6 +52,7 @@ const optionsOf: Readonly<Record<Command, OptionTexts>> = {
   start: startOptionTexts,
   stop: { ...nodeOptionTexts, ...stopOptionTexts },
   status: { ...nodeOptionTexts, ...statusOptionTexts },
+  'verify-log': verifyLogOptionTexts,
   'dump-log': dumpLogOptionTexts,
 };
 
@@ -42,6 +62,7 @@ const argumentsOf: Readonly<Record<Command, string>> = {
   start: NODE_ARGUMENTS,
   stop: NODE_ARGUMENTS,
   status: NODE_ARGUMENTS,
+  'verify-log': 'DIR [options]',
   'dump-log': '--files FILE,... [options]',
 };
 
@@ -50,6 +71,8 @@ const epilogues: Readonly<Record<Command, string>> = {
     'Without a file: profile dev, PLAINTEXT://localhost:9092, data in ./odradek-data. A file gets the defaults of Apache Kafka.',
   stop: 'Takes the file and options that the broker was started with.',
   status: 'Ends with 0 where the broker answers, else with 1.',
+  'verify-log':
+    'DIR is a log dir, or the folder of one partition, of a broker that does not run. Ends with 0 where nothing is to be done, with 2 where something is, with 1 where it could not be checked or repaired.',
   'dump-log':
     'Options and output are those of kafka-dump-log. Reads .log, .index, .timeindex, .txnindex, .snapshot and .checkpoint files; a decoder implies --print-data-log.',
 };

@@ -8,6 +8,7 @@ const commands: Readonly<Record<Command, (args: readonly string[]) => Promise<nu
   start: async (args) => (await import('./start-command.ts')).startCommand(args),
   stop: async (args) => (await import('./stop-command.ts')).stopCommand(args),
   status: async (args) => (await import('./status-command.ts')).statusCommand(args),
+  'verify-log': async (args) => (await import('./verify-log-command.ts')).verifyLogCommand(args),
   'dump-log': async (args) => (await import('./dump-log-command.ts')).dumpLogCommand(args),
 };
 

@@ -32,6 +32,10 @@ export class Findings {
     mapIn(this.#gaps, file).set(before, after);
   }
 
+  get isEmpty(): boolean {
+    return this.lines().next().done === true;
+  }
+
   /** In the form that scripts know from the official tool. */
   *lines(): Generator<string, void, undefined> {
     for (const [file, pairs] of this.#mismatches) {

@@ -3,19 +3,24 @@ import * as header from '../../protocol/record-batch/header.ts';
 import { recordsOf } from './batches.ts';
 import { DumpError } from './dump-error.ts';
 import { batchesOf, beside, type FileBatch, offsetInName, openFile, readWhole } from './files.ts';
-import type { Findings } from './findings.ts';
-import type { DumpLogOptions } from './options.ts';
+import { Findings } from './findings.ts';
+import type { IndexOptions } from './options.ts';
 
 const OFFSET_ENTRY_BYTES = 8;
 const TIME_ENTRY_BYTES = 12;
 const TXN_ENTRY_BYTES = 34;
 const NO_TIMESTAMP = -1n;
+const EVERY_ENTRY: IndexOptions = {
+  verifyIndexOnly: false,
+  indexSanityOnly: false,
+  maxMessageSize: 0x7fffffff,
+};
 
 /** The lines of an offset index, checked against the log beside it. Throws {@link DumpError}. */
 export function* dumpOffsetIndex(
   storage: Storage,
   path: string,
-  options: DumpLogOptions,
+  options: IndexOptions,
   findings: Findings,
 ): Generator<string, void, undefined> {
   const index = new OffsetEntries(readWhole(storage, path), offsetInName(path));
@@ -53,7 +58,7 @@ export function* dumpOffsetIndex(
 export function* dumpTimeIndex(
   storage: Storage,
   path: string,
-  options: DumpLogOptions,
+  options: IndexOptions,
   findings: Findings,
 ): Generator<string, void, undefined> {
   const bytes = readWhole(storage, path);
@@ -111,6 +116,20 @@ export function* dumpTxnIndex(storage: Storage, path: string): Generator<string,
     );
     yield `version: 0 producerId: ${producerId} firstOffset: ${firstOffset} lastOffset: ${lastOffset}` +
       ` lastStableOffset: ${lastStableOffset}`;
+  }
+}
+
+/** Whether a file with entries has only right ones: for its log, which lies beside it. Throws StorageError. */
+export function isSoundIndex(storage: Storage, path: string): boolean {
+  const dump = path.endsWith('.timeindex') ? dumpTimeIndex : dumpOffsetIndex;
+  const findings = new Findings();
+  try {
+    let entries = 0;
+    for (const _ of dump(storage, path, EVERY_ENTRY, findings)) entries += 1;
+    return entries > 0 && findings.isEmpty;
+  } catch (error) {
+    if (error instanceof DumpError) return false;
+    throw error;
   }
 }
 

@@ -5,15 +5,18 @@ import { builtInDecoder, type PlainDecoder } from './plain-decoders.ts';
 /** Whose records a file holds, where it is not a user's topic. */
 export type InternalTopic = 'offsets' | 'transaction-log' | 'cluster-metadata' | 'share-group-state';
 
-export interface DumpLogOptions {
-  readonly files: readonly string[];
-  readonly deep: boolean;
-  readonly contents: boolean;
-  readonly recordMetadata: boolean;
+export interface IndexOptions {
   readonly verifyIndexOnly: boolean;
   readonly indexSanityOnly: boolean;
   /** The largest batch that an index entry may point to, in bytes. */
   readonly maxMessageSize: number;
+}
+
+export interface DumpLogOptions extends IndexOptions {
+  readonly files: readonly string[];
+  readonly deep: boolean;
+  readonly contents: boolean;
+  readonly recordMetadata: boolean;
   /** No batch that ends behind so many bytes of a file is read. */
   readonly maxBytes: number;
   readonly internalTopic: InternalTopic | undefined;

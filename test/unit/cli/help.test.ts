@@ -3,7 +3,8 @@ import { helpText } from '../../../src/cli/help.ts';
 
 test('names every command', async () => {
   const text = await helpText(undefined);
-  for (const command of ['start', 'stop', 'status', 'dump-log']) expect(text).toContain(`broker ${command}`);
+  for (const command of ['start', 'stop', 'status', 'verify-log', 'dump-log'])
+    expect(text).toContain(`broker ${command}`);
 });
 
 test.each([
@@ -34,4 +35,10 @@ test('dump-log names the options of the official tool', async () => {
   for (const option of ['--print-data-log', '--offsets-decoder', '--index-sanity-check', '--max-bytes']) {
     expect(text).toContain(option);
   }
+});
+
+test('verify-log names its options and exit codes', async () => {
+  const text = await helpText('verify-log');
+  expect(text).toMatch(/^broker verify-log DIR \[options\]/);
+  for (const part of ['--repair', '--full', '--config', 'Ends with 0']) expect(text).toContain(part);
 });

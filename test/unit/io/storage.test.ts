@@ -3,9 +3,10 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { StorageError } from '../../../src/base/ports.ts';
+import { type Storage, StorageError } from '../../../src/base/ports.ts';
 import { DiskStorage } from '../../../src/io/files.ts';
 import { MemoryStorage } from '../../../src/io/memory-storage.ts';
+import { OverlayStorage } from '../../../src/io/overlay-storage.ts';
 import { SystemRandom } from '../../../src/io/random.ts';
 import { storageContract } from './storage-contract.ts';
 
@@ -75,6 +76,93 @@ describe('files', () => {
     } catch (error) {
       expect(error).toMatchObject({ code: 'ENOENT', path: join(dir, 'none') });
     }
+  });
+});
+
+describe('overlay', () => {
+  const BUDGET = 16 * 1024 * 1024;
+  const below = () => {
+    const storage = new MemoryStorage();
+    storage.makeDir('/data/folder/inner');
+    for (const name of ['one', 'two', 'folder/three', 'folder/inner/four']) {
+      const file = storage.open(`/data/${name}`, 'create');
+      file.write([Buffer.from('0123456789')], 0);
+      file.close();
+    }
+    return storage;
+  };
+  const put = (storage: Storage, path: string, text: string, at = 0) => {
+    const file = storage.open(path, 'create');
+    file.write([Buffer.from(text)], at);
+    file.close();
+  };
+  const read = (storage: Storage, path: string) => {
+    const file = storage.open(path, 'read');
+    const into = Buffer.alloc(100);
+    const text = into.subarray(0, file.read(into, 0)).toString();
+    file.close();
+    return text;
+  };
+
+  storageContract(() => {
+    const storage = new MemoryStorage();
+    storage.makeDir('/data');
+    return { storage: new OverlayStorage(storage, '/data', BUDGET), dir: '/data', settle };
+  });
+
+  test('shows what changed, and changes nothing below', async () => {
+    const storage = below();
+    const overlay = new OverlayStorage(storage, '/data', BUDGET);
+    expect(overlay.changes()).toEqual([]);
+    const cut = overlay.open('/data/one', 'write');
+    cut.truncate(4);
+    put(overlay, '/data/two', 'xx', 5);
+    put(overlay, '/data/new', 'new');
+    overlay.rename('/data/folder', '/data/folder-aside');
+    overlay.removeNow('/data/folder-aside/three');
+    expect(read(overlay, '/data/one')).toBe('0123');
+    expect(read(overlay, '/data/two')).toBe('01234xx789');
+    expect(read(overlay, '/data/folder-aside/inner/four')).toBe('0123456789');
+    expect(overlay.changes()).toEqual([
+      { kind: 'renamed', path: '/data/folder', to: '/data/folder-aside', isDirectory: true },
+      { kind: 'removed', path: '/data/folder/three', isDirectory: false },
+      { kind: 'written', path: '/data/new', isNew: true, sizeInBytes: 3 },
+      { kind: 'cut', path: '/data/one', fromBytes: 10, toBytes: 4 },
+      { kind: 'written', path: '/data/two', isNew: false, sizeInBytes: 10 },
+    ]);
+    for (const name of ['one', 'two', 'folder/three'])
+      expect(read(storage, `/data/${name}`)).toBe('0123456789');
+    expect(storage.list('/data').map(({ name }) => name)).toEqual(['folder', 'one', 'two']);
+  });
+
+  test('a file that is replaced by equal bytes, by way of a temporary one, has not changed', () => {
+    const overlay = new OverlayStorage(below(), '/data', BUDGET);
+    put(overlay, '/data/one.tmp', '0123456789');
+    overlay.rename('/data/one.tmp', '/data/one');
+    expect(overlay.changes()).toEqual([]);
+  });
+
+  test('a directory that is removed is told once', async () => {
+    const overlay = new OverlayStorage(below(), '/data', BUDGET);
+    await overlay.remove('/data/folder');
+    expect(overlay.changes()).toEqual([{ kind: 'removed', path: '/data/folder', isDirectory: true }]);
+  });
+
+  test('files outside of it can be read, not written', () => {
+    const storage = below();
+    const overlay = new OverlayStorage(storage, '/data/folder', BUDGET);
+    expect(overlay.sizeOf('/data/one')).toBe(10);
+    expect(read(overlay, '/data/one')).toBe('0123456789');
+    expect(() => put(overlay, '/data/one', 'x')).toThrow(StorageError);
+    expect(read(storage, '/data/one')).toBe('0123456789');
+  });
+
+  test('changes beyond the budget are ENOSPC', () => {
+    const overlay = new OverlayStorage(below(), '/data', 64 * 1024);
+    const file = overlay.open('/data/new', 'create');
+    file.write([Buffer.alloc(64 * 1024)], 0);
+    expect(() => file.write([Buffer.alloc(1)], 64 * 1024)).toThrow(/used up/);
+    file.close();
   });
 });
 
