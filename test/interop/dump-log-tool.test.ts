@@ -17,6 +17,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dumpLog } from '../../src/cli/dump-log-command.ts';
 import { DiskStorage } from '../../src/io/files.ts';
 import { SystemRandom } from '../../src/io/random.ts';
+import { MessageSetBuilder } from '../../src/protocol/record-batch/message-set-builder.ts';
 import { apacheMissing } from './support/apache.ts';
 import { updatesGolden } from './support/golden.ts';
 import { isInstalled } from './support/run.ts';
@@ -125,6 +126,37 @@ describe.skipIf(missing !== undefined)(`dump-log beside kafka-dump-log${skipped}
       }
     });
   }
+
+  test('segments of formats 0 and 1', async () => {
+    const work = mkdtempSync(join(tmpdir(), 'odradek-dump-'));
+    try {
+      const codecs = ['none', 'gzip', 'snappy', 'lz4'] as const;
+      const sets: Buffer[] = [];
+      let offset = 0;
+      for (const magic of [0, 1] as const) {
+        for (const compression of codecs) {
+          for (const logAppendTime of magic === 0 ? [undefined] : [undefined, 1_700_000_009_000n]) {
+            const timestampType = logAppendTime === undefined ? 'CreateTime' : 'LogAppendTime';
+            const builder = new MessageSetBuilder({ magic, compression, timestampType, logAppendTime });
+            for (let i = 0; i < 3; i += 1, offset += 1) {
+              const key = i === 0 ? null : Buffer.from(`key-${i}`);
+              const value = i === 1 ? null : Buffer.from('value '.repeat(20));
+              builder.append(offset, 1_700_000_000_000n + BigInt(offset), key, value);
+            }
+            sets.push(builder.build());
+          }
+        }
+      }
+      const file = join(work, '00000000000000000000.log');
+      writeFileSync(file, Buffer.concat(sets));
+      await same([file]);
+      const text = await golden('old-formats', [file], '--print-data-log');
+      expect(text.match(/^\| offset: /gm)).toHaveLength(offset);
+      await same([file], '--print-data-log', '--skip-record-metadata');
+    } finally {
+      rmSync(work, { recursive: true, force: true });
+    }
+  });
 
   /** Both go on to the end, or both give up; how they say so is their own. */
   const sameUpToTheEnd = async (file: string, ...args: string[]): Promise<void> => {

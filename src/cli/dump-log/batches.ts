@@ -1,10 +1,11 @@
 import type { Storage } from '../../base/ports.ts';
 import * as header from '../../protocol/record-batch/header.ts';
-import { type KafkaRecord, records } from '../../protocol/record-batch/index.ts';
-import { controlText } from './control-records.ts';
+import type { BatchFormat, DumpedRecord } from './batch-format.ts';
+import { currentFormat } from './current-format.ts';
 import { DumpError } from './dump-error.ts';
 import { baseName, batchesOf, type FileBatch, offsetInName, openFile } from './files.ts';
 import type { Findings } from './findings.ts';
+import { oldFormat } from './old-format.ts';
 import type { DumpLogOptions } from './options.ts';
 import { type RecordDecoder, recordDecoder } from './record-decoders.ts';
 
@@ -26,13 +27,14 @@ export function* dumpBatches(
     let validBytes = 0;
     let lastOffset = -1;
     for (const batch of batchesOf(file, 0, end)) {
-      checkFormat(path, batch);
-      yield batchLine(batch);
+      const format = formatOf(path, batch);
+      yield readable(path, batch, () => format.line(batch.bytes, batch.position));
       if (options.deep) {
         for (const record of recordsOf(path, batch)) {
           if (record.offset !== lastOffset + 1) findings.gap(path, lastOffset, record.offset);
           lastOffset = record.offset;
-          yield recordLine(path, batch, record, options, decoder);
+          const isControl = format.isControl(batch.bytes);
+          yield readable(path, batch, () => recordLine(record, isControl, options, decoder));
         }
       }
       validBytes += batch.bytes.length;
@@ -56,59 +58,43 @@ function titleOf(path: string): string {
   return `Snapshot end offset: ${Number(offset)}, epoch: ${Number(epoch)}`;
 }
 
-function checkFormat(path: string, { magic, position, bytes }: FileBatch): void {
-  if (magic === header.CURRENT_MAGIC && bytes.length >= header.BATCH_OVERHEAD) return;
+/** Throws {@link DumpError} where nobody knows the format. */
+export function formatOf(path: string, { magic, position, bytes }: FileBatch): BatchFormat {
+  if (magic === 0 || magic === 1) return oldFormat;
+  if (magic === header.CURRENT_MAGIC && bytes.length >= header.BATCH_OVERHEAD) return currentFormat;
   const what =
-    magic === header.CURRENT_MAGIC ? `is cut short` : `has format ${magic}, which is not known here`;
+    magic === header.CURRENT_MAGIC ? 'is cut short' : `has format ${magic}, which is not known here`;
   throw new DumpError(`${path}: the batch at position ${position} ${what}`);
 }
 
-function batchLine({ bytes, position }: FileBatch): string {
-  const horizon = header.hasDeleteHorizon(bytes, 0) ? `[${header.baseTimestamp(bytes, 0)}]` : '.empty';
-  const codec = header.compressionOf(bytes, 0) ?? `unknown(${header.compressionId(bytes, 0)})`;
-  return (
-    `baseOffset: ${header.baseOffset(bytes, 0)} lastOffset: ${header.lastOffset(bytes, 0)}` +
-    ` count: ${header.recordCount(bytes, 0)} baseSequence: ${header.baseSequence(bytes, 0)}` +
-    ` lastSequence: ${header.lastSequence(bytes, 0)} producerId: ${header.producerId(bytes, 0)}` +
-    ` producerEpoch: ${header.producerEpoch(bytes, 0)}` +
-    ` partitionLeaderEpoch: ${header.partitionLeaderEpoch(bytes, 0)}` +
-    ` isTransactional: ${header.isTransactional(bytes, 0)} isControl: ${header.isControl(bytes, 0)}` +
-    ` deleteHorizonMs: OptionalLong${horizon} position: ${position}` +
-    ` ${header.timestampType(bytes, 0)}: ${header.maxTimestamp(bytes, 0)} size: ${bytes.length}` +
-    ` magic: ${header.magic(bytes, 0)} compresscodec: ${codec} crc: ${header.crc(bytes, 0)}` +
-    ` isvalid: ${header.crcIsValid(bytes, 0)}`
-  );
-}
-
 /** The records of a batch, sound ones only. Throws {@link DumpError}. */
-export function* recordsOf(
-  path: string,
-  { bytes, position }: FileBatch,
-): Generator<KafkaRecord, void, undefined> {
-  const walk = records(bytes);
+export function* recordsOf(path: string, batch: FileBatch): Generator<DumpedRecord, void, undefined> {
+  const walk = formatOf(path, batch).records(batch.bytes);
   for (;;) {
-    let next: IteratorResult<KafkaRecord, void>;
-    try {
-      next = walk.next();
-    } catch (error) {
-      throw new DumpError(
-        `${path}: the records of the batch at position ${position} can't be read: ${(error as Error).message}`,
-      );
-    }
+    const next = readable(path, batch, () => walk.next());
     if (next.done === true) return;
     yield next.value;
   }
 }
 
+function readable<T>(path: string, { position }: FileBatch, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof DumpError) throw error;
+    throw new DumpError(
+      `${path}: the batch at position ${position} can't be read: ${(error as Error).message}`,
+    );
+  }
+}
+
 function recordLine(
-  path: string,
-  batch: FileBatch,
-  record: KafkaRecord,
+  record: DumpedRecord,
+  isControl: boolean,
   options: DumpLogOptions,
   decoder: RecordDecoder,
 ): string {
-  const isControl = header.isControl(batch.bytes, 0);
-  let line = options.recordMetadata ? metadataText(path, batch, record, isControl) : '';
+  let line = options.recordMetadata ? record.metadata() : '';
   if (!options.contents || isControl) return line;
   const { key, value } = decoder(record);
   let indent = options.recordMetadata ? ' ' : '| ';
@@ -117,26 +103,4 @@ function recordLine(
     indent = ' ';
   }
   return value === undefined ? line : `${line}${indent}payload: ${value}`;
-}
-
-function metadataText(
-  path: string,
-  { bytes, position }: FileBatch,
-  record: KafkaRecord,
-  isControl: boolean,
-): string {
-  const base = header.baseSequence(bytes, 0);
-  const sequence = base < 0 ? -1 : header.addToSequence(base, record.offset - header.baseOffset(bytes, 0));
-  const text =
-    `| offset: ${record.offset} ${header.timestampType(bytes, 0)}: ${record.timestamp}` +
-    ` keySize: ${record.key?.length ?? -1} valueSize: ${record.value?.length ?? -1} sequence: ${sequence}` +
-    ` headerKeys: [${record.headers.map(({ key }) => key).join(',')}]`;
-  if (!isControl) return text;
-  try {
-    return text + controlText(record);
-  } catch (error) {
-    throw new DumpError(
-      `${path}: the control record at position ${position} can't be read: ${(error as Error).message}`,
-    );
-  }
 }

@@ -1,6 +1,5 @@
 import type { Storage, StoredFile } from '../../base/ports.ts';
-import * as header from '../../protocol/record-batch/header.ts';
-import { recordsOf } from './batches.ts';
+import { formatOf, recordsOf } from './batches.ts';
 import { DumpError } from './dump-error.ts';
 import { batchesOf, beside, type FileBatch, offsetInName, openFile, readWhole } from './files.ts';
 import { Findings } from './findings.ts';
@@ -90,7 +89,8 @@ export function* dumpTimeIndex(
       if (slot > 0 && offset === baseOffset) return;
       const found = firstBatchUpTo(log, index.positionFor(offset), offset);
       if (found === undefined) findings.offsetNotFound(path, offset, -1);
-      else if (lastOffsetOf(found) !== offset) findings.offsetNotFound(path, offset, lastOffsetOf(found));
+      else if (lastOffsetOf(log, found) !== offset)
+        findings.offsetNotFound(path, offset, lastOffsetOf(log, found));
       else {
         const largest = largestTimestamp(log.path, found);
         if (largest !== timestamp) findings.timestampMismatch(path, timestamp, largest);
@@ -192,7 +192,7 @@ function checkSanity(
 
 function lastOffsetAt(path: string, log: StoredFile, position: number, maxMessageSize: number): number {
   const end = Math.min(log.size(), position + maxMessageSize);
-  for (const batch of batchesOf(log, Math.max(0, position), end)) return lastOffsetOf(batch);
+  for (const batch of batchesOf(log, Math.max(0, position), end)) return lastOffsetOf(log, batch);
   throw new DumpError(
     `${path} points to position ${position} of ${log.path}, where no whole batch of up to ${maxMessageSize} bytes ` +
       '(--max-message-size) stands',
@@ -201,14 +201,13 @@ function lastOffsetAt(path: string, log: StoredFile, position: number, maxMessag
 
 function firstBatchUpTo(log: StoredFile, position: number, offset: number): FileBatch | undefined {
   for (const batch of batchesOf(log, position, log.size())) {
-    if (lastOffsetOf(batch) >= offset) return batch;
+    if (lastOffsetOf(log, batch) >= offset) return batch;
   }
   return undefined;
 }
 
-/** Messages of formats 0 and 1 begin with the offset of the last record in them. */
-function lastOffsetOf({ bytes, magic }: FileBatch): number {
-  return magic < header.CURRENT_MAGIC ? header.baseOffset(bytes, 0) : header.lastOffset(bytes, 0);
+function lastOffsetOf(log: StoredFile, batch: FileBatch): number {
+  return formatOf(log.path, batch).lastOffset(batch.bytes);
 }
 
 function largestTimestamp(path: string, batch: FileBatch): bigint {

@@ -148,7 +148,7 @@ test.each([
     'does not begin with a batch',
   ],
   ['zeroes', `${SEGMENT}.log`, Buffer.alloc(100), 'damaged or no log'],
-  ['a snapshot cut short', `${SEGMENT}.snapshot`, Buffer.alloc(5), 'is cut short'],
+  ['a snapshot cut short', `${SEGMENT}.snapshot`, Buffer.alloc(5), 'cut short'],
   ['a damaged snapshot', `${SEGMENT}.snapshot`, Buffer.from([0, 1, 9, 9, 9, 9, 0, 0, 0, 0]), 'is damaged'],
   ['an index without its log', `${SEGMENT}.index`, Buffer.alloc(8), `there is no file /dir/${SEGMENT}.log`],
   ['an unknown version', `${SEGMENT}.txnindex`, Buffer.alloc(34, 1), 'has version 257'],
