@@ -25,6 +25,8 @@ import type { Random } from '../base/ports.ts';
 const { O_APPEND, O_CREAT, O_RDWR } = constants;
 /** How far two readings of one process' start may lie apart where the system does not tell it exactly. */
 const START_TOLERANCE_MS = 2000;
+/** States of a process that has ended, though nobody has asked for its exit code yet; in containers often nobody does. */
+const ENDED = ['Z', 'X', 'x'];
 
 interface Claim {
   readonly token: string;
@@ -95,8 +97,8 @@ function startOf(ofPid: number): string | undefined {
   if (platform === 'linux') {
     const stat = readText(`/proc/${ofPid}/stat`);
     // The second field is the program's name in parentheses and may contain anything.
-    if (stat !== undefined) return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-    return undefined;
+    const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+    return ENDED.includes(fields[0] ?? '') ? undefined : fields[19];
   }
   if (ofPid === pid) return `~${Math.round(Date.now() - uptime() * 1000)}`;
   try {

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,6 +43,30 @@ describe('files', () => {
       writeFileSync(path, `${[sign, token, pid, '1', boot].join(' ')}\n`);
       expect(storage.lock(path)).toBeDefined();
     });
+
+    test.runIf(process.platform === 'linux')(
+      'a killed process that nobody waits for holds nothing',
+      async () => {
+        const path = join(newDir(), '.lock');
+        storage.lock(path);
+        // The shell becomes a program that never asks after its child.
+        const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
+          stdio: ['ignore', 'pipe', 'ignore'],
+        });
+        try {
+          const child = await new Promise<string>((resolve) =>
+            parent.stdout.once('data', (out) => resolve(`${out}`.trim())),
+          );
+          const stat = () => readFileSync(`/proc/${child}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+          while (stat()[0] !== 'Z') await new Promise((resolve) => setImmediate(resolve));
+          const [sign, token, , , boot] = readFileSync(path, 'utf8').trim().split(' ');
+          writeFileSync(path, `${[sign, token, child, stat()[19], boot].join(' ')}\n`);
+          expect(storage.lock(path)).toBeDefined();
+        } finally {
+          parent.kill('SIGKILL');
+        }
+      },
+    );
 
     test('what other programs left in the file is no claim', () => {
       const path = join(newDir(), '.lock');
