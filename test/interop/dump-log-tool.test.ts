@@ -249,6 +249,7 @@ describe.skipIf(missing !== undefined)(`dump-log beside kafka-dump-log${skipped}
         const target = await startTarget(name, { port: PORT, dataDir });
         try {
           await writeWorkload(PORT);
+          await writeClassicGroup(target);
           if (name === 'apache') await writeGroupsAndTransactions(target);
         } finally {
           await target.stop();
@@ -264,15 +265,21 @@ describe.skipIf(missing !== undefined)(`dump-log beside kafka-dump-log${skipped}
         const metadata = ofKind(join(dataDir, '__cluster_metadata-0'), /\.(log|checkpoint)$/);
         await same(metadata, '--cluster-metadata-decoder');
         await same(metadata, '--cluster-metadata-decoder', '--skip-record-metadata');
+        const logsOf = (topic: string) =>
+          readdirSync(dataDir)
+            .filter((folder) => folder.startsWith(`${topic}-`))
+            .flatMap((folder) => ofKind(join(dataDir, folder), /\.log$/));
+        const offsets = await same(logsOf('__consumer_offsets'), '--offsets-decoder');
+        expect(offsets.includes('"protocolType":"consumer"'), 'groups').toBe(true);
+        expect(offsets.includes('"subscription":{'), 'subscriptions').toBe(true);
+        expect(offsets.includes('"metadata":"seen"'), 'offsets').toBe(true);
         if (name !== 'apache') return;
         for (const [topic, decoder, seen] of [
-          ['__consumer_offsets', '--offsets-decoder', '"protocolType":"consumer"'],
+          ['__consumer_offsets', '--offsets-decoder', 'a-new-group'],
           ['__transaction_state', '--transaction-log-decoder', '"transactionStatus":5'],
           ['__share_group_state', '--share-group-state-decoder', '"snapshotEpoch"'],
         ] as const) {
-          const logs = readdirSync(dataDir)
-            .filter((folder) => folder.startsWith(`${topic}-`))
-            .flatMap((folder) => ofKind(join(dataDir, folder), /\.log$/));
+          const logs = logsOf(topic);
           expect((await same(logs, decoder)).includes(seen), `${decoder} shows ${seen}`).toBe(true);
           const written = logs.filter((log) => statSync(log).size > 0);
           for (const log of written) await golden(basename(dirname(log)), [log], decoder);
@@ -287,6 +294,19 @@ describe.skipIf(missing !== undefined)(`dump-log beside kafka-dump-log${skipped}
         rmSync(dataDir, { recursive: true, force: true });
       }
     });
+  }
+
+  async function writeClassicGroup(target: Target): Promise<void> {
+    const topic = 'log-none';
+    const kafka = new Kafka({ clientId: 'interop', brokers: [target.bootstrap], logLevel: logLevel.NOTHING });
+    const consumer = kafka.consumer({ groupId: 'a-classic-group' });
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await new Promise<void>((resolve, reject) => {
+      consumer.run({ eachMessage: async () => resolve() }).catch(reject);
+    });
+    await consumer.commitOffsets([{ topic, partition: 0, offset: '5', metadata: 'seen' }]);
+    await consumer.disconnect();
   }
 
   async function writeGroupsAndTransactions(target: Target): Promise<void> {
@@ -307,20 +327,6 @@ describe.skipIf(missing !== undefined)(`dump-log beside kafka-dump-log${skipped}
       await transaction[end]();
     }
     await producer.disconnect();
-    const consumer = kafka.consumer({ groupId: 'a-classic-group' });
-    await consumer.connect();
-    await consumer.subscribe({ topic, fromBeginning: true });
-    await new Promise<void>((resolve, reject) => {
-      consumer
-        .run({
-          eachMessage: async ({ message }) => {
-            if (message.offset === '4') resolve();
-          },
-        })
-        .catch(reject);
-    });
-    await consumer.commitOffsets([{ topic, partition: 0, offset: '5', metadata: 'seen' }]);
-    await consumer.disconnect();
     const three = ['--topic', topic, '--max-messages', '2', '--timeout-ms', '10000'];
     for (const more of [
       ['--from-beginning', '--group', 'a-new-group', '--consumer-property', 'group.protocol=consumer'],
