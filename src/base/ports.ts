@@ -282,4 +282,6 @@ export interface Ports {
   readonly logger: Logger;
   /** There in the real and the simulated world; `new BufferPool()` (base/buffer-pool.ts) where it is not. */
   readonly framePool?: FramePool;
+  /** Files and sockets that the process may have open; not there where the system does not tell. */
+  readonly openFilesMax?: number;
 }

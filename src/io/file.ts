@@ -8,6 +8,7 @@ import {
   writeSync,
   writevSync,
 } from 'node:fs';
+import type { Gate } from '../base/gate.ts';
 import { StorageError, type StoredFile } from '../base/ports.ts';
 import { storageError } from './storage-error.ts';
 
@@ -17,32 +18,6 @@ import { storageError } from './storage-error.ts';
  * of the write (`bench/micro/write-pieces.ts`). Calls of this size cost no more than one of a megabyte.
  */
 const PIECE_BYTES = 64 * 1024;
-
-/** Lets at most `limit` pieces of work run at once; the others wait in order. */
-export class Gate {
-  readonly #limit: number;
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  enter(run: () => void): void {
-    if (this.#running < this.#limit) {
-      this.#running++;
-      run();
-    } else {
-      this.#waiting.push(run);
-    }
-  }
-
-  leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#running--;
-    else next();
-  }
-}
 
 interface Waiting {
   readonly resolve: () => void;

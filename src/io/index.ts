@@ -27,6 +27,7 @@ export function realPorts(options: RealPortsOptions): Ports & { readonly framePo
   const clock = new SystemClock();
   const turn = new LoopTurn();
   const random = new SystemRandom();
+  const filesMax = openFilesMax();
   const inMemory = typeof memory === 'number' ? { maxBytes: memory } : {};
   const timers = new SystemTimers(clock);
   const storage = memory === false ? new DiskStorage(random) : new MemoryStorage(inMemory);
@@ -41,10 +42,11 @@ export function realPorts(options: RealPortsOptions): Ports & { readonly framePo
     storage,
     background: mayLeave ? new WorkerBackground({ entry: workerEntry, fallback: inline, logger }) : inline,
     network: new TcpNetwork({
-      ...{ turn, logger, clock, openFilesMax: openFilesMax() },
+      ...{ turn, logger, clock, openFilesMax: filesMax },
       ...(reading === undefined ? {} : { reading }),
     }),
     logger,
     framePool: new BufferPool(),
+    ...(filesMax === undefined ? {} : { openFilesMax: filesMax }),
   };
 }

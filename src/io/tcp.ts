@@ -7,6 +7,7 @@ import {
   type SocketConstructorOpts,
 } from 'node:net';
 import { platform } from 'node:process';
+import { shareOpenFiles } from '../base/open-files-shares.ts';
 import type { Clock, Endpoint, Link, Listener, Logger, Network } from '../base/ports.ts';
 import { networkError } from './network-error.ts';
 import { type LinkShare, READ_FIRST_BYTES, TcpLink } from './tcp-link.ts';
@@ -17,8 +18,6 @@ const SCRATCH_BYTES = 64 * 1024;
 const KEEP_ALIVE_AFTER_MS = 60_000;
 /** The kernel caps it with its own limit. */
 const BACKLOG = 4096;
-/** Open files that connections leave to the logs and the rest, as far as half of all goes. */
-const FILES_KEPT = 1024;
 /** A listener that can't accept says so once in so long. */
 const ACCEPT_WARNING_MS = 10_000;
 
@@ -62,8 +61,7 @@ export class TcpNetwork implements Network, LinkShare {
     this.#logger = options.logger;
     this.poison = options.poison ?? false;
     this.#clock = options.clock;
-    const files = options.openFilesMax ?? Number.POSITIVE_INFINITY;
-    this.#acceptedMax = Math.max(files - FILES_KEPT, Math.floor(files / 2));
+    this.#acceptedMax = shareOpenFiles(options.openFilesMax).connections;
     this.#onread = (options.reading ?? (platform === 'win32' ? 'data' : 'onread')) === 'onread';
   }
 

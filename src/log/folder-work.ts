@@ -65,7 +65,6 @@ export async function syncFolder(
     const lacksIndexes = isClosed && segment.areIndexesPending;
     if (!segment.unsynced && !segment.nameUnsynced && !lacksIndexes) continue;
     newNames ||= segment.nameUnsynced || lacksIndexes;
-    segment.unsynced = false;
     segment.nameUnsynced = false;
     running.push(syncSegment(segment, isClosed));
     if (isClosed) indexed.push(segment);
@@ -83,14 +82,9 @@ export async function syncFolder(
 }
 
 async function syncSegment(segment: Segment, isClosed: boolean): Promise<void> {
-  segment.log.pin();
-  try {
-    const synced = segment.log.use().sync();
-    if (isClosed) await Promise.all([synced, segment.writeIndexes()]);
-    else await synced;
-  } finally {
-    segment.log.unpin();
-  }
+  const synced = segment.log.sync();
+  if (isClosed) await Promise.all([synced, segment.writeIndexes()]);
+  else await synced;
 }
 
 /** What a clean stop leaves beside the batches: finished indexes and the epochs, synced. Rejects with StorageError. */

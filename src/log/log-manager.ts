@@ -80,6 +80,10 @@ export class LogManager {
     this.#intervals = { ...defaultLogIntervals, ...input.intervals };
     const { storage, random, framePool } = input.ports;
     this.shared = sharedLogState({ storage, options: input.options, random, pool: framePool });
+    this.shared.files.onSyncFailed = (path, error) => {
+      const dir = this.#dirs.find((one) => path.startsWith(`${one.path}/`));
+      if (dir !== undefined) this.#failDir(dir, asProtocolError(error));
+    };
   }
 
   /**

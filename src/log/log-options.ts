@@ -1,4 +1,5 @@
 import { BufferPool } from '../base/buffer-pool.ts';
+import { Gate } from '../base/gate.ts';
 import type { FramePool, Random, Storage } from '../base/ports.ts';
 import { PlainScratch } from '../protocol/compression/scratch.ts';
 import { OpenFiles } from './open-files.ts';
@@ -8,6 +9,8 @@ import { TailCache } from './tail-cache.ts';
 export interface SharedLogState {
   readonly files: OpenFiles;
   readonly tails: TailCache;
+  /** Syncs of whole folders, each with a handful of open files. */
+  readonly syncs: Gate;
   /** Buffers for reads and tails. */
   readonly pool: FramePool;
   /** Where compressed batches are unfolded to be checked. */
@@ -34,6 +37,7 @@ export interface LogOptions {
   readonly idleBufferBytes: number;
   /** What was touched within so many bytes of traffic is read without leaving the loop. */
   readonly warmBytes: number;
+  /** See `OpenFiles`. */
   readonly openFilesMax: number;
   /** Walk the records of compressed batches on append, as Apache does. */
   readonly walkCompressed: boolean;
@@ -55,6 +59,9 @@ export const defaultLogOptions: LogOptions = {
   plainBytesMax: 256 * 1024 * 1024,
 };
 
+/** Of a thread pool of four; the fewest open files that leave it no idle thread, even on slow disks. */
+const SYNCING_AT_ONCE = 16;
+
 export interface SharedLogInput {
   readonly storage: Storage;
   readonly options?: Partial<LogOptions> | undefined;
@@ -68,6 +75,7 @@ export function sharedLogState(input: SharedLogInput): SharedLogState {
   return {
     files: new OpenFiles(input.storage, options.openFilesMax),
     tails: new TailCache(options.tailCacheBytes, pool),
+    syncs: new Gate(SYNCING_AT_ONCE),
     pool,
     scratch: new PlainScratch(),
     traffic: { bytes: 0 },

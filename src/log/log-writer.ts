@@ -54,6 +54,7 @@ export class LogWriter {
   #flushTimer: Timer | undefined;
   #stopped = false;
   readonly #writeTurn = () => {
+    if (this.#waitsForRoom()) return;
     this.#writeScheduled = false;
     this.writeStaged();
   };
@@ -106,7 +107,8 @@ export class LogWriter {
   /** Takes a batch up to `endOffset`: stages it, or writes it at once. Throws if the write at once failed. */
   take(batch: Buffer, endOffset: number, done: Done): void {
     const { options } = this.#shared;
-    if (batch.length >= options.writeAtOnceBytes) {
+    const mustWait = this.#waitsForRoom();
+    if (batch.length >= options.writeAtOnceBytes && !mustWait) {
       this.writeNow(batch, endOffset, done);
       return;
     }
@@ -114,7 +116,9 @@ export class LogWriter {
     this.#tail.stage(batch, this.#segments.active.sizeInBytes + this.#stagedBytes);
     this.#stagedBytes += batch.length;
     this.#staged.push(endOffset, done);
-    if (this.#stagedBytes >= options.stagedBytesMax) {
+    if (mustWait) {
+      this.#writeScheduled = true;
+    } else if (this.#stagedBytes >= options.stagedBytesMax) {
       this.writeStaged();
     } else if (!this.#writeScheduled) {
       this.#writeScheduled = true;
@@ -196,6 +200,11 @@ export class LogWriter {
     this.#stopped = true;
     this.#commit.stop();
     this.#flushTimer?.cancel();
+  }
+
+  /** Whether all files that may be open are unsynced: then `#writeTurn` runs when the active segment's can be opened. */
+  #waitsForRoom(): boolean {
+    return this.#shared.files.waitsForRoom(this.#segments.active.log, this.#writeTurn);
   }
 
   /** One write of what is staged and of `direct` behind it. Returns the error after having undone everything. */

@@ -467,6 +467,7 @@ export class PartitionLog {
     if (this.#offline !== undefined || this.#closed) return;
     this.#offline = error;
     this.#writer.stop(error);
+    for (const segment of this.#segments.all) segment.close();
   }
 
   /** Lets go of everything without writing: the folder is about to be deleted, or its dir has failed. */
@@ -519,14 +520,17 @@ export class PartitionLog {
   #syncFiles(): Promise<void> {
     const isNew = this.#isNew;
     this.#isNew = false;
-    return syncFolder(
-      this.#ports.storage,
-      this.#dir,
-      this.#segments,
-      this.#epochs,
-      this.#producerFiles,
-      isNew,
-    );
+    return this.#shared.syncs.run(async () => {
+      if (this.#closed || this.#offline !== undefined) return;
+      await syncFolder(
+        this.#ports.storage,
+        this.#dir,
+        this.#segments,
+        this.#epochs,
+        this.#producerFiles,
+        isNew,
+      );
+    });
   }
 
   #goOffline(error: ProtocolError): void {

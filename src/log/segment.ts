@@ -48,8 +48,6 @@ export type RecoverVisitor = (scanner: BatchScanner) => boolean;
 export class Segment {
   readonly baseOffset: number;
   readonly log: LazyFile;
-  /** Bytes were written since the last successful sync. */
-  unsynced = false;
   /** The file's name may not survive a power loss yet. */
   nameUnsynced: boolean;
   /** Part of the file that this process wrote or read, and the process's traffic at that time: probably in memory. */
@@ -99,6 +97,15 @@ export class Segment {
 
   get sizeInBytes(): number {
     return this.#size;
+  }
+
+  /** Bytes were written, or cut, since the last sync. */
+  get unsynced(): boolean {
+    return this.log.isUnsynced;
+  }
+
+  set unsynced(value: boolean) {
+    this.log.isUnsynced = value;
   }
 
   get createdMs(): number {
@@ -261,6 +268,9 @@ export class Segment {
       );
     }
     if (fileSize > this.#size) this.log.use().truncate(this.#size);
+    // What a process before this one wrote must be synced, but no descriptor of ours knows how its write-back went.
+    this.nameUnsynced = true;
+    this.unsynced = false;
     this.#addTimeEntry();
     return { cutBytes: fileSize - this.#size, ended };
   }
@@ -331,7 +341,6 @@ export class Segment {
 
   /** Nothing of the segment's files is known to survive a power loss: the next sync takes them along. */
   distrustFiles(): void {
-    this.unsynced = true;
     this.nameUnsynced = true;
     this.#indexesUnsynced = true;
   }

@@ -69,6 +69,9 @@ function copied(read: { readonly bytes: readonly Uint8Array[]; release(): void }
   return bytes;
 }
 
+/** Beside those of the partitions: the segments between two snapshots. */
+const OPEN_FILES_MAX = 16;
+
 export interface MetadataLogInput {
   readonly ports: Ports;
   /** `<metadata.log.dir>/__cluster_metadata-0`. */
@@ -101,7 +104,12 @@ export function openMetadataLog({ ports, dir, config, cleanShutdown }: MetadataL
     topicId: METADATA_TOPIC_ID,
     config: logConfigOf(config, overrides),
     ports,
-    shared: sharedLogState({ storage: ports.storage, random: ports.random, pool: ports.framePool }),
+    shared: sharedLogState({
+      storage: ports.storage,
+      random: ports.random,
+      pool: ports.framePool,
+      options: { openFilesMax: OPEN_FILES_MAX },
+    }),
     cleanShutdown,
     recoveryPoint: 0,
   });

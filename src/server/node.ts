@@ -1,5 +1,6 @@
 import { BufferPool } from '../base/buffer-pool.ts';
 import { memoryLinkPair } from '../base/memory-link.ts';
+import { shareOpenFiles } from '../base/open-files-shares.ts';
 import type { FramePool, Logger, Ports } from '../base/ports.ts';
 import { randomUuid } from '../base/uuid.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
@@ -206,6 +207,7 @@ export class BrokerNode {
       dirs: config.logDirs,
       configFor: (topic) => logConfigOf(this.config, this.image.configOf(ConfigResourceType.TOPIC, topic)),
       ports: { ...ports, framePool: this.#pool, logger: this.#logger.child('LogManager') },
+      options: { openFilesMax: shareOpenFiles(ports.openFilesMax).logFiles, ...this.#options.logOptions },
       intervals: {
         retentionCheckMs: config.get('log.retention.check.interval.ms'),
         recoveryPointCheckpointMs: config.get('log.flush.offset.checkpoint.interval.ms'),
@@ -214,7 +216,6 @@ export class BrokerNode {
         producerExpiryCheckMs: config.get('producer.id.expiration.check.interval.ms'),
         initialDelayMs: config.get('log.initial.task.delay.ms'),
       },
-      ...(this.#options.logOptions === undefined ? {} : { options: this.#options.logOptions }),
       recoveryThreadsPerDir: () => this.config.get('num.recovery.threads.per.data.dir'),
       producerIdExpirationMs: () => this.config.get('producer.id.expiration.ms'),
     });

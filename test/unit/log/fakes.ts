@@ -26,6 +26,7 @@ export class FakeStorage implements Storage {
   openCount = 0;
   /** Stamps the files that are written. */
   nowMs = () => 0;
+  openMost = 0;
   /** Bytes that writes to paths with this text may still take before they come back short; then they fail. */
   room: { match: string; bytes: number } | undefined;
   failing:
@@ -74,6 +75,7 @@ export class FakeStorage implements Storage {
     }
     if (mode === 'truncate') file.bytes = Buffer.alloc(0);
     this.openCount += 1;
+    this.openMost = Math.max(this.openMost, this.openCount);
     return new FakeStoredFile(this, path, file);
   }
 

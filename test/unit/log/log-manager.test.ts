@@ -245,24 +245,6 @@ test('folders of others and of the metadata log are left alone', async () => {
   expect(world.storage.list('/data').length).toBe(6);
 });
 
-test('open files stay within their limit', async () => {
-  const world = new World();
-  const manager = await LogManager.open({
-    dirs: ['/data'],
-    configFor: () => config(),
-    ports: world.ports,
-    options: { openFilesMax: 10 },
-  });
-  const logs = Array.from({ length: 50 }, (_, at) => manager.getOrCreate('t', at, topicId));
-  await settle();
-  for (let round = 0; round < 3; round += 1) {
-    for (const log of logs) append(log, batch([`r${round}`]));
-    world.time.tick();
-  }
-  expect(world.storage.openCount).toBeLessThanOrEqual(10);
-  for (const log of logs) expect(await valuesFrom(log, 0)).toEqual(['r0', 'r1', 'r2']);
-});
-
 test.each([
   ['t-0', { kind: 'partition', topic: 't', partition: 0 }],
   ['a-b-12', { kind: 'partition', topic: 'a-b', partition: 12 }],

@@ -1,0 +1,36 @@
+/** Lets at most `limit` pieces of work run at once; the others wait in order. */
+export class Gate {
+  readonly #limit: number;
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  enter(run: () => void): void {
+    if (this.#running < this.#limit) {
+      this.#running++;
+      run();
+    } else {
+      this.#waiting.push(run);
+    }
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#running--;
+    else next();
+  }
+
+  /** Runs `work` when it is its turn, at once where there is room; settles as it does. `work` must not throw. */
+  run<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.enter(() => {
+        work()
+          .finally(() => this.leave())
+          .then(resolve, reject);
+      });
+    });
+  }
+}
