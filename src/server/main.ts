@@ -1,6 +1,7 @@
 import type { Endpoint, Logger } from '../base/ports.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { realPorts } from '../io/index.ts';
+import { holdingProcess } from '../io/process-hold.ts';
 import { BrokerNode } from './node.ts';
 
 /** Beside this module, in the bundle as in the sources. */
@@ -57,6 +58,6 @@ export async function startNode(options: StartNodeOptions): Promise<StartedNode>
     clusterId: node.clusterId,
     nodeId: node.nodeId,
     failed,
-    stop: () => node.stop(),
+    stop: () => holdingProcess(node.stop()),
   };
 }
