@@ -9,8 +9,12 @@ import { cpuMsOf } from './process-cost.ts';
  * but for the sizes: MB/s as the tools say it, and the broker's CPU for it. Prints a Markdown table of medians.
  */
 
-const rounds = Number(process.argv[process.argv.indexOf('--rounds') + 1]) || 3;
-const BYTES_PER_RUN = 600_000_000;
+const option = (name: string, otherwise: number): number => {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? otherwise : Number(process.argv[at + 1]);
+};
+const rounds = option('rounds', 3);
+const megabytes = option('megabytes', 600);
 const RECORD_BYTES = [100, 1024, 10_240];
 const PORTS: Readonly<Record<TargetName, number>> = { odradek: 19702, apache: 19704 };
 
@@ -88,7 +92,7 @@ async function round(
   note: (row: string, name: TargetName, cost: Cost) => void,
 ) {
   for (const recordBytes of RECORD_BYTES) {
-    const count = Math.floor(BYTES_PER_RUN / recordBytes);
+    const count = Math.floor((megabytes * 1e6) / recordBytes);
     const bytes = count * recordBytes;
     for (const target of targets) {
       const topic = `perf-${recordBytes}-${number}`;
@@ -127,7 +131,7 @@ try {
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 console.log(
-  `Apache Kafka ${KAFKA_VERSION}'s performance tools, ${rounds} rounds in turn after one to warm up, 600 MB each\n`,
+  `Apache Kafka ${KAFKA_VERSION}'s performance tools, ${rounds} rounds in turn after one to warm up, ${megabytes} MB each\n`,
 );
 console.log('| run | odradek MB/s | Apache MB/s | ratio | odradek CPU s/GB | Apache CPU s/GB | ratio |');
 console.log('|---|--:|--:|--:|--:|--:|--:|');

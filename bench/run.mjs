@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // npm run bench [-- --seconds N] [--only odradek|apache] [--rounds N]: this broker and, where Java is there, Apache Kafka in turn.
-// npm run bench -- tools [--rounds N]: Apache Kafka's own performance tools against both.
+// npm run bench -- tools [--rounds N] [--megabytes N]: Apache Kafka's own performance tools against both.
 // Bundles bench/*.ts with what they share with the interop tests, because Node 20 does not run TypeScript.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
