@@ -24,19 +24,21 @@ export class BatchScanner {
   #bufferPosition = 0;
   #buffer: Buffer;
 
-  /** From `position`, where a batch begins, to `end`. `verify` also computes CRCs. */
+  /** From `position`, where a batch begins, to `end`. `verify` also computes CRCs; `buffer` is used instead of a new one. */
   constructor(
     file: StoredFile,
     position: number,
     end: number,
-    options?: { verify?: boolean; chunkBytes?: number },
+    options?: { verify?: boolean; chunkBytes?: number; buffer?: Buffer },
   ) {
     this.#file = file;
     this.position = position;
     this.#end = end;
     this.#verify = options?.verify ?? false;
     const wanted = Math.max(options?.chunkBytes ?? CHUNK_BYTES, header.BATCH_OVERHEAD);
-    this.#buffer = Buffer.allocUnsafe(Math.min(wanted, Math.max(end - position, header.BATCH_OVERHEAD)));
+    this.#buffer =
+      options?.buffer ??
+      Buffer.allocUnsafe(Math.min(wanted, Math.max(end - position, header.BATCH_OVERHEAD)));
   }
 
   next(): boolean {

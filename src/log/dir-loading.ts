@@ -1,7 +1,12 @@
 import type { BackgroundRun, Timer } from '../base/ports.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import * as names from './file-names.ts';
-import { type FolderToRecover, type RecoveredFolder, recoverFolder } from './folder-recovery.ts';
+import {
+  type FolderToRecover,
+  type RecoveredFolder,
+  recoverFolder,
+  recoveryBuffer,
+} from './folder-recovery.ts';
 import { folderToRecover, logNotes, openLog } from './loader.ts';
 import type { PartitionLog } from './log.ts';
 import type { LogDir } from './log-dir.ts';
@@ -109,9 +114,11 @@ export class DirLoading {
   }
 
   async #recoverHere(folders: readonly Folder[]): Promise<void> {
+    if (folders.length === 0) return;
     const { ports } = this.#input;
+    const buffer = recoveryBuffer();
     for (const folder of folders) {
-      const steps = recoverFolder(this.#toRecover(folder), ports);
+      const steps = recoverFolder(this.#toRecover(folder), ports, buffer);
       try {
         for (;;) {
           if (this.#isSliceOver()) await this.#nextSlice();

@@ -13,6 +13,7 @@ import { Segment, type SegmentContext, type SegmentSettings } from './segment.ts
 import { Segments } from './segments.ts';
 
 const OPEN_FILES_MAX = 8;
+const BUFFER_BYTES = 1024 * 1024;
 
 /** Plain data, for it may go to another thread. */
 export interface FolderToRecover extends SegmentSettings {
@@ -41,20 +42,26 @@ export interface RecoveredFolder {
 /**
  * Makes a folder that a crash left what a clean stop would have left: finishes leftovers, reads what lies above the recovery
  * point, cuts the log at the first damage or gap, and writes the indexes, epochs and producer snapshots that belong to
- * what is kept. Nothing of it is synced. Tells progress in bytes. Throws StorageError.
+ * what is kept. Nothing of it is synced. Tells progress in bytes. Throws StorageError. `buffer` serves one folder after
+ * the other: fresh memory of that size costs as much as what is done with it.
  */
 export function* recoverFolder(
   input: FolderToRecover,
   { storage, clock }: Pick<BackgroundContext, 'storage' | 'clock'>,
+  buffer: Buffer = recoveryBuffer(),
 ): Generator<StepEnd<number> | undefined, RecoveredFolder, void> {
   const notes: RecoveryNote[] = [];
-  const recovery = new FolderRecovery(input, storage, notes, clock.wallMs());
+  const recovery = new FolderRecovery(input, storage, notes, clock.wallMs(), buffer);
   try {
     const bytes = yield* recovery.run();
     return { bytes, producers: recovery.producers.dump(), notes };
   } finally {
     recovery.close();
   }
+}
+
+export function recoveryBuffer(): Buffer {
+  return Buffer.allocUnsafe(BUFFER_BYTES);
 }
 
 class FolderRecovery {
@@ -67,13 +74,21 @@ class FolderRecovery {
   readonly producers = new ProducerState();
   readonly #producerFiles: ProducerFiles;
   readonly #nowMs: number;
+  readonly #buffer: Buffer;
   #files: readonly string[] = [];
   #bytes = 0;
 
-  constructor(input: FolderToRecover, storage: Storage, notes: RecoveryNote[], nowMs: number) {
+  constructor(
+    input: FolderToRecover,
+    storage: Storage,
+    notes: RecoveryNote[],
+    nowMs: number,
+    buffer: Buffer,
+  ) {
     this.#input = input;
     this.#storage = storage;
     this.#nowMs = nowMs;
+    this.#buffer = buffer;
     this.#logger = noting(notes);
     const folder = new PartitionFolder(storage, input.dir);
     const { segmentIndexBytes, indexIntervalBytes } = input;
@@ -146,7 +161,7 @@ class FolderRecovery {
     segment: Segment,
     next: Segment | undefined,
   ): Generator<StepEnd<number> | undefined, boolean, void> {
-    const steps = segment.recover((scanner) => this.#visit(scanner));
+    const steps = segment.recover((scanner) => this.#visit(scanner), this.#buffer);
     let told = 0;
     for (;;) {
       const step = steps.next();

@@ -1,5 +1,10 @@
 import type { BackgroundJob, StepEnd } from '../base/ports.ts';
-import { type FolderToRecover, type RecoveredFolder, recoverFolder } from './folder-recovery.ts';
+import {
+  type FolderToRecover,
+  type RecoveredFolder,
+  recoverFolder,
+  recoveryBuffer,
+} from './folder-recovery.ts';
 
 /** Progress is told in pieces of at least so many bytes. */
 const TOLD_BYTES = 4 * 1024 * 1024;
@@ -9,9 +14,10 @@ export const recoverLogs: BackgroundJob<readonly FolderToRecover[], readonly Rec
   name: 'recover-logs',
   *run(folders, context) {
     const recovered: RecoveredFolder[] = [];
+    const buffer = recoveryBuffer();
     let untoldBytes = 0;
     for (const folder of folders) {
-      const one = yield* tellingLess(recoverFolder(folder, context), untoldBytes);
+      const one = yield* tellingLess(recoverFolder(folder, context, buffer), untoldBytes);
       recovered.push(one.result);
       untoldBytes = one.untoldBytes;
     }

@@ -15,7 +15,7 @@ import {
 import { OffsetIndex, RELATIVE_OFFSET_MAX } from './offset-index.ts';
 import type { LazyFile, OpenFiles } from './open-files.ts';
 import type { PartitionFolder } from './partition-folder.ts';
-import { readSmallFile, replaceSmallFile, syncSmallFile, writeSmallFile } from './small-files.ts';
+import { readSmallFile, replaceSmallFile, replaceUnsynced, syncSmallFile } from './small-files.ts';
 import { runToEnd } from './steps.ts';
 import { TimeIndex } from './time-index.ts';
 
@@ -232,10 +232,13 @@ export class Segment {
   }
 
   /**
-   * Reads the whole file, checks every batch, rebuilds the indexes and cuts what follows the last good batch; a step for
-   * each megabyte. Returns the bytes cut and why the scan stopped. Throws StorageError.
+   * Reads the whole file through `buffer`, checks every batch, rebuilds the indexes and cuts what follows the last good
+   * batch; a step for each megabyte. Returns the bytes cut and why the scan stopped. Throws StorageError.
    */
-  *recover(visit: RecoverVisitor): Generator<undefined, { cutBytes: number; ended: ScanEnd }, void> {
+  *recover(
+    visit: RecoverVisitor,
+    buffer: Buffer,
+  ): Generator<undefined, { cutBytes: number; ended: ScanEnd }, void> {
     const fileSize = this.log.use().size();
     this.#startIndexes();
     this.#size = 0;
@@ -243,8 +246,7 @@ export class Segment {
     let nextOffset = this.baseOffset;
     let stepEnd = RECOVERY_STEP_BYTES;
     let ended: ScanEnd | undefined;
-    const options = { verify: true, chunkBytes: RECOVERY_STEP_BYTES };
-    const scanner = new BatchScanner(this.log.use(), 0, fileSize, options);
+    const scanner = new BatchScanner(this.log.use(), 0, fileSize, { verify: true, buffer });
     while (scanner.next()) {
       const { bytes, at } = scanner;
       const lastOffset = header.lastOffset(bytes, at);
@@ -328,8 +330,9 @@ export class Segment {
   /** Writes the index files if they lag behind, without a sync. Throws StorageError. */
   writeIndexesUnsynced(): void {
     if (!this.#indexesUnwritten || this.#offsets === undefined) return;
-    writeSmallFile(this.#context.storage, this.#stem + INDEX_SUFFIX, this.#offsets.contents());
-    writeSmallFile(this.#context.storage, this.#stem + TIME_INDEX_SUFFIX, this.times.contents());
+    const { storage } = this.#context;
+    replaceUnsynced(storage, this.#stem + INDEX_SUFFIX, this.#offsets.contents());
+    replaceUnsynced(storage, this.#stem + TIME_INDEX_SUFFIX, this.times.contents());
     this.#indexesUnwritten = false;
     this.#indexesUnsynced = true;
   }

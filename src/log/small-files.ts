@@ -31,6 +31,17 @@ export function writeSmallFile(storage: Storage, path: string, content: string |
   storage.rename(file.path, path);
 }
 
+/**
+ * As `writeSmallFile` for what may be missing after a crash: leaves a file alone that has that content, and removes
+ * another one first, since file systems flush what a rename puts in a file's place. Throws StorageError.
+ */
+export function replaceUnsynced(storage: Storage, path: string, content: Buffer): void {
+  const before = readSmallFile(storage, path);
+  if (before?.equals(content) === true) return;
+  if (before !== undefined) storage.removeNow(path);
+  writeSmallFile(storage, path, content);
+}
+
 /** Makes the bytes of a small file survive a power loss. Rejects with StorageError. */
 export async function syncSmallFile(storage: Storage, path: string): Promise<void> {
   const file = storage.open(path, 'write');
