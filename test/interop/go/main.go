@@ -211,6 +211,10 @@ func admin(prefix string, brokers []string, config *sarama.Config, topic string)
 func main() {
 	address := os.Args[1]
 	brokers := []string{address}
+	if len(os.Args) > 2 && os.Args[2] == "old" {
+		oldClients(brokers)
+		return
+	}
 	versions := map[string]sarama.KafkaVersion{"2.7.0": sarama.V2_7_0_0, "newest": sarama.MaxVersion}
 	names := []string{"2.7.0", "newest"}
 	for n, name := range names {

@@ -56,6 +56,12 @@ export function messageClassPath(version: string): Promise<string> {
   return downloaded(libs, 'apache/messages.xml', [`-Dkafka.version=${version}`]);
 }
 
+/** The class path of the Java clients of some version; downloads them likewise. */
+export function clientsClassPath(version: string): Promise<string> {
+  const libs = join(cacheDir(), `clients-${version}`);
+  return downloaded(libs, 'apache/clients.xml', [`-Dkafka.version=${version}`]);
+}
+
 async function downloaded(libs: string, pom: string, properties: readonly string[]): Promise<string> {
   if (!existsSync(join(libs, '.complete'))) {
     mkdirSync(cacheDir(), { recursive: true });

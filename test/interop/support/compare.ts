@@ -14,6 +14,8 @@ export interface Suite {
   readonly port: number;
   /** Why the client can't be used here; undefined when it can. */
   readonly missing: string | undefined;
+  /** The Apache Kafka to compare with, where it is not the newest. */
+  readonly apacheVersion?: string;
   readonly properties?: Readonly<Record<string, string>>;
   /** Runs every step against one broker. */
   observe(target: Target): Promise<Observations>;
@@ -34,7 +36,7 @@ function save(title: string, name: TargetName, seen: Observations): void {
 
 /** Runs the same steps against both brokers, one after the other on one port, and compares what was seen. */
 export async function compareBrokers(suite: Suite): Promise<void> {
-  const noApache = await apacheMissing();
+  const noApache = await apacheMissing(suite.apacheVersion);
   const seen = new Map<TargetName, Observations>();
   const wanted = wantedTargets();
   const reasonOf = (name: TargetName): string | undefined => {
@@ -47,7 +49,11 @@ export async function compareBrokers(suite: Suite): Promise<void> {
     for (const name of ['apache', 'odradek'] as const) {
       const reason = reasonOf(name);
       test.skipIf(reason !== undefined)(`with ${name}${say(reason)}`, async () => {
-        const options = { port: suite.port, ...(suite.properties ? { properties: suite.properties } : {}) };
+        const options = {
+          port: suite.port,
+          ...(suite.apacheVersion ? { version: suite.apacheVersion } : {}),
+          ...(suite.properties ? { properties: suite.properties } : {}),
+        };
         const target = await startTarget(name, options);
         try {
           const got = await suite.observe(target);

@@ -122,10 +122,11 @@ const rows: readonly RecordSpec[] = [
   { key: 'k2', value: null },
 ];
 
-const compressed = (codec: Codec, attributes = 0): Buffer =>
+/** Three records of today: headers, no key, no value. */
+export const modernBatch = (codec: Codec): Buffer =>
   batch({
     count: 3,
-    attributes: CODEC_IDS[codec] | attributes,
+    attributes: CODEC_IDS[codec],
     records: store(codec, Buffer.concat(rows.map((row, i) => record(row, i)))),
     maxTimestamp: BASE_TIMESTAMP + 700,
   });
@@ -135,12 +136,12 @@ const large = plain('x'.repeat(5000));
 
 /** Batches of format 2 by topic, in the order in which they are written. */
 const WRITTEN: Readonly<Record<string, readonly Buffer[]>> = {
-  'f-plain': [batch({ records: rows, maxTimestamp: BASE_TIMESTAMP + 700 }), plain(), plain()],
-  'f-gzip': [compressed('gzip'), plain()],
-  'f-snappy': [compressed('snappy'), plain()],
-  'f-lz4': [compressed('lz4'), plain()],
-  'f-mixed': [plain(), compressed('gzip'), compressed('lz4'), plain()],
-  'f-zstd': [plain(), compressed('zstd'), plain()],
+  'f-plain': [modernBatch('none'), plain(), plain()],
+  'f-gzip': [modernBatch('gzip'), plain()],
+  'f-snappy': [modernBatch('snappy'), plain()],
+  'f-lz4': [modernBatch('lz4'), plain()],
+  'f-mixed': [plain(), modernBatch('gzip'), modernBatch('lz4'), plain()],
+  'f-zstd': [plain(), modernBatch('zstd'), plain()],
   'f-to-zstd': [plain()],
   'f-large': [large, plain(), large],
   'f-many': Array.from({ length: 20 }, () =>

@@ -21,6 +21,8 @@ export interface Target {
 
 export interface TargetOptions {
   readonly port: number;
+  /** Of Apache Kafka, where it is not the newest. */
+  readonly version?: string;
   readonly dataDir?: string;
   readonly properties?: Readonly<Record<string, string>>;
   /** Apache Kafka with the flags of its own start script. */

@@ -1,0 +1,19 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cacheDir } from './apache.ts';
+import { isInstalled, runOk } from './run.ts';
+
+const folder = join(import.meta.dirname, '..', 'go');
+
+/** Builds the program in go/ into the cache; a reason where that can't be done. */
+export async function buildSarama(): Promise<{ program: string } | { missing: string }> {
+  const hash = createHash('sha256');
+  for (const file of ['main.go', 'old.go', 'go.mod', 'go.sum']) hash.update(readFileSync(join(folder, file)));
+  const program = join(cacheDir(), `sarama-${hash.digest('hex').slice(0, 12)}`);
+  if (existsSync(program)) return { program };
+  if (!(await isInstalled('go'))) return { missing: 'go is not installed' };
+  mkdirSync(cacheDir(), { recursive: true });
+  await runOk('go', ['build', '-o', program, '.'], { cwd: folder, timeoutMs: 280_000 });
+  return { program };
+}
