@@ -57,8 +57,10 @@ export function* batchesOf(
   from: number,
   to: number,
 ): Generator<FileBatch, void, undefined> {
-  let buffer = Buffer.allocUnsafe(Math.max(HEADER_UP_TO_MAGIC, Math.min(READ_BYTES, to - from)));
-  let start = from;
+  // A damaged index may point before the beginning.
+  const first = Math.max(0, from);
+  let buffer = Buffer.allocUnsafe(Math.max(HEADER_UP_TO_MAGIC, Math.min(READ_BYTES, to - first)));
+  let start = first;
   let filled = 0;
   const have = (position: number, count: number): boolean => {
     if (position >= start && position + count <= start + filled) return true;
@@ -67,7 +69,7 @@ export function* batchesOf(
     filled = file.read(buffer.subarray(0, Math.min(buffer.length, to - position)), position);
     return filled >= count;
   };
-  for (let position = from; position < to - HEADER_UP_TO_MAGIC; ) {
+  for (let position = first; position < to - HEADER_UP_TO_MAGIC; ) {
     if (!have(position, HEADER_UP_TO_MAGIC)) return;
     const size = sizeInBytes(buffer, position - start);
     const format = magic(buffer, position - start);

@@ -192,7 +192,7 @@ function checkSanity(
 
 function lastOffsetAt(path: string, log: StoredFile, position: number, maxMessageSize: number): number {
   const end = Math.min(log.size(), position + maxMessageSize);
-  for (const batch of batchesOf(log, Math.max(0, position), end)) return lastOffsetOf(log, batch);
+  for (const batch of batchesOf(log, position, end)) return lastOffsetOf(log, batch);
   throw new DumpError(
     `${path} points to position ${position} of ${log.path}, where no whole batch of up to ${maxMessageSize} bytes ` +
       '(--max-message-size) stands',

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { dumpLog } from '../../../src/cli/dump-log-command.ts';
 import { MemoryStorage } from '../../../src/io/memory-storage.ts';
 import { BatchBuilder } from '../../../src/protocol/record-batch/index.ts';
+import { SeededRandom } from '../protocol/random-values.ts';
 
 const FIXTURES = join(import.meta.dirname, '..', '..', 'fixtures');
 const GOLDEN = join(FIXTURES, 'dump-log');
@@ -105,6 +106,15 @@ test('entries that do not fit the log are told after all files, and end no run',
   ]);
 });
 
+test('an entry that points before the beginning of the log is a mismatch', async () => {
+  const index = fixture(`${SEGMENT}.index`);
+  index.writeInt32BE(-5, 4);
+  const run = new Run().write(`${SEGMENT}.log`, fixture(`${SEGMENT}.log`)).write(`${SEGMENT}.index`, index);
+  run.write(`${SEGMENT}.timeindex`, fixture(`${SEGMENT}.timeindex`));
+  expect(await run.dump([`${SEGMENT}.index`, `${SEGMENT}.timeindex`])).toBe(0);
+  expect(run.stderr).toContain('Index offset: 39, log offset: 19');
+});
+
 test('a torn tail is counted, and --max-bytes reads no further', async () => {
   const bytes = Buffer.concat([batchAt(0, ['a', 'b']), batchAt(2, ['c'])]);
   const run = new Run().write(`${SEGMENT}.log`, bytes.subarray(0, bytes.length - 5));
@@ -192,4 +202,40 @@ test('stops when nobody reads any more', async () => {
     printError: () => {},
   });
   expect({ code, writes }).toEqual({ code: 0, writes: 1 });
+});
+
+test('damage of any kind ends in a message, never in a bug', async () => {
+  const seed = 5;
+  const random = new SeededRandom(seed);
+  const kinds = readdirSync(GOLDEN).flatMap((name) => {
+    const all = readFileSync(join(GOLDEN, name, 'arguments.txt'), 'utf8').split('\n');
+    const [file = ''] = all;
+    return [
+      {
+        file,
+        bytes: readFileSync(join(GOLDEN, name, file)),
+        args: all.filter((one) => one.startsWith('--')),
+      },
+    ];
+  });
+  const indexes = ['.index', '.timeindex'].map((suffix) => ({
+    file: SEGMENT + suffix,
+    bytes: fixture(SEGMENT + suffix),
+    args: [],
+  }));
+  for (const { file, bytes, args } of [...kinds, ...indexes]) {
+    for (let round = 0; round < 60; round += 1) {
+      const damaged = Buffer.from(
+        bytes.subarray(0, bytes.length - random.below(round % 2 === 0 ? 1 : bytes.length)),
+      );
+      for (let n = 1 + random.below(4); n > 0; n -= 1)
+        damaged[random.below(damaged.length)] = random.below(256);
+      const run = new Run().write(`${SEGMENT}.log`, fixture(`${SEGMENT}.log`)).write(`${file}.tmp`, damaged);
+      run.storage.rename(`/dir/${file}.tmp`, `/dir/${file}`);
+      const code = await run.dump([file], ...args).catch((error: unknown) => {
+        throw new Error(`${file}, seed ${seed}, round ${round}`, { cause: error });
+      });
+      expect(code === 0 || run.stderr !== '').toBe(true);
+    }
+  }
 });
