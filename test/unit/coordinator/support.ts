@@ -8,14 +8,12 @@ const START_MS = 1_700_000_000_000;
 
 interface Due {
   readonly atMs: number;
-  readonly number: number;
   readonly run: () => void;
 }
 
 /** Time that only moves when told to, timers on it, and the ends of ticks. */
 export class VirtualTime implements Clock, Timers, Turn {
   #nowMs = 0;
-  #number = 0;
   #due: Due[] = [];
   #later: (() => void)[] = [];
   #atEnd: (() => void)[] = [];
@@ -29,11 +27,14 @@ export class VirtualTime implements Clock, Timers, Turn {
   }
 
   after(delayMs: number, run: () => void): Timer {
-    this.#number += 1;
-    const due: Due = { atMs: this.#nowMs + Math.max(0, delayMs), number: this.#number, run };
-    this.#due.push(due);
+    const due: Due = { atMs: this.#nowMs + Math.max(0, delayMs), run };
+    // Sorted by time; what is due at the same moment runs in the order in which it was asked for.
+    let at = this.#due.length;
+    while (at > 0 && this.#due[at - 1]!.atMs > due.atMs) at -= 1;
+    this.#due.splice(at, 0, due);
     const cancel = (): void => {
-      this.#due = this.#due.filter((one) => one !== due);
+      const found = this.#due.indexOf(due);
+      if (found >= 0) this.#due.splice(found, 1);
     };
     return { cancel };
   }
@@ -62,12 +63,8 @@ export class VirtualTime implements Clock, Timers, Turn {
   advance(ms: number): void {
     const untilMs = this.#nowMs + ms;
     this.settle();
-    for (;;) {
-      const next = this.#due
-        .filter(({ atMs }) => atMs <= untilMs)
-        .sort((a, b) => a.atMs - b.atMs || a.number - b.number)[0];
-      if (next === undefined) break;
-      this.#due = this.#due.filter((one) => one !== next);
+    while (this.#due.length > 0 && this.#due[0]!.atMs <= untilMs) {
+      const next = this.#due.shift()!;
       this.#nowMs = Math.max(this.#nowMs, next.atMs);
       next.run();
       this.settle();
@@ -112,6 +109,8 @@ export class MemoryLog implements CoordinatorLog {
   batchBytesMax = 1_048_588;
   /** Appends wait for {@link commit} when false. */
   commitsAtOnce = true;
+  /** Batches that are taken from now on are not kept, however loudly they are acknowledged. */
+  forgetsAppends = false;
   /** The next append throws this. */
   refusal: ErrorCode | undefined;
   #waiting: Append[] = [];
@@ -133,6 +132,10 @@ export class MemoryLog implements CoordinatorLog {
     }
     const first = this.endOffset;
     header.setBaseOffset(batch, 0, first);
+    if (this.forgetsAppends) {
+      committed(undefined);
+      return first;
+    }
     this.batches.push(batch);
     if (this.commitsAtOnce) committed(undefined);
     else this.#waiting.push({ endOffset: this.endOffset, committed });

@@ -1,0 +1,68 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+
+/** Every tenth runs twice: a seed is the same run every time. */
+const SEEDS = Number(process.env['SIMULATION_SEEDS'] ?? 10);
+/** A fault that is put in on purpose must be noticed within so many seeds. */
+const CANARY_SEEDS = 40;
+
+const offsetHandlers = '../../src/coordinator/group/offset-handlers.ts';
+const memberHandlers = '../../src/coordinator/group/member-handlers.ts';
+
+async function simulation() {
+  vi.resetModules();
+  return import('./group-simulation.ts');
+}
+
+async function noticedBy(canary: { readonly logForgets?: boolean } = {}): Promise<number | undefined> {
+  const { simulateGroup } = await simulation();
+  for (let seed = 1; seed <= CANARY_SEEDS; seed++) {
+    try {
+      await simulateGroup({ seed, ...canary });
+    } catch (error) {
+      expect(String(error)).toContain(`seed ${seed} at`);
+      return seed;
+    }
+  }
+  return undefined;
+}
+
+test(`groups hold what they promise through crashes, in ${SEEDS} seeds`, async () => {
+  const { simulateGroup } = await simulation();
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const first = await simulateGroup({ seed });
+    if (seed % 10 === 0) expect(await simulateGroup({ seed })).toEqual(first);
+  }
+}, 120_000);
+
+describe('it is noticed that', () => {
+  afterEach(() => {
+    vi.doUnmock(offsetHandlers);
+    vi.doUnmock(memberHandlers);
+  });
+
+  test('the log forgets what it acknowledged', async () => {
+    expect(await noticedBy({ logForgets: true })).toBeDefined();
+  });
+
+  test('members of an old generation may commit', async () => {
+    vi.doMock(offsetHandlers, async (original) => ({
+      ...(await original<typeof import('../../src/coordinator/group/offset-handlers.ts')>()),
+      checkCommit: () => undefined,
+    }));
+    expect(await noticedBy()).toBeDefined();
+  });
+
+  test('members are told of no rebalance', async () => {
+    vi.doMock(memberHandlers, async (original) => {
+      const real = await original<typeof import('../../src/coordinator/group/member-handlers.ts')>();
+      class Deaf extends real.MemberHandlers {
+        override heartbeat(...given: Parameters<InstanceType<typeof real.MemberHandlers>['heartbeat']>) {
+          super.heartbeat(...given);
+          return 0 as const;
+        }
+      }
+      return { ...real, MemberHandlers: Deaf };
+    });
+    expect(await noticedBy()).toBeDefined();
+  });
+});
