@@ -37,6 +37,7 @@ export const topicSettings = {
   }),
   'delete.retention.ms': long(86400000, {
     check: range(0),
+    effective: true,
     doc: 'How long delete markers stay in a compacted log, so that a reader from the start sees them.',
   }),
   'errors.deadletterqueue.group.enable': boolean(false, {
@@ -85,6 +86,7 @@ export const topicSettings = {
   }),
   'max.compaction.lag.ms': long(LONG_MAX, {
     check: range(1),
+    effective: true,
     doc: 'Longest time that a record may stay uncompacted.',
   }),
   'max.decompressed.message.bytes': int(2147483639, {
@@ -113,10 +115,12 @@ export const topicSettings = {
   }),
   'min.cleanable.dirty.ratio': double('0.5', {
     check: range(0, 1),
+    effective: true,
     doc: 'Share of the log that must be uncompacted before the cleaner takes it.',
   }),
   'min.compaction.lag.ms': long(0, {
     check: range(0),
+    effective: true,
     doc: 'Shortest time that a record stays uncompacted.',
   }),
   'min.insync.replicas': int(1, {

@@ -193,6 +193,7 @@ export class DirLoading {
       logStartOffset: dir.logStarts.get(name),
     });
     log.updateHighWatermark(dir.highWatermarks.get(name) ?? 0);
+    log.cleanedEnd = dir.cleanedEnds.get(name);
     if (bytes > 0) this.#progress?.opened();
     adopt(name, log);
   }

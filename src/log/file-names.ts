@@ -15,6 +15,7 @@ export const PARTITION_METADATA = 'partition.metadata';
 export const RECOVERY_POINT_CHECKPOINT = 'recovery-point-offset-checkpoint';
 export const LOG_START_CHECKPOINT = 'log-start-offset-checkpoint';
 export const HIGH_WATERMARK_CHECKPOINT = 'replication-offset-checkpoint';
+export const CLEANER_CHECKPOINT = 'cleaner-offset-checkpoint';
 export const CLEAN_SHUTDOWN_FILE = '.kafka_cleanshutdown';
 
 const DELETE_DIR = /^(.+)-(\d+)\.[^.]+-delete$/;

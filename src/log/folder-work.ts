@@ -17,9 +17,12 @@ export class SegmentGraveyard {
     this.#ports = ports;
   }
 
-  /** Renames the files to `.deleted` now, so that a restart finishes what a crash cuts short. Throws StorageError. */
-  bury(segments: readonly Segment[], delayMs: number): void {
-    const paths = segments.flatMap((segment) => segment.markDeleted());
+  /**
+   * Renames the files to `.deleted` now, so that a restart finishes what a crash cuts short; snapshots at `keptOffsets`
+   * stay. Throws StorageError.
+   */
+  bury(segments: readonly Segment[], delayMs: number, keptOffsets?: ReadonlySet<number>): void {
+    const paths = segments.flatMap((segment) => segment.markDeleted(keptOffsets?.has(segment.baseOffset)));
     if (paths.length === 0) return;
     const timer = this.#ports.timers.after(delayMs, () => {
       this.#timers.delete(timer);

@@ -1,3 +1,4 @@
+export type { CleanerSettings } from './cleaner/log-cleaner.ts';
 export { LeaderEpochCache } from './epoch-cache.ts';
 export { type OpenLogInput, openLog } from './loader.ts';
 export { PartitionLog } from './log.ts';

@@ -1,4 +1,4 @@
-import type { Logger, Storage } from '../base/ports.ts';
+import { type Logger, type Storage, StorageError } from '../base/ports.ts';
 import * as names from './file-names.ts';
 import type { PartitionLog } from './log.ts';
 import {
@@ -19,6 +19,7 @@ export class LogDir {
   readonly recoveryPoints: ReadonlyMap<string, number>;
   readonly logStarts: ReadonlyMap<string, number>;
   readonly highWatermarks: ReadonlyMap<string, number>;
+  readonly cleanedEnds: ReadonlyMap<string, number>;
   /** By folder name. */
   readonly logs = new Map<string, PartitionLog>();
   failure: Error | undefined;
@@ -39,6 +40,7 @@ export class LogDir {
     this.recoveryPoints = this.#read(names.RECOVERY_POINT_CHECKPOINT);
     this.logStarts = this.#read(names.LOG_START_CHECKPOINT);
     this.highWatermarks = this.#read(names.HIGH_WATERMARK_CHECKPOINT);
+    this.cleanedEnds = this.#read(names.CLEANER_CHECKPOINT);
   }
 
   /** Throws StorageError. */
@@ -67,6 +69,21 @@ export class LogDir {
 
   writeHighWatermarks(): void {
     this.#write(names.HIGH_WATERMARK_CHECKPOINT, this.highWatermarks, (log) => log.highWatermark);
+  }
+
+  /** Up to where the cleaner has come, of the logs that it has cleaned. */
+  writeCleanedEnds(): void {
+    this.#write(names.CLEANER_CHECKPOINT, this.cleanedEnds, (log) => log.cleanedEnd);
+  }
+
+  /** Resolves once the recovery points as they are now survive a power loss. Rejects with StorageError. */
+  async syncRecoveryPoints(): Promise<void> {
+    this.writeRecoveryPoints();
+    await this.#running.get(names.RECOVERY_POINT_CHECKPOINT);
+    if (!this.#written.has(names.RECOVERY_POINT_CHECKPOINT)) {
+      throw new StorageError('EIO', this.path, `the recovery points of ${this.path} could not be synced`);
+    }
+    await this.#storage.syncDir(this.path);
   }
 
   /** Closes the logs and, when all went well, leaves the marker. Rejects with the first failure. */

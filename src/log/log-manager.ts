@@ -1,8 +1,9 @@
-import type { FramePool, Random, Timer } from '../base/ports.ts';
+import type { Background, FramePool, Random, Timer } from '../base/ports.ts';
 import { StorageError } from '../base/ports.ts';
 import { type Uuid, ZERO_UUID } from '../base/uuid.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
+import { type CleanerSettings, LogCleaner } from './cleaner/log-cleaner.ts';
 import { DirLoading, LoadInterruptedError } from './dir-loading.ts';
 import * as names from './file-names.ts';
 import { openLog } from './loader.ts';
@@ -27,6 +28,8 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 /** Each needs a few open files and a thread of the pool. */
 const SYNCING_AT_ONCE = 16;
 const REMOVING_AT_ONCE = 2;
+/** Logs that retention looks at before other work gets its turn. */
+const RETAINED_AT_ONCE = 50;
 
 export const defaultLogIntervals: LogIntervals = {
   retentionCheckMs: 5 * 60 * 1000,
@@ -37,17 +40,33 @@ export const defaultLogIntervals: LogIntervals = {
   initialDelayMs: 30 * 1000,
 };
 
+const defaultCleanerSettings: CleanerSettings = {
+  enabled: true,
+  threads: 1,
+  backoffMs: 15 * 1000,
+  dedupeBufferBytes: 128 * 1024 * 1024,
+  ioBufferBytes: 512 * 1024,
+  bytesPerSecondMax: Number.MAX_VALUE,
+  loadFactor: 0.9,
+};
+
 export interface LogManagerInput {
   /** The log dirs, without a slash at the end; made where they do not exist. */
   readonly dirs: readonly string[];
   readonly configFor: (topic: string) => LogConfig;
-  readonly ports: LogPorts & { readonly random: Random; readonly framePool?: FramePool | undefined };
+  readonly ports: LogPorts & {
+    readonly random: Random;
+    readonly background: Background;
+    readonly framePool?: FramePool | undefined;
+  };
   readonly options?: Partial<LogOptions>;
   readonly intervals?: Partial<LogIntervals>;
   /** How many background jobs recover one dir. Default: 1. */
   readonly recoveryThreadsPerDir?: () => number;
   /** After how much silence a partition forgets a producer. Default: a day. */
   readonly producerIdExpirationMs?: () => number;
+  /** log.cleaner.*, read each time they matter. Default: Kafka's. */
+  readonly cleanerSettings?: () => CleanerSettings;
   /** Topics that others look after although they live in the same dir (`__cluster_metadata`). Default: that one. */
   readonly skipTopics?: readonly string[];
 }
@@ -60,6 +79,8 @@ export class LogManager {
   /** Called once per dir that failed. */
   onDirFailure: (dir: string, error: Error) => void = () => {};
   readonly shared: SharedLogState;
+  /** Compacts the logs with cleanup.policy=compact; begins with `startBackground`. */
+  readonly cleaner: LogCleaner;
   readonly #input: LogManagerInput;
   readonly #dirs: LogDir[] = [];
   readonly #logs = new Map<string, PartitionLog>();
@@ -73,6 +94,7 @@ export class LogManager {
   readonly #loadings = new Set<DirLoading>();
   readonly #failures: ProtocolError[] = [];
   #isInterrupted = false;
+  #isInBackground = false;
   #closed = false;
 
   private constructor(input: LogManagerInput) {
@@ -84,6 +106,15 @@ export class LogManager {
       const dir = this.#dirs.find((one) => path.startsWith(`${one.path}/`));
       if (dir !== undefined) this.#failDir(dir, asProtocolError(error));
     };
+    this.cleaner = new LogCleaner({
+      logs: () => this.#logs.values(),
+      ports: input.ports,
+      settings: input.cleanerSettings ?? (() => defaultCleanerSettings),
+      plainBytesMax: this.shared.options.plainBytesMax,
+      syncRecoveryPoints: async (log) => this.#dirHolding(log)?.syncRecoveryPoints(),
+      onCleaned: (log) => this.#writeCleanedEnd(log),
+      onRunOver: (log) => this.#retain(log),
+    });
   }
 
   /**
@@ -208,10 +239,13 @@ export class LogManager {
     const name = names.partitionFolder(topic, partition);
     const log = this.#logs.get(name);
     if (log === undefined) return false;
-    const dir = this.#dirs.find((one) => one.path === this.dirOf(log));
+    const dir = this.#dirHolding(log);
     this.#logs.delete(name);
     dir?.logs.delete(name);
+    this.cleaner.forget(log);
     log.abandon(this.#deleted);
+    // The next partition of this name begins dirty.
+    this.#writeCleanedEnd(log);
     if (dir === undefined || dir.failure !== undefined) return true;
     const { storage, random } = this.#input.ports;
     if (!log.leaderEpochCache.folder.mayExist) return true;
@@ -241,11 +275,13 @@ export class LogManager {
     for (const dir of this.#dirs) if (dir.path === path) dir.unclean = true;
   }
 
-  /** Starts retention, checkpoints and the expiry of producer ids. */
+  /** Starts retention, the cleaner, checkpoints and the expiry of producer ids. */
   startBackground(): void {
+    this.cleaner.start();
     const every = this.#intervals;
     const first = every.initialDelayMs;
-    this.#every(every.retentionCheckMs, () => this.deleteOldSegments(), first);
+    this.#isInBackground = true;
+    this.#every(every.retentionCheckMs, () => this.#retainAll(), first);
     this.#every(
       every.recoveryPointCheckpointMs,
       () => this.#eachDir((dir) => dir.writeRecoveryPoints()),
@@ -259,21 +295,6 @@ export class LogManager {
     });
   }
 
-  /** Runs retention over all logs now. */
-  deleteOldSegments(): number {
-    let deleted = 0;
-    for (const log of this.#logs.values()) {
-      try {
-        deleted += log.deleteOldSegments();
-      } catch (error) {
-        this.#input.ports.logger.error(`retention of ${log.dir} failed`, {
-          error: asProtocolError(error).message,
-        });
-      }
-    }
-    return deleted;
-  }
-
   /**
    * Writes, syncs and closes all logs; dirs where all went well get their clean-shutdown marker with `brokerEpoch` (-1:
    * none). Never rejects.
@@ -283,6 +304,7 @@ export class LogManager {
     this.#closed = true;
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
+    await this.cleaner.stop();
     await Promise.all(this.#removals);
     await Promise.all(
       this.#dirs.map((dir) =>
@@ -378,6 +400,14 @@ export class LogManager {
     this.#logs.set(name, log);
     dir.logs.set(name, log);
     log.onOffline = (_, error) => this.#failDir(dir, error);
+    log.onRetentionChanged = () => {
+      this.cleaner.settingsChanged();
+      this.#input.ports.turn.later(() => this.#retain(log));
+    };
+    log.onCut = () => {
+      this.cleaner.abort(log);
+      this.#writeCleanedEnd(log);
+    };
   }
 
   #failDir(dir: LogDir, error: Error): void {
@@ -388,6 +418,37 @@ export class LogManager {
     });
     for (const log of dir.logs.values()) log.takeOffline(error);
     this.onDirFailure(dir.path, error);
+  }
+
+  /** Some logs at a time: each may need its indexes read. */
+  #retainAll(): void {
+    const logs = this.#logs.values();
+    const slice = () => {
+      for (let count = 0; count < RETAINED_AT_ONCE; count += 1) {
+        const next = logs.next();
+        if (next.done === true || this.#closed) return;
+        this.#retain(next.value);
+      }
+      this.#input.ports.turn.later(slice);
+    };
+    slice();
+  }
+
+  /** Rolls the active segment where it is due and deletes what may go, unless the cleaner has the log in hand. */
+  #retain(log: PartitionLog): void {
+    if (!this.#isInBackground || this.#closed || this.cleaner.isCleaning(log)) return;
+    try {
+      log.rollIfDue();
+      log.deleteOldSegments();
+    } catch (error) {
+      this.#input.ports.logger.error(`retention of ${log.dir} failed`, {
+        error: asProtocolError(error).message,
+      });
+    }
+  }
+
+  #dirHolding(log: PartitionLog): LogDir | undefined {
+    return this.#dirs.find(({ path }) => path === log.parentDir);
   }
 
   #skips(topic: string): boolean {
@@ -405,16 +466,24 @@ export class LogManager {
   }
 
   #eachDir(run: (dir: LogDir) => void): void {
-    for (const dir of this.#dirs) {
-      if (dir.failure !== undefined) continue;
-      try {
-        run(dir);
-      } catch (error) {
-        if (!(error instanceof StorageError)) throw error;
-        this.#input.ports.logger.warn(`a checkpoint in ${dir.path} could not be written`, {
-          error: error.message,
-        });
-      }
+    for (const dir of this.#dirs) this.#write(dir, run);
+  }
+
+  #writeCleanedEnd(log: PartitionLog): void {
+    const dir = this.#dirHolding(log);
+    if (dir !== undefined && log.cleanedEnd !== undefined) this.#write(dir, (one) => one.writeCleanedEnds());
+  }
+
+  /** A checkpoint that can't be written now is written the next time. */
+  #write(dir: LogDir, run: (dir: LogDir) => void): void {
+    if (dir.failure !== undefined) return;
+    try {
+      run(dir);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.#input.ports.logger.warn(`a checkpoint in ${dir.path} could not be written`, {
+        error: error.message,
+      });
     }
   }
 

@@ -4,6 +4,9 @@ import type { LogConfig } from '../config/log-config.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
 import * as header from '../protocol/record-batch/header.ts';
 import { appendInfo, spanOf } from './batch-span.ts';
+import type { LastRecord } from './cleaner/batch-filter.ts';
+import type { CleanedGroup } from './cleaner/clean-log.ts';
+import { swapIn } from './cleaner/swap.ts';
 import type { LeaderEpochCache } from './epoch-cache.ts';
 import { finishFolder, parentOf, SegmentGraveyard, syncFolder, writeTopicId } from './folder-work.ts';
 import type { LoadedLog } from './loaded-log.ts';
@@ -16,10 +19,10 @@ import type { ProducerFiles } from './producer-files.ts';
 import type { ProducerState } from './producer-state.ts';
 import { applyBatch, checkProducer } from './producer-updates.ts';
 import { LogReader } from './reader.ts';
-import { countExpired, type RetentionReason, reasonsFor } from './retention.ts';
+import { concernsOldSegments, Retention, rollMsOf } from './retention.ts';
 import { drawJitter, Segment, type SegmentContext } from './segment.ts';
 import type { Segments } from './segments.ts';
-import { guarded, rethrow, storageError } from './storage-errors.ts';
+import { asProtocolError, guarded, rethrow, storageError } from './storage-errors.ts';
 import { LogTail } from './tail-cache.ts';
 import type {
   AbortedTxn,
@@ -51,6 +54,12 @@ export class PartitionLog {
   onAppended: (log: PartitionLog) => void = () => {};
   /** Called once when the log can't go on: its dir has failed. */
   onOffline: (log: PartitionLog, error: Error) => void = () => {};
+  /** Up to where the cleaner has come; undefined before its first run. */
+  cleanedEnd: number | undefined;
+  /** Called when batches were cut: what was made from them elsewhere is void. */
+  onCut: (log: PartitionLog) => void = () => {};
+  /** Called when settings have changed which say what becomes of old segments. */
+  onRetentionChanged: (log: PartitionLog) => void = () => {};
   #topicId: Uuid;
   #dir: string;
   #config: LogConfig;
@@ -70,6 +79,8 @@ export class PartitionLog {
   // The folder's name or partition.metadata may not survive a power loss yet.
   #isNew: boolean;
   readonly #graveyard: SegmentGraveyard;
+  readonly #retention: Retention;
+  #cutCount = 0;
   #offline: Error | undefined;
   #closed = false;
   constructor(loaded: LoadedLog) {
@@ -87,6 +98,7 @@ export class PartitionLog {
     this.#epochs = loaded.epochs;
     this.#tail = new LogTail(loaded.shared.tails);
     this.#graveyard = new SegmentGraveyard(loaded.ports);
+    this.#retention = new Retention(this, this.#segments, loaded.ports.logger);
     this.#reader = new LogReader(this.#segments, this.#tail, loaded.shared);
     this.#logStart = loaded.logStartOffset;
     this.#highWatermark = loaded.logStartOffset;
@@ -186,6 +198,24 @@ export class PartitionLog {
     return this.#segments.count;
   }
 
+  /** All but the active one, by ascending offsets. */
+  get closedSegments(): readonly Segment[] {
+    return this.#segments.all.slice(0, -1);
+  }
+
+  get activeBaseOffset(): number {
+    return this.#segments.active.baseOffset;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** How often batches were cut off since the log was opened. */
+  get cutCount(): number {
+    return this.#cutCount;
+  }
+
   get latestEpoch(): number | undefined {
     return this.#epochs.latest?.epoch;
   }
@@ -203,13 +233,15 @@ export class PartitionLog {
   }
 
   updateConfig(config: LogConfig): void {
-    const { flushMessages, flushMs } = this.#config;
+    const before = this.#config;
+    const { flushMessages, flushMs } = before;
     this.#config = config;
     this.#context.settings = config;
     for (const segment of this.#segments.all) segment.setSettings(config);
     if (config.flushMessages !== flushMessages || config.flushMs !== flushMs) {
       this.#writer.flushSettingsChanged();
     }
+    if (concernsOldSegments(before, config)) this.onRetentionChanged(this);
   }
 
   /** Moves the high watermark to `offset`, kept between log start and log end. True if it changed. */
@@ -352,6 +384,11 @@ export class PartitionLog {
     return this.#producers.active();
   }
 
+  /** What each known producer wrote last. */
+  lastRecords(): LastRecord[] {
+    return this.#producers.lastRecords();
+  }
+
   /** Forgets producers that have sent nothing for so long. */
   expireProducers(expirationMs: number): void {
     this.#producers.expire(this.#ports.clock.wallMs(), expirationMs);
@@ -380,13 +417,37 @@ export class PartitionLog {
   /** Deletes what retention.ms, retention.bytes and the log start allow to go. Returns the number of segments. */
   deleteOldSegments(): number {
     if (this.#offline !== undefined || this.#closed) return 0;
-    let deleted = 0;
-    for (const reason of reasonsFor(this.#config)) {
-      const count = countExpired(this.#segments, reason, this, this.#ports.clock.wallMs());
-      if (count > 0) guarded(() => this.#deleteFirst(count, reason));
-      deleted += count;
-    }
-    return deleted;
+    const nowMs = this.#ports.clock.wallMs();
+    return guarded(() => this.#retention.run(nowMs, (count) => this.#deleteFirst(count)));
+  }
+
+  /** Begins a new segment where the active one has lasted as long as segment.ms lets it, with or without appends. */
+  rollIfDue(): void {
+    if (this.#offline !== undefined || this.#closed) return;
+    const isDue = () => this.#segments.active.hasLasted(this.#ports.clock.wallMs(), rollMsOf(this.#config));
+    if (guarded(isDue)) this.roll();
+  }
+
+  /**
+   * Puts cleaned segments, whose files are written and synced, in the place of those that they were made from: `old`
+   * must be neighbours in this log. Throws ProtocolError(KAFKA_STORAGE_ERROR); where that happened half way the log is
+   * offline, and the next start finishes the swap.
+   */
+  swapSegments(old: readonly Segment[], { cleaned }: CleanedGroup): void {
+    this.#ensureOnline();
+    const halfDone = (error: unknown) => this.#goOffline(asProtocolError(error));
+    guarded(() =>
+      swapIn(old, cleaned, {
+        dir: this.#dir,
+        context: this.#context,
+        segments: this.#segments,
+        producers: this.#producers,
+        producerFiles: this.#producerFiles,
+        bury: (kept) => this.#graveyard.bury(old, this.#config.fileDeleteDelayMs, kept),
+        halfDone,
+      }),
+    );
+    this.#reader.invalidate();
   }
 
   /** Cuts everything from `offset` on. True if something was cut. Appends that wait for those offsets fail. */
@@ -545,8 +606,8 @@ export class PartitionLog {
     const { stagedBytes, stagedCount } = this.#writer;
     try {
       // Where the log was just opened this reads its first timestamp and its indexes.
-      const config = this.#config;
-      if (!active.mustRoll(bytes, stagedBytes, stagedCount, lastOffset, timestamp, nowMs, config)) return;
+      const limits = { segmentBytes: this.#config.segmentBytes, segmentMs: rollMsOf(this.#config) };
+      if (!active.mustRoll(bytes, stagedBytes, stagedCount, lastOffset, timestamp, nowMs, limits)) return;
     } catch (error) {
       rethrow(error);
     }
@@ -581,7 +642,7 @@ export class PartitionLog {
     for (const loaded of this.#segments.all.slice(0, -5)) loaded.unloadIndexes();
   }
 
-  #deleteFirst(count: number, reason: RetentionReason): void {
+  #deleteFirst(count: number): void {
     if (count === this.#segments.count) {
       if (!this.#writer.writeStaged()) return;
       this.#rollAt(this.#writer.assignedEnd);
@@ -589,15 +650,7 @@ export class PartitionLog {
     const next = this.#segments.at(count);
     if (next === undefined) return;
     this.#moveLogStart(Math.max(this.#logStart, next.baseOffset));
-    const segments = this.#segments.removeFirst(count);
-    for (const segment of segments) {
-      const { baseOffset, sizeInBytes } = segment;
-      this.#ports.logger.info(
-        `deleting segment ${baseOffset} of ${this.topic}-${this.partition}: ${reason}`,
-        { sizeInBytes },
-      );
-    }
-    this.#dropSegments(segments);
+    this.#dropSegments(this.#segments.removeFirst(count));
   }
 
   #dropSegments(segments: readonly Segment[]): void {
@@ -617,6 +670,8 @@ export class PartitionLog {
 
   /** After batches from `offset` on were cut: offsets, epochs, producers and waiting appends follow. */
   #afterCut(offset: number): void {
+    this.#cutCount += 1;
+    if (this.cleanedEnd !== undefined) this.cleanedEnd = Math.min(this.cleanedEnd, offset);
     this.#reader.invalidate();
     this.#tail.clear();
     this.#cutEpochs(offset);
@@ -628,6 +683,7 @@ export class PartitionLog {
       offset,
       new ProtocolError(Errors.NOT_LEADER_OR_FOLLOWER, `the log was cut at ${offset}`),
     );
+    this.onCut(this);
   }
 
   #cutEpochs(offset: number): void {

@@ -44,8 +44,11 @@ export function findByTimestamp(
   startOffset: number,
 ): TimestampAndOffset | undefined {
   const first = Math.max(0, segments.floor(startOffset));
-  const segment = segments.all.find((one, at) => at >= first && one.largestTimestamp >= timestamp);
-  if (segment === undefined || segment.sizeInBytes === 0) return undefined;
+  // Of a closed segment that compaction has emptied only its file has a time, which says nothing.
+  const segment = segments.all.find(
+    (one, at) => at >= first && one.sizeInBytes > 0 && one.largestTimestamp >= timestamp,
+  );
+  if (segment === undefined) return undefined;
   const from = Math.max(segment.times.offsetFor(timestamp), startOffset);
   const scanner = segment.scan(segment.offsets.positionFor(from), { chunkBytes: 16 * 1024 });
   while (scanner.next()) {

@@ -8,6 +8,7 @@ import {
   type ProducerKey,
   producerKey,
 } from './batch-bytes.ts';
+import type { LastRecord } from './cleaner/batch-filter.ts';
 import type { ProducerSnapshotEntry } from './producer-snapshot.ts';
 import type { AbortedTxn, ActiveProducer, AppendOrigin } from './types.ts';
 
@@ -318,6 +319,22 @@ export class ProducerState {
       if (entry.txnFirstOffset >= 0) this.#ongoing.set(entry.txnFirstOffset, entry.key);
     }
     this.#aborted = aborted.slice();
+  }
+
+  /** What each producer wrote last. */
+  lastRecords(): LastRecord[] {
+    return Array.from(this.#entries.values(), ({ key, epoch, batches }) => ({
+      key,
+      epoch,
+      lastDataOffset: batches.at(-1)?.lastOffset ?? -1,
+    }));
+  }
+
+  /** Of the aborted transactions whose markers lie from `from` to before `to` only these are still to be known. */
+  keepAborted(from: number, to: number, kept: readonly AbortedTxn[]): void {
+    const before = this.#aborted.filter((txn) => txn.lastOffset < from);
+    const after = this.#aborted.filter((txn) => txn.lastOffset >= to);
+    this.#aborted = [...before, ...kept, ...after];
   }
 
   onLogStartOffset(logStartOffset: number): void {

@@ -57,6 +57,7 @@ export class Segment {
   readonly #context: SegmentContext;
   readonly #stem: string;
   readonly #rollJitterMs: number;
+  readonly #isBegunHere: boolean;
   #createdMs: number;
   #size: number;
   #offsets: OffsetIndex | undefined;
@@ -89,6 +90,7 @@ export class Segment {
     this.#size = o.sizeInBytes ?? 0;
     this.#createdMs = o.nowMs;
     this.#rollJitterMs = o.rollJitterMs;
+    this.#isBegunHere = o.sizeInBytes === undefined;
     this.#offsetOfMax = baseOffset;
     this.#maxKnown = this.#size === 0;
     this.nameUnsynced = o.sizeInBytes === undefined;
@@ -150,6 +152,12 @@ export class Segment {
     return newest >= 0n ? newest : BigInt(this.modifiedMs);
   }
 
+  /** The largest timestamp of the first batch, rounded; -1 where it has none. Throws StorageError. */
+  get firstTimestamp(): number {
+    if (this.#firstTimestamp === undefined && this.#size > 0) this.#readFirstTimestamp();
+    return this.#firstTimestamp ?? -1;
+  }
+
   setSettings(settings: SegmentSettings): void {
     if (this.#offsets === undefined) return;
     this.#offsets.indexBytesMax = settings.segmentIndexBytes;
@@ -179,11 +187,20 @@ export class Segment {
     return this.offsets.isFullWith(pendingEntries) || this.times.isFullWith(pendingEntries);
   }
 
+  /**
+   * Whether the segment is older than `segmentMs`, less its jitter. Records may come with times of long ago, so one that
+   * was begun in this process must also be there for so long.
+   */
+  hasLasted(nowMs: number, segmentMs: number): boolean {
+    const limitMs = segmentMs - this.#rollJitterMs;
+    if (this.#size === 0 || (this.#isBegunHere && nowMs - this.#createdMs <= limitMs)) return false;
+    return this.waitedMs(nowMs, nowMs) > limitMs;
+  }
+
   /** How long the segment has waited to be rolled: by its first timestamp, else since it was made. */
   waitedMs(nowMs: number, timestamp: number): number {
-    if (this.#firstTimestamp === undefined && this.#size > 0) this.#readFirstTimestamp();
-    const first = this.#firstTimestamp;
-    return first !== undefined && first >= 0 ? timestamp - first : nowMs - this.#createdMs;
+    const first = this.firstTimestamp;
+    return first >= 0 ? timestamp - first : nowMs - this.#createdMs;
   }
 
   /** Takes note of batches that are in the file now; they lie at `from` to `to` of `bytes`. */
@@ -405,11 +422,16 @@ export class Segment {
     );
   }
 
-  /** Renames the files to `.deleted`; returns the new paths, which the caller removes later. Throws StorageError. */
-  markDeleted(): string[] {
+  /**
+   * Renames the files to `.deleted`; returns the new paths, which the caller removes later. The snapshot of the producers
+   * is about what lies before the segment, and stays where another one begins at the same offset. Throws StorageError.
+   */
+  markDeleted(keepSnapshot = false): string[] {
     this.log.close();
+    this.#indexesUnwritten = false;
     const paths: string[] = [];
     for (const path of Segment.filesOf(this.#stem)) {
+      if (keepSnapshot && path.endsWith(SNAPSHOT_SUFFIX)) continue;
       if (this.#context.storage.sizeOf(path) === undefined) continue;
       this.#context.storage.rename(path, path + DELETED_SUFFIX);
       paths.push(path + DELETED_SUFFIX);

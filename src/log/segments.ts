@@ -64,6 +64,16 @@ export class Segments {
     if (at >= 0) this.#all.splice(at, 1);
   }
 
+  /** Puts `fresh` where `old`, a run of neighbours, was. */
+  replace(old: readonly Segment[], fresh: readonly Segment[]): void {
+    const at = this.#all.indexOf(old[0]!);
+    assert(
+      at >= 0 && old.every((segment, index) => this.#all[at + index] === segment),
+      'only neighbours are replaced',
+    );
+    this.#all.splice(at, old.length, ...fresh);
+  }
+
   removeAll(): Segment[] {
     return this.#all.splice(0);
   }

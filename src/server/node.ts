@@ -18,6 +18,7 @@ import { brokerRows } from './api-table.ts';
 import { BrokerLifecycle } from './broker-lifecycle.ts';
 import { BrokerMetadata } from './broker-metadata.ts';
 import { readCleanShutdown } from './clean-shutdown.ts';
+import { CLEANER_SETTINGS, cleanerSettingsOf } from './cleaner-settings.ts';
 import { CONNECTION_LIMIT_SETTINGS, connectionLimitsOf } from './connection-quotas.ts';
 import { ControllerChannel } from './controller-channel.ts';
 import { Dispatcher } from './dispatch.ts';
@@ -218,6 +219,7 @@ export class BrokerNode {
       },
       recoveryThreadsPerDir: () => this.config.get('num.recovery.threads.per.data.dir'),
       producerIdExpirationMs: () => this.config.get('producer.id.expiration.ms'),
+      cleanerSettings: () => cleanerSettingsOf(this.config),
     });
   }
 
@@ -254,6 +256,7 @@ export class BrokerNode {
       config: this.#dynamicConfig,
     });
     this.#dynamicConfig.onChange(Object.values(topicSynonyms), () => applier.updateTopics(this.image));
+    this.#dynamicConfig.onChange(CLEANER_SETTINGS, () => logs.cleaner.settingsChanged());
     this.#dynamicConfig.onChange(CONNECTION_LIMIT_SETTINGS, () => this.#server?.limitsChanged());
     applier.applyAll(this.image);
     this.#publisher.onDelta((delta, image) => applier.apply(delta, image));

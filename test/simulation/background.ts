@@ -39,20 +39,26 @@ export class SimBackground implements Background {
     onProgress?: (progress: Progress) => void,
   ): BackgroundRun<Out> {
     const copy = structuredClone(input);
+    let toldUs = 0;
+    // Messages of one thread arrive in their order.
+    const tell = (message: () => void) => {
+      const earliest = Math.max(0, toldUs - this.#loop.nowUs);
+      toldUs = this.#later(MESSAGE_US, message, 0, earliest).atUs;
+    };
     let isCancelled = false;
     let sleeping: { readonly event: SimEvent; readonly step: () => void } | undefined;
     const done = new Promise<Out>((resolve, reject) => {
       const end = (settle: () => void) => {
         this.#running -= 1;
         this.#waiting.shift()?.();
-        this.#later(MESSAGE_US, settle);
+        tell(settle);
       };
       const begin = () => {
         if (isCancelled) return end(() => reject(new CancelledError(job.name)));
         const { storage, clock } = this.#process.ports;
         const steps = new JobSteps(job, copy, { storage, clock }, (progress) => {
           const told = structuredClone(progress);
-          this.#later(MESSAGE_US, () => onProgress?.(told));
+          tell(() => onProgress?.(told));
         });
         const step = () => {
           sleeping = undefined;
@@ -92,9 +98,9 @@ export class SimBackground implements Background {
     };
   }
 
-  #later(us: readonly [number, number], run: () => void, ms = 0): SimEvent {
+  #later(us: readonly [number, number], run: () => void, ms = 0, earliestUs = 0): SimEvent {
     this.#random ??= this.#newRandom();
-    return this.#loop.after(ms * 1000 + this.#random.between(...us), () => {
+    return this.#loop.after(Math.max(earliestUs, ms * 1000 + this.#random.between(...us)), () => {
       if (this.#process.alive) run();
     });
   }

@@ -45,51 +45,62 @@ export const logSettings = {
   'log.cleaner.backoff.ms': long(15000, {
     check: range(0),
     dynamic: 'cluster-wide',
+    effective: true,
     doc: 'Pause of the cleaner when no log needs it.',
   }),
   'log.cleaner.dedupe.buffer.size': long(134217728, {
     dynamic: 'cluster-wide',
+    effective: true,
     doc: 'Memory for finding duplicates during compaction, over all cleaner threads.',
   }),
   'log.cleaner.delete.retention.ms': long(86400000, {
     check: range(0),
     dynamic: 'cluster-wide',
+    effective: true,
     doc: 'How long delete markers stay in a compacted log.',
   }),
   'log.cleaner.enable': boolean(true, {
+    effective: true,
     doc: 'Whether logs are compacted. Kafka ignores false from 5.0 on.',
   }),
   'log.cleaner.io.buffer.load.factor': double('0.9', {
     dynamic: 'cluster-wide',
+    effective: true,
     doc: 'How full the duplicate table may become, as a share.',
   }),
   'log.cleaner.io.buffer.size': int(524288, {
     check: range(0),
     dynamic: 'cluster-wide',
+    effective: true,
     doc: "Memory for the cleaner's reading and writing, over all cleaner threads.",
   }),
   'log.cleaner.io.max.bytes.per.second': double('1.7976931348623157E308', {
     dynamic: 'cluster-wide',
+    effective: true,
     doc: 'Bytes a second that the cleaner may read and write.',
   }),
   'log.cleaner.max.compaction.lag.ms': long(LONG_MAX, {
     check: range(1),
     dynamic: 'cluster-wide',
+    effective: true,
     doc: 'Longest time that a record may stay uncompacted.',
   }),
   'log.cleaner.min.cleanable.ratio': double('0.5', {
     check: range(0, 1),
     dynamic: 'cluster-wide',
+    effective: true,
     doc: 'Share of a log that must be uncompacted before the cleaner takes it.',
   }),
   'log.cleaner.min.compaction.lag.ms': long(0, {
     check: range(0),
     dynamic: 'cluster-wide',
+    effective: true,
     doc: 'Shortest time that a record stays uncompacted.',
   }),
   'log.cleaner.threads': int(1, {
     check: range(0),
     dynamic: 'cluster-wide',
+    effective: true,
     doc: 'Threads for compaction in Kafka.',
   }),
   'log.cleanup.policy': list('delete', {

@@ -166,8 +166,8 @@ describe('what is said at start', () => {
   });
 
   test('known settings without effect, once and together, unless they stand at their default', () => {
-    expect(messages(ofFile('num.io.threads=8\nlog.cleaner.threads=2\nmetric.reporters=x.Y'))).toEqual([
-      'These settings are accepted but change nothing in this version: log.cleaner.threads, metric.reporters',
+    expect(messages(ofFile('num.io.threads=8\nlog.preallocate=true\nmetric.reporters=x.Y'))).toEqual([
+      'These settings are accepted but change nothing in this version: log.preallocate, metric.reporters',
     ]);
   });
 

@@ -1,6 +1,14 @@
 import { BufferPool } from '../../../src/base/buffer-pool.ts';
 import { InlineBackground } from '../../../src/base/inline-background.ts';
-import type { DirEntry, Logger, OpenMode, Storage, StoredFile, Timer } from '../../../src/base/ports.ts';
+import type {
+  DirEntry,
+  Logger,
+  OpenMode,
+  Random,
+  Storage,
+  StoredFile,
+  Timer,
+} from '../../../src/base/ports.ts';
 import { StorageError } from '../../../src/base/ports.ts';
 import type { Uuid } from '../../../src/base/uuid.ts';
 import type { LogConfig } from '../../../src/config/log-config.ts';
@@ -30,14 +38,19 @@ export class FakeStorage implements Storage {
   /** Bytes that writes to paths with this text may still take before they come back short; then they fail. */
   room: { match: string; bytes: number } | undefined;
   failing:
-    | { operation: 'read' | 'write' | 'sync' | 'truncate' | 'open' | 'rename' | 'makeDir'; match: string }
+    | {
+        operation: 'read' | 'write' | 'sync' | 'truncate' | 'open' | 'rename' | 'makeDir';
+        match: string | RegExp;
+      }
     | undefined;
   /** Syncs wait until `releaseSyncs`. */
   holdSyncs = false;
   #held: (() => void)[] = [];
 
   fail(operation: string, path: string): void {
-    if (this.failing?.operation === operation && path.includes(this.failing.match)) {
+    if (this.failing?.operation !== operation) return;
+    const { match } = this.failing;
+    if (typeof match === 'string' ? path.includes(match) : match.test(path)) {
       throw new StorageError('EIO', path, `${operation} of ${path} failed`);
     }
   }
@@ -308,13 +321,14 @@ export function config(changes: Partial<LogConfig> = {}): LogConfig {
 }
 
 export const topicId = 'TopicIdTopicIdTopicIdA' as Uuid;
-export const random = { below: () => 0, fill: (into: Uint8Array) => void into.fill(7) };
+export const random: Random = { below: () => 0, fill: (into: Uint8Array) => void into.fill(7) };
 
 /** A disk, a clock and logs on them. */
 export class World {
   readonly storage = new FakeStorage();
   readonly time = new FakeTime();
   options: Partial<LogOptions> = {};
+  random: Random = random;
   shared: SharedLogState = this.freshShared();
 
   constructor() {
@@ -336,7 +350,7 @@ export class World {
         turn: this.time.turn,
         sliceMs: 0,
       }),
-      random,
+      random: this.random,
     };
   }
 
