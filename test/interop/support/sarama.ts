@@ -1,19 +1,21 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir } from './apache.ts';
 import { isInstalled, runOk } from './run.ts';
 
 const folder = join(import.meta.dirname, '..', 'go');
 
-/** Builds the program in go/ into the cache; a reason where that can't be done. */
-export async function buildSarama(): Promise<{ program: string } | { missing: string }> {
+/** Builds a program of go/ into the cache; a reason where that can't be done. `main` is its folder, '.' for the first. */
+export async function buildSarama(main = '.'): Promise<{ program: string } | { missing: string }> {
+  const sources = readdirSync(join(folder, main)).filter((name) => name.endsWith('.go'));
   const hash = createHash('sha256');
-  for (const file of ['main.go', 'old.go', 'go.mod', 'go.sum']) hash.update(readFileSync(join(folder, file)));
+  for (const file of [...sources.map((name) => join(main, name)), 'go.mod', 'go.sum'])
+    hash.update(readFileSync(join(folder, file)));
   const program = join(cacheDir(), `sarama-${hash.digest('hex').slice(0, 12)}`);
   if (existsSync(program)) return { program };
   if (!(await isInstalled('go'))) return { missing: 'go is not installed' };
   mkdirSync(cacheDir(), { recursive: true });
-  await runOk('go', ['build', '-o', program, '.'], { cwd: folder, timeoutMs: 280_000 });
+  await runOk('go', ['build', '-o', program, `./${main}`], { cwd: folder, timeoutMs: 280_000 });
   return { program };
 }
