@@ -18,7 +18,8 @@ const codes: Readonly<Record<string, StorageErrorCode>> = {
 /** The error of Node as the port's own. */
 export function storageError(cause: unknown, path: string): StorageError {
   const code: unknown = cause instanceof Error ? Reflect.get(cause, 'code') : undefined;
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const text = message.includes(path) ? message : `${message}: ${path}`;
   return new StorageError((typeof code === 'string' ? codes[code] : undefined) ?? 'EOTHER', path, text, {
     cause,
   });

@@ -60,7 +60,9 @@ export class LeaderEpochCache {
 
   /** Notes that `epoch` begins at `startOffset`; drops entries that contradict it. Throws StorageError. */
   assign(epoch: number, startOffset: number): void {
-    if (this.#assign(epoch, startOffset)) this.write();
+    if (this.#assign(epoch, startOffset)) this.#unwritten = true;
+    // Also what could not be written before.
+    this.writeIfChanged();
   }
 
   /** The same without writing the file, for recovery. */

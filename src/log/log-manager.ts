@@ -6,11 +6,12 @@ import { Errors, ProtocolError } from '../protocol/errors.ts';
 import { type CleanerSettings, LogCleaner } from './cleaner/log-cleaner.ts';
 import { DirLoading, LoadInterruptedError } from './dir-loading.ts';
 import * as names from './file-names.ts';
+import { FreeSpace } from './free-space.ts';
 import { openLog } from './loader.ts';
 import type { PartitionLog } from './log.ts';
 import { LogDir } from './log-dir.ts';
 import { type LogOptions, type SharedLogState, sharedLogState } from './log-options.ts';
-import { asProtocolError, guarded, storageError } from './storage-errors.ts';
+import { asProtocolError, guarded, isNoSpace, storageError } from './storage-errors.ts';
 import type { LogPorts } from './types.ts';
 
 /** How often the background work runs, in ms. */
@@ -67,6 +68,8 @@ export interface LogManagerInput {
   readonly producerIdExpirationMs?: () => number;
   /** log.cleaner.*, read each time they matter. Default: Kafka's. */
   readonly cleanerSettings?: () => CleanerSettings;
+  /** `storage.min.free.bytes`, see `FreeSpace`. Default: 0. */
+  readonly minFreeBytes?: () => number;
   /** Topics that others look after although they live in the same dir (`__cluster_metadata`). Default: that one. */
   readonly skipTopics?: readonly string[];
 }
@@ -85,6 +88,7 @@ export class LogManager {
   readonly #dirs: LogDir[] = [];
   readonly #logs = new Map<string, PartitionLog>();
   readonly #intervals: LogIntervals;
+  readonly #space: FreeSpace;
   readonly #timers = new Set<Timer>();
   /** Folders that wait for their removal: a thousand at once would leave no thread of the pool for fdatasync. */
   readonly #doomed: string[] = [];
@@ -100,8 +104,11 @@ export class LogManager {
   private constructor(input: LogManagerInput) {
     this.#input = input;
     this.#intervals = { ...defaultLogIntervals, ...input.intervals };
-    const { storage, random, framePool } = input.ports;
-    this.shared = sharedLogState({ storage, options: input.options, random, pool: framePool });
+    const { storage, random, framePool, timers, logger } = input.ports;
+    const minFreeBytes = input.minFreeBytes ?? (() => 0);
+    this.#space = new FreeSpace({ storage, timers, logger, minFreeBytes });
+    const { options } = input;
+    this.shared = sharedLogState({ storage, options, random, pool: framePool, space: this.#space });
     this.shared.files.onSyncFailed = (path, error) => {
       const dir = this.#dirs.find((one) => path.startsWith(`${one.path}/`));
       if (dir !== undefined) this.#failDir(dir, asProtocolError(error));
@@ -131,6 +138,7 @@ export class LogManager {
       }
     }
     manager.#ensureDirs();
+    manager.#space.poll();
     return manager;
   }
 
@@ -275,8 +283,9 @@ export class LogManager {
     for (const dir of this.#dirs) if (dir.path === path) dir.unclean = true;
   }
 
-  /** Starts retention, the cleaner, checkpoints and the expiry of producer ids. */
+  /** Starts the watch over free space, retention, the cleaner, checkpoints and the expiry of producer ids. */
   startBackground(): void {
+    this.#space.start();
     this.cleaner.start();
     const every = this.#intervals;
     const first = every.initialDelayMs;
@@ -302,6 +311,7 @@ export class LogManager {
   async close(brokerEpoch = -1): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#space.stop();
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
     await this.cleaner.stop();
@@ -323,6 +333,7 @@ export class LogManager {
       const dir = LogDir.open(path, storage, logger);
       dir.removeMarker();
       this.#dirs.push(dir);
+      this.#space.watch(path);
     });
   }
 
@@ -481,6 +492,10 @@ export class LogManager {
       run(dir);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
+      if (isNoSpace(error)) {
+        this.#space.ranOut(dir.path);
+        return;
+      }
       this.#input.ports.logger.warn(`a checkpoint in ${dir.path} could not be written`, {
         error: error.message,
       });

@@ -2,6 +2,7 @@ import { BufferPool } from '../base/buffer-pool.ts';
 import { Gate } from '../base/gate.ts';
 import type { FramePool, Random, Storage } from '../base/ports.ts';
 import { PlainScratch } from '../protocol/compression/scratch.ts';
+import type { FreeSpace } from './free-space.ts';
 import { OpenFiles } from './open-files.ts';
 import { TailCache } from './tail-cache.ts';
 
@@ -16,6 +17,8 @@ export interface SharedLogState {
   /** Where compressed batches are unfolded to be checked. */
   readonly scratch: PlainScratch;
   readonly traffic: Traffic;
+  /** Undefined where nobody watches it. */
+  readonly space: FreeSpace | undefined;
   readonly options: LogOptions;
   /** Draws segment.jitter.ms; without it there is no jitter. */
   readonly random: Random | undefined;
@@ -67,6 +70,7 @@ export interface SharedLogInput {
   readonly options?: Partial<LogOptions> | undefined;
   readonly random?: Random | undefined;
   readonly pool?: FramePool | undefined;
+  readonly space?: FreeSpace | undefined;
 }
 
 export function sharedLogState(input: SharedLogInput): SharedLogState {
@@ -79,6 +83,7 @@ export function sharedLogState(input: SharedLogInput): SharedLogState {
     pool,
     scratch: new PlainScratch(),
     traffic: { bytes: 0 },
+    space: input.space,
     options,
     random: input.random,
   };

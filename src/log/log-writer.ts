@@ -2,12 +2,13 @@ import { StorageError, type Timer } from '../base/ports.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import type { ProtocolError } from '../protocol/errors.ts';
 import { CommitQueue } from './commit-queue.ts';
+import { parentOf } from './folder-work.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { SharedLogState } from './log-options.ts';
 import type { ProducerState } from './producer-state.ts';
 import { warmUp } from './reader.ts';
 import type { Segments } from './segments.ts';
-import { asProtocolError } from './storage-errors.ts';
+import { asProtocolError, isNoSpace } from './storage-errors.ts';
 import type { LogTail } from './tail-cache.ts';
 import type { LogPorts } from './types.ts';
 
@@ -217,8 +218,9 @@ export class LogWriter {
     try {
       const written = active.log.use().write(chunks, position);
       if (written !== size)
-        throw new StorageError('EOTHER', active.log.path, `only ${written} of ${size} bytes were written`);
+        throw new StorageError('ENOSPC', active.log.path, `only ${written} of ${size} bytes were written`);
     } catch (error) {
+      this.#tellFailure(error, active.log.path);
       return this.#undo(asProtocolError(error));
     }
     for (const chunk of chunks) active.onWritten(chunk, 0, chunk.length);
@@ -229,6 +231,7 @@ export class LogWriter {
     this.#writtenEnd = this.#assignedEnd;
     this.#input.producers.settle();
     this.#shared.traffic.bytes += size;
+    this.#shared.space?.wrote(size);
     warmUp(active, position, position + size, this.#shared);
     const staged = this.#staged;
     if (staged.length > 0) {
@@ -238,10 +241,16 @@ export class LogWriter {
     return undefined;
   }
 
+  /** A full disk is said once for all logs in it. */
+  #tellFailure(error: unknown, path: string): void {
+    const { space } = this.#shared;
+    if (space !== undefined && isNoSpace(error)) space.ranOut(parentOf(parentOf(path)));
+    else this.#input.ports.logger.error(`append to ${path} failed`, { error: String(error) });
+  }
+
   /** The file and all that ran ahead of it go back to the last good write; every append staged since fails. */
   #undo(error: ProtocolError): ProtocolError {
     const active = this.#segments.active;
-    this.#input.ports.logger.error(`append to ${active.log.path} failed`, { error: error.message });
     this.#tail.rollBack();
     this.#input.producers.rollBack();
     this.#input.onUndone(this.#writtenEnd);

@@ -269,6 +269,7 @@ export class PartitionLog {
   appendAsLeader(records: Buffer, leaderEpoch: number, options: AppendOptions): AppendInfo {
     this.#ensureOnline();
     const { origin } = options;
+    if (origin === 'client') this.#ensureSpace();
     const nowMs = this.#ports.clock.wallMs();
     if (origin === 'raft') {
       const validBytes = checkBatches(records, origin, this.#config, leaderEpoch);
@@ -689,6 +690,13 @@ export class PartitionLog {
   #cutEpochs(offset: number): void {
     this.#epochs.truncateFromEnd(offset);
     this.#latestEpoch = this.#epochs.latest?.epoch ?? -1;
+  }
+
+  #ensureSpace(): void {
+    const { space } = this.#shared;
+    if (space === undefined || !space.isShort) return;
+    const refusal = space.refusal(this.parentDir);
+    if (refusal !== undefined) throw refusal;
   }
 
   #ensureOnline(): void {

@@ -7,6 +7,7 @@ import type { Segment } from './segment.ts';
 import type { Segments } from './segments.ts';
 import { readSmallFile, syncSmallFile, writeSmallFile } from './small-files.ts';
 import { runToEnd } from './steps.ts';
+import { isNoSpace } from './storage-errors.ts';
 import { decodeTxnIndex, encodeTxnIndex } from './txn-index.ts';
 import type { AbortedTxn } from './types.ts';
 
@@ -96,11 +97,19 @@ export class ProducerFiles {
     }
   }
 
-  /** Keeps the state as it is at `endOffset`, unless a snapshot has it. Durable after `sync`. Throws StorageError. */
+  /**
+   * Keeps the state as it is at `endOffset`, unless a snapshot has it. Durable after `sync`. None where there is no space:
+   * that costs a replay from the one before. Throws StorageError.
+   */
   takeSnapshot(endOffset: number): void {
     if (endOffset <= (this.newestOffset ?? 0)) return;
     const path = this.#pathOf(endOffset);
-    writeSmallFile(this.#storage, path, encodeProducerSnapshot(this.#producers.snapshot()));
+    try {
+      writeSmallFile(this.#storage, path, encodeProducerSnapshot(this.#producers.snapshot()));
+    } catch (error) {
+      if (isNoSpace(error)) return;
+      throw error;
+    }
     this.#offsets.push(endOffset);
     this.#unsynced.add(path);
   }

@@ -17,6 +17,7 @@ import type { LazyFile, OpenFiles } from './open-files.ts';
 import type { PartitionFolder } from './partition-folder.ts';
 import { readSmallFile, replaceSmallFile, replaceUnsynced, syncSmallFile } from './small-files.ts';
 import { runToEnd } from './steps.ts';
+import { isNoSpace } from './storage-errors.ts';
 import { TimeIndex } from './time-index.ts';
 
 /** File positions in an offset index are signed 32-bit numbers. */
@@ -344,14 +345,18 @@ export class Segment {
     this.#addTimeEntry();
   }
 
-  /** Writes the index files if they lag behind, without a sync. Throws StorageError. */
+  /** Writes the index files if they lag behind, without a sync; where there is no space, later. Throws StorageError. */
   writeIndexesUnsynced(): void {
     if (!this.#indexesUnwritten || this.#offsets === undefined) return;
-    const { storage } = this.#context;
-    replaceUnsynced(storage, this.#stem + INDEX_SUFFIX, this.#offsets.contents());
-    replaceUnsynced(storage, this.#stem + TIME_INDEX_SUFFIX, this.times.contents());
-    this.#indexesUnwritten = false;
     this.#indexesUnsynced = true;
+    try {
+      const { storage } = this.#context;
+      replaceUnsynced(storage, this.#stem + INDEX_SUFFIX, this.#offsets.contents());
+      replaceUnsynced(storage, this.#stem + TIME_INDEX_SUFFIX, this.times.contents());
+      this.#indexesUnwritten = false;
+    } catch (error) {
+      this.#removeIndexFiles(error);
+    }
   }
 
   /** The index files lack what memory knows, or may not survive a power loss. */
@@ -365,7 +370,10 @@ export class Segment {
     this.#indexesUnsynced = true;
   }
 
-  /** Writes the index files if they lag behind. Resolves when they are synced, names apart. Throws or rejects with StorageError. */
+  /**
+   * Writes the index files if they lag behind. Resolves when they are synced, names apart, or when there is no space for
+   * them. Throws or rejects with StorageError.
+   */
   async writeIndexes(): Promise<void> {
     if (!this.#indexesUnwritten || this.#offsets === undefined) {
       await this.#syncIndexes();
@@ -381,7 +389,7 @@ export class Segment {
       await replaceSmallFile(storage, this.#stem + TIME_INDEX_SUFFIX, times);
     } catch (error) {
       this.#indexesUnwritten = true;
-      throw error;
+      this.#removeIndexFiles(error);
     }
   }
 
@@ -437,6 +445,13 @@ export class Segment {
       paths.push(path + DELETED_SUFFIX);
     }
     return paths;
+  }
+
+  /** Where there was no space: they can be made anew from the batches, from which old ones would keep a start. */
+  #removeIndexFiles(error: unknown): void {
+    if (!isNoSpace(error)) throw error;
+    this.#context.storage.removeNow(this.#stem + INDEX_SUFFIX);
+    this.#context.storage.removeNow(this.#stem + TIME_INDEX_SUFFIX);
   }
 
   #startIndexes(): void {

@@ -79,6 +79,8 @@ function openTemporary(storage: Storage, path: string, content: string | Buffer)
     throw new StorageError('ENOSPC', temporary, `only ${written} of ${bytes.length} bytes were written`);
   } catch (error) {
     file.close();
+    // Where the disk is full its space is needed.
+    storage.removeNow(temporary);
     throw error;
   }
 }

@@ -12,6 +12,11 @@ export function asProtocolError(error: unknown): ProtocolError {
   throw error;
 }
 
+/** Whether there was no space on the disk. A write that takes only a part has met its end, too. */
+export function isNoSpace(error: unknown): boolean {
+  return error instanceof StorageError && error.code === 'ENOSPC';
+}
+
 /** Runs `run`; a StorageError comes out as a ProtocolError. */
 export function guarded<T>(run: () => T): T {
   try {

@@ -34,6 +34,7 @@ import { bindListeners, type OpenListener, registeredEndPoints } from './node-li
 import { type ProducerIdBlock, ProducerIds } from './producer-ids.ts';
 import type { HandlerServices } from './services.ts';
 import { SocketServer } from './socket-server.ts';
+import { SpaceReserve } from './space-reserve.ts';
 import { setStrayLogsAside } from './stray-logs.ts';
 import { TopicCreation } from './topic-creation.ts';
 import { UnenforcedMetadata } from './unenforced-metadata.ts';
@@ -84,6 +85,7 @@ export class BrokerNode {
   readonly #publisher = new MetadataPublisher();
   #controller: NodeController | undefined;
   #logs: LogManager | undefined;
+  #reserve: SpaceReserve | undefined;
   /** Of the pool that all share: what is neither a request nor a cached tail. */
   readonly #answers = new AnswerMemory(
     () => this.#pool.takenBytes() - (this.#server?.requestBytes ?? 0) - (this.#logs?.shared.tails.bytes ?? 0),
@@ -164,6 +166,12 @@ export class BrokerNode {
   async #start(): Promise<void> {
     await this.#lockDirs();
     const config = this.config;
+    this.#reserve = new SpaceReserve({
+      ...this.#ports,
+      dir: config.metadataLogDir,
+      minFreeBytes: () => this.config.get('storage.min.free.bytes'),
+    });
+    this.#reserve.start();
     const controllerListeners = config.listeners.filter(({ controller }) => controller);
     const endpoints = controllerListeners.map(({ name, host, port }) => ({
       name,
@@ -220,6 +228,7 @@ export class BrokerNode {
       recoveryThreadsPerDir: () => this.config.get('num.recovery.threads.per.data.dir'),
       producerIdExpirationMs: () => this.config.get('producer.id.expiration.ms'),
       cleanerSettings: () => cleanerSettingsOf(this.config),
+      minFreeBytes: () => this.config.get('storage.min.free.bytes'),
     });
   }
 
@@ -386,6 +395,7 @@ export class BrokerNode {
     }
     this.#lifecycle?.stop();
     this.#groups?.close();
+    this.#reserve?.stop();
     this.#replicas?.close();
     await this.#server?.close();
     this.#channel?.close();

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { brokerSettings } from '../../../src/config/broker-settings/index.ts';
+import { ownSettings } from '../../../src/config/broker-settings/own.ts';
 import type { Setting } from '../../../src/config/definition.ts';
 import { brokerSynonyms } from '../../../src/config/synonyms.ts';
 import { topicSettings, topicSynonyms } from '../../../src/config/topic-settings.ts';
@@ -33,8 +34,10 @@ const declared = { broker: brokerSettings, topic: topicSettings } as Readonly<
 >;
 
 describe.each(['broker', 'topic'] as const)('%s settings', (kind) => {
-  test('are those of Kafka 4.4.0, no more and no less', () => {
-    expect(Object.keys(declared[kind]).sort()).toEqual(official[kind].map(({ name }) => name).sort());
+  test('are those of Kafka 4.4.0 and our own, no more and no less', () => {
+    const own = kind === 'broker' ? Object.keys(ownSettings) : [];
+    const names = official[kind].map(({ name }) => name);
+    expect(Object.keys(declared[kind]).sort()).toEqual([...names, ...own].sort());
   });
 
   test('have the same types, defaults and modes', () => {

@@ -31,6 +31,7 @@ export class FakeStorage implements Storage {
   dirs = new Set<string>(['/']);
   writes: { path: string; bytes: number; chunks: number }[] = [];
   syncs: string[] = [];
+  freeBytes = 1e12;
   openCount = 0;
   /** Stamps the files that are written. */
   nowMs = () => 0;
@@ -157,7 +158,7 @@ export class FakeStorage implements Storage {
   async syncDir(): Promise<void> {}
 
   volume() {
-    return { totalBytes: 1e12, usableBytes: 1e12 };
+    return { totalBytes: 1e12, usableBytes: this.freeBytes };
   }
 
   lock() {
