@@ -104,6 +104,9 @@ export class SimDisk {
   readonly #durable = new WeakMap<TreeDir<FileContent>, Map<string, TreeEntry<FileContent>>>();
   #journal: (readonly NameChange<FileContent>[])[] = [];
   #planned: Planned[] = [];
+  #failIn: { operations: number; kinds: ReadonlySet<DiskOperation>; code: StorageErrorCode } | undefined;
+  /** What {@link failAt} made fail. */
+  failedAt: string | undefined;
   #crashIn: { operations: number; crash: () => void } | undefined;
   readonly #locks = new Map<string, DiskUser>();
   #usedBytes = 0;
@@ -129,6 +132,12 @@ export class SimDisk {
   /** The next such operation on a path like this fails. */
   failNext(operation: DiskOperation, code: StorageErrorCode, path: RegExp = everyPath): void {
     this.#planned.push({ operation, code, path });
+  }
+
+  /** The n-th operation of these kinds from now (0: the next) fails, and no other. */
+  failAt(operations: number, kinds: ReadonlySet<DiskOperation>, code: StorageErrorCode): void {
+    this.#failIn = { operations, kinds, code };
+    this.failedAt = undefined;
   }
 
   /** Instead of the n-th changing operation from now (0: the next) `crash` runs, and that operation fails. */
@@ -185,6 +194,12 @@ export class SimDisk {
         crash();
         throw new StorageError('EIO', path, `${this.name}: this process is dead`);
       }
+    }
+    const failIn = this.#failIn;
+    if (failIn?.kinds.has(operation) && failIn.operations-- === 0) {
+      this.#failIn = undefined;
+      this.failedAt = `${operation} ${path} ${failIn.code}`;
+      throw this.failure(failIn.code, path, operation);
     }
     const planned = this.#planned.findIndex((plan) => plan.operation === operation && plan.path.test(path));
     if (planned >= 0) throw this.failure(this.#planned.splice(planned, 1)[0]?.code ?? 'EIO', path, operation);
