@@ -50,7 +50,7 @@ describe('files', () => {
         const path = join(newDir(), '.lock');
         storage.lock(path);
         // The shell becomes a program that never asks after its child.
-        const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
+        const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], {
           stdio: ['ignore', 'pipe', 'ignore'],
         });
         try {
@@ -58,7 +58,11 @@ describe('files', () => {
             parent.stdout.once('data', (out) => resolve(`${out}`.trim())),
           );
           const stat = () => readFileSync(`/proc/${child}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-          while (stat()[0] !== 'Z') await new Promise((resolve) => setImmediate(resolve));
+          const turn = () => new Promise((resolve) => setImmediate(resolve));
+          // The shell itself would ask.
+          while (readFileSync(`/proc/${parent.pid}/comm`, 'utf8') !== 'sleep\n') await turn();
+          process.kill(Number(child), 'SIGKILL');
+          while (stat()[0] !== 'Z') await turn();
           const [sign, token, , , boot] = readFileSync(path, 'utf8').trim().split(' ');
           writeFileSync(path, `${[sign, token, child, stat()[19], boot].join(' ')}\n`);
           expect(storage.lock(path)).toBeDefined();
