@@ -447,6 +447,48 @@ describe('another broker that takes over', () => {
   });
 });
 
+describe('members that mean no good', () => {
+  it('whose subscriptions are garbage are a group all the same', async () => {
+    const world = new GroupWorld();
+    const { joined } = world.joinWithId({
+      protocols: protocols(['range'], Buffer.from('ff00ff7fffffff', 'hex')),
+    });
+    world.time.advance(3000);
+    world.stabilize([joined]);
+    expect(await world.describe()).toMatchObject({ groupState: 'Stable' });
+    await world.failOver();
+    expect(world.heartbeat(joined.value.memberId, 1)).toBe(0);
+  });
+
+  it('whose subscriptions fill the log are told so, and nobody else notices', () => {
+    const { world, ids } = stableGroup(1);
+    const other = { groupId: 'large', protocols: protocols(['range'], Buffer.alloc(1_048_576)) };
+    const { memberId, joined } = world.joinWithId(other);
+    world.time.advance(3000);
+    expect(joined.value.errorCode).toBe(0);
+    const synced = world.sync({ groupId: 'large', memberId, generationId: 1 });
+    expect(synced.value.errorCode).toBe(Errors.UNKNOWN_SERVER_ERROR);
+    expect(world.heartbeat(ids[0]!, 1)).toBe(0);
+    expect(
+      world.codesOf(world.commit({ 't/0': 1 }, { memberId: ids[0]!, generationIdOrMemberEpoch: 1 })),
+    ).toEqual([0]);
+  });
+
+  it('that are thousands find room for as many as group.max.size says', () => {
+    const world = new GroupWorld({ maxSize: 500 });
+    const asked = Array.from({ length: 2000 }, () => world.joinWithId());
+    const refused = asked.filter(
+      ({ joined }) => joined.response?.errorCode === Errors.GROUP_MAX_SIZE_REACHED,
+    );
+    expect(refused).toHaveLength(1500);
+    world.time.advance(6000);
+    const accepted = asked.filter(({ joined }) => joined.value.errorCode === 0);
+    expect(accepted).toHaveLength(500);
+    world.stabilize(accepted.map(({ joined }) => joined));
+    expect(world.time.timersWaiting).toBeLessThan(600);
+  });
+});
+
 describe('listing and describing', () => {
   it('shows members and what their clients wrote, once the group is stable', async () => {
     const { world, ids } = stableGroup(1);
