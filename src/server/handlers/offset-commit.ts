@@ -13,12 +13,16 @@ type TopicAnswer = OffsetCommitResponse['topics'][number];
 /** Topics are named by id from this version on (KIP-848). */
 const TOPIC_ID_VERSION_MIN = 10;
 
-/** A topic of the request by its name and id, with the partitions that there are; the others have an answer. */
+/** A topic of the request by its name and id, and what of it the coordinator is asked to keep. */
 interface Looked {
   readonly topic: Topic;
-  readonly valid: Topic | undefined;
-  readonly errorOf: (partition: Partition) => ErrorCode;
+  /** Undefined where no partition of it is there. */
+  readonly asked: Topic | undefined;
+  /** What the partitions that are not there are told, by their place in the request; none where all are there. */
+  readonly refused: ReadonlyMap<number, ErrorCode>;
 }
+
+const NONE_REFUSED: ReadonlyMap<number, ErrorCode> = new Map();
 
 /**
  * OffsetCommit v0-10: keeps offsets of a group. v0, which Apache Kafka once kept in ZooKeeper, does what v1 does.
@@ -31,7 +35,7 @@ export function offsetCommitRow(services: HandlerServices): ApiRow {
     appends: true,
     handle(call, request) {
       const looked = request.topics.map((topic) => look(services.metadata, call.version, topic));
-      const topics = looked.flatMap(({ valid }) => (valid === undefined ? [] : [valid]));
+      const topics = looked.flatMap(({ asked }) => (asked === undefined ? [] : [asked]));
       if (topics.length === 0 && looked.length > 0) {
         call.answer({ throttleTimeMs: 0, topics: looked.map((one) => answer(one, undefined)) });
         return;
@@ -50,32 +54,34 @@ function look(metadata: BrokerMetadata, version: number, topic: Topic): Looked {
   const found = byId ? metadata.topicById(topic.topicId) : metadata.topic(topic.name);
   if (found === undefined) {
     const code = byId ? Errors.UNKNOWN_TOPIC_ID : Errors.UNKNOWN_TOPIC_OR_PARTITION;
-    return { topic, valid: undefined, errorOf: () => code };
+    return { topic, asked: undefined, refused: new Map(topic.partitions.map((_, at) => [at, code])) };
   }
-  const errorOf = ({ partitionIndex }: Partition): ErrorCode =>
-    found.partitions[partitionIndex] === undefined ? Errors.UNKNOWN_TOPIC_OR_PARTITION : Errors.NONE;
-  const partitions = topic.partitions.filter((partition) => errorOf(partition) === Errors.NONE);
-  const named = { name: found.name, topicId: found.id };
-  return {
-    topic: { ...topic, ...named },
-    valid: partitions.length === 0 ? undefined : { ...named, partitions },
-    errorOf,
-  };
+  const { partitions } = topic;
+  const named = { name: found.name, topicId: found.id, partitions };
+  const isThere = ({ partitionIndex }: Partition) => found.partitions[partitionIndex] !== undefined;
+  if (partitions.length > 0 && partitions.every(isThere)) {
+    return { topic: named, asked: named, refused: NONE_REFUSED };
+  }
+  const refused = new Map<number, ErrorCode>();
+  for (const [at, partition] of partitions.entries()) {
+    if (!isThere(partition)) refused.set(at, Errors.UNKNOWN_TOPIC_OR_PARTITION);
+  }
+  const left = partitions.filter((_, at) => !refused.has(at));
+  return { topic: named, asked: left.length === 0 ? undefined : { ...named, partitions: left }, refused };
 }
 
 /** The coordinator answers the topics that it was given in their order. */
 function merge(looked: readonly Looked[], answered: OffsetCommitResponse['topics']): TopicAnswer[] {
   let next = 0;
-  return looked.map((one) => answer(one, one.valid === undefined ? undefined : answered[next++]));
+  return looked.map((one) => answer(one, one.asked === undefined ? undefined : answered[next++]));
 }
 
-function answer({ topic, valid, errorOf }: Looked, answered: TopicAnswer | undefined): TopicAnswer {
-  if (answered !== undefined && valid?.partitions.length === topic.partitions.length) return answered;
+function answer({ topic, refused }: Looked, answered: TopicAnswer | undefined): TopicAnswer {
+  if (answered !== undefined && refused.size === 0) return answered;
   let next = 0;
-  const partitions = topic.partitions.map((partition) => {
-    const { partitionIndex } = partition;
-    const errorCode = errorOf(partition);
-    return errorCode === Errors.NONE ? answered!.partitions[next++]! : { partitionIndex, errorCode };
+  const partitions = topic.partitions.map(({ partitionIndex }, at) => {
+    const errorCode = refused.get(at);
+    return errorCode === undefined ? answered!.partitions[next++]! : { partitionIndex, errorCode };
   });
   return { name: topic.name, topicId: topic.topicId, partitions };
 }

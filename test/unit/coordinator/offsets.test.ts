@@ -2,12 +2,14 @@ import { describe, expect, it } from 'vitest';
 import type { Uuid } from '../../../src/base/uuid.ts';
 import { OffsetStore } from '../../../src/coordinator/group/offsets.ts';
 import { defaults } from '../../../src/protocol/codec.ts';
+import { prepareCodec } from '../../../src/protocol/compression/index.ts';
 import { Errors } from '../../../src/protocol/errors.ts';
 import {
   OffsetDeleteRequest,
   type OffsetDeleteResponse,
 } from '../../../src/protocol/messages/offset-delete.ts';
 import { OffsetFetchRequest } from '../../../src/protocol/messages/offset-fetch.ts';
+import { compressionId } from '../../../src/protocol/record-batch/header.ts';
 import { GroupWorld, Pending, protocols } from './group-world.ts';
 import { subscription } from './subscription.ts';
 
@@ -128,6 +130,18 @@ describe('committing offsets', () => {
     await world.failOver();
     expect(world.offsets()).toEqual({ 't/0': 8, 'u/3': 6 });
     expect(world.offsets('other')).toEqual({ 't/0': 1 });
+  });
+});
+
+describe('offsets.topic.compression.codec', () => {
+  it.each([0, 1, 2, 3, 4])('%d is what batches are written with, and read again', async (codec) => {
+    const world = new GroupWorld({ offsetsTopicCompressionId: codec });
+    await prepareCodec('zstd');
+    await world.loaded();
+    world.commit({ 't/0': 5, 't/1': 6 });
+    expect(compressionId(world.log.batches[0]!, 0)).toBe(codec);
+    await world.failOver();
+    expect(world.offsets()).toEqual({ 't/0': 5, 't/1': 6 });
   });
 });
 
