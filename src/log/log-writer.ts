@@ -55,7 +55,7 @@ export class LogWriter {
   #flushTimer: Timer | undefined;
   #stopped = false;
   readonly #writeTurn = () => {
-    if (this.#waitsForRoom()) return;
+    if (this.#stopped || this.#waitsForRoom()) return;
     this.#writeScheduled = false;
     this.writeStaged();
   };

@@ -83,6 +83,8 @@ export class PartitionLog {
   #cutCount = 0;
   #offline: Error | undefined;
   #closed = false;
+  /** What the disk leaves half done is for the next start to make good. */
+  readonly #halfDone = (error: unknown) => this.#goOffline(asProtocolError(error));
   constructor(loaded: LoadedLog) {
     this.topic = loaded.topic;
     this.partition = loaded.partition;
@@ -436,7 +438,6 @@ export class PartitionLog {
    */
   swapSegments(old: readonly Segment[], { cleaned }: CleanedGroup): void {
     this.#ensureOnline();
-    const halfDone = (error: unknown) => this.#goOffline(asProtocolError(error));
     guarded(() =>
       swapIn(old, cleaned, {
         dir: this.#dir,
@@ -445,7 +446,7 @@ export class PartitionLog {
         producers: this.#producers,
         producerFiles: this.#producerFiles,
         bury: (kept) => this.#graveyard.bury(old, this.#config.fileDeleteDelayMs, kept),
-        halfDone,
+        halfDone: this.#halfDone,
       }),
     );
     this.#reader.invalidate();
@@ -467,7 +468,7 @@ export class PartitionLog {
     guarded(() => {
       this.#dropSegments(this.#segments.removeAbove(offset));
       this.#segments.active.truncateTo(offset, this.#ports.clock.wallMs());
-    });
+    }, this.#halfDone);
     this.#logStart = Math.min(this.#logStart, offset);
     this.#afterCut(offset);
     return true;
@@ -481,7 +482,7 @@ export class PartitionLog {
       this.#dropSegments(this.#segments.removeAll());
       this.#addSegment(offset);
       this.#segments.active.create();
-    });
+    }, this.#halfDone);
     this.#epochs.clear();
     guarded(() => this.#producerFiles.clear());
     this.#logStart = offset;

@@ -17,11 +17,12 @@ export function isNoSpace(error: unknown): boolean {
   return error instanceof StorageError && error.code === 'ENOSPC';
 }
 
-/** Runs `run`; a StorageError comes out as a ProtocolError. */
-export function guarded<T>(run: () => T): T {
+/** Runs `run`; a StorageError comes out as a ProtocolError, after `failed` was told. */
+export function guarded<T>(run: () => T, failed?: (error: unknown) => void): T {
   try {
     return run();
   } catch (error) {
+    failed?.(error);
     throw asProtocolError(error);
   }
 }

@@ -276,3 +276,24 @@ test('old clients are given where segments begin that were written by then', asy
   log.deleteRecordsBefore(2);
   expect([log.offsetsBefore(-1n, 9), log.offsetsBefore(-2n, 9)]).toEqual([[4, 3, 2, 2, 2], [2]]);
 });
+
+test.each([0, 4])(
+  'a cut at %i that the disk leaves half done takes the log offline until the next start',
+  async (offset) => {
+    const world = new World();
+    const log = world.open({ segmentBytes: 100 });
+    for (let at = 0; at < 6; at += 1) append(log, batch([`a${at}`]));
+    world.time.tick();
+    append(log, batch(['staged']));
+    world.storage.failing = { operation: 'rename', match: '00000000000000000005.log' };
+    expect(() => (offset === 0 ? log.truncateFully(20) : log.truncateTo(offset))).toThrow('rename');
+    world.storage.failing = undefined;
+    world.time.tick();
+    expect(log.isOffline).toBe(true);
+    expect(() => append(log, batch(['more']))).toThrow('offline');
+    log.abandon(new Error('over'));
+    const again = world.open({ segmentBytes: 100 });
+    const left = await valuesFrom(again, again.logStartOffset);
+    expect(['a0', 'a1', 'a2', 'a3', 'a4', 'a5', 'staged'].join()).toContain(left.join());
+  },
+);
