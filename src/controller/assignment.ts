@@ -1,5 +1,9 @@
 import type { Uuid } from '../base/uuid.ts';
-import { MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY } from '../metadata/registrations.ts';
+import {
+  type BrokerRegistration,
+  MIGRATING_DIRECTORY,
+  UNASSIGNED_DIRECTORY,
+} from '../metadata/registrations.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
 import type { ControllerState } from './state.ts';
 
@@ -23,6 +27,8 @@ export function checkAssignment(
   for (const id of [...brokerIds].sort((a, b) => a - b)) {
     const broker = state.image.brokers.get(id);
     if (broker === undefined) invalid(`there is no broker ${id}.`);
+    if (broker !== undefined && !hasOpenDirectory(broker))
+      invalid(`all log dirs of broker ${id} are cordoned.`);
     if (id === previous) invalid(`broker ${id} stands there twice.`);
     previous = id;
   }
@@ -31,6 +37,11 @@ export function checkAssignment(
       `they are ${brokerIds.length}, and the other partitions have ${replicationFactor}; all must have as many.`,
     );
   }
+}
+
+/** Whether some log dir of the broker takes new replicas (KIP-1066). */
+export function hasOpenDirectory({ directories, cordonedDirectories }: BrokerRegistration): boolean {
+  return directories.length === 0 || directories.some((id) => cordonedDirectories?.includes(id) !== true);
 }
 
 /** A broker with one log dir has no choice; one with several assigns it itself (KIP-858). */

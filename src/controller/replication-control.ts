@@ -10,7 +10,7 @@ import type {
 } from '../protocol/messages/create-partitions.ts';
 import type { CreateTopicsRequest, CreateTopicsResponse } from '../protocol/messages/create-topics.ts';
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../protocol/messages/delete-topics.ts';
-import { checkAssignment, defaultDirectory } from './assignment.ts';
+import { checkAssignment, defaultDirectory, hasOpenDirectory } from './assignment.ts';
 import { placeReplicas, type UsableBroker } from './placement.ts';
 import type { ConfigSchema, CreateTopicPolicy } from './ports.ts';
 import {
@@ -247,10 +247,7 @@ export class ReplicationControl {
   #usableBrokers(): UsableBroker[] {
     const usable: UsableBroker[] = [];
     for (const broker of this.#state.image.brokers.values()) {
-      const cordoned = broker.cordonedDirectories ?? [];
-      const hasRoom =
-        broker.directories.length === 0 || broker.directories.some((id) => !cordoned.includes(id));
-      if (!broker.inControlledShutdown && hasRoom)
+      if (!broker.inControlledShutdown && hasOpenDirectory(broker))
         usable.push({ id: broker.id, rack: broker.rack, fenced: broker.fenced });
     }
     return usable;

@@ -62,6 +62,8 @@ export interface LogManagerInput {
   };
   readonly options?: Partial<LogOptions>;
   readonly intervals?: Partial<LogIntervals>;
+  /** Dirs that take no new partitions, as long as another one does. Default: none. */
+  readonly cordonedDirs?: () => readonly string[];
   /** How many background jobs recover one dir. Default: 1. */
   readonly recoveryThreadsPerDir?: () => number;
   /** After how much silence a partition forgets a producer. Default: a day. */
@@ -467,9 +469,12 @@ export class LogManager {
   }
 
   #emptiestDir(): LogDir {
-    let emptiest: LogDir | undefined;
-    for (const dir of this.#dirs) {
-      if (dir.failure === undefined && dir.logs.size < (emptiest?.logs.size ?? Number.POSITIVE_INFINITY))
+    const online = this.#dirs.filter((dir) => dir.failure === undefined);
+    const cordoned = this.#input.cordonedDirs?.() ?? [];
+    // Where all are cordoned it is the first, as in Apache: the controller places nothing here, so somebody insisted.
+    let emptiest = online[0];
+    for (const dir of online.filter(({ path }) => !cordoned.includes(path)).reverse()) {
+      if (emptiest === undefined || cordoned.includes(emptiest.path) || dir.logs.size <= emptiest.logs.size)
         emptiest = dir;
     }
     if (emptiest === undefined) throw storageError('no log dir is online');

@@ -6,7 +6,7 @@ import type { ControllerChannel } from './controller-channel.ts';
 import { brokerHeartbeatApi, brokerRegistrationApi } from './handlers/api-shapes.ts';
 
 const REGISTRATION_VERSION = 4;
-const HEARTBEAT_VERSION = 1;
+const HEARTBEAT_VERSION = 2;
 /** Wait before a refused registration is tried again. */
 const RETRY_MS = 50;
 /** Between heartbeats of a broker that waits to be let go. */
@@ -19,7 +19,12 @@ export interface BrokerLifecycleOptions {
   readonly rack: string | null;
   readonly endPoints: readonly MetadataEndpoint[];
   readonly features: readonly FeatureSupport[];
+  /** Of the log dirs that are online when the broker registers. */
   readonly directoryIds: readonly Uuid[];
+  /** Those that have failed since. */
+  readonly offlineDirectoryIds: () => readonly Uuid[];
+  /** Those that take no new partitions (KIP-1066). */
+  readonly cordonedDirectoryIds: () => readonly Uuid[];
   /** Broker epoch of the last clean shutdown; -1 where there was none (KIP-966). */
   readonly previousBrokerEpoch: number;
   readonly channel: ControllerChannel;
@@ -80,6 +85,13 @@ export class BrokerLifecycle {
     this.#plan();
   }
 
+  /** The state of the log dirs has changed: the controller hears of it now. */
+  dirsChanged(): void {
+    if (this.#stopped || this.#timer === undefined || this.#wantsShutdown) return;
+    this.#timer.cancel();
+    this.#timer = this.#options.timers.after(0, () => this.#beatAndPlan());
+  }
+
   /** Tells the controller, and resolves when it has moved what this broker led, or `timeoutMs` passed. */
   async shutDown(timeoutMs: number): Promise<void> {
     if (this.#epoch === -1 || this.#stopped) return;
@@ -121,15 +133,17 @@ export class BrokerLifecycle {
 
   #plan(): void {
     if (this.#stopped) return;
-    this.#timer = this.#options.timers.after(this.#options.heartbeatIntervalMs, () => {
-      this.#beat().then(
-        () => this.#plan(),
-        (error: unknown) => {
-          this.#options.logger.warn('A heartbeat to the controller failed', { error: String(error) });
-          this.#plan();
-        },
-      );
-    });
+    this.#timer = this.#options.timers.after(this.#options.heartbeatIntervalMs, () => this.#beatAndPlan());
+  }
+
+  #beatAndPlan(): void {
+    this.#beat().then(
+      () => this.#plan(),
+      (error: unknown) => {
+        this.#options.logger.warn('A heartbeat to the controller failed', { error: String(error) });
+        this.#plan();
+      },
+    );
   }
 
   #beatUntilReleased(): void {
@@ -145,15 +159,15 @@ export class BrokerLifecycle {
   }
 
   async #beat(): Promise<void> {
-    const { nodeId, channel, metadataOffset } = this.#options;
+    const { nodeId, channel, metadataOffset, offlineDirectoryIds, cordonedDirectoryIds } = this.#options;
     const response = await channel.send(brokerHeartbeatApi, HEARTBEAT_VERSION, {
       brokerId: nodeId,
       brokerEpoch: this.#epoch,
       currentMetadataOffset: metadataOffset(),
       wantFence: false,
       wantShutDown: this.#wantsShutdown,
-      offlineLogDirs: [],
-      cordonedLogDirs: null,
+      offlineLogDirs: [...offlineDirectoryIds()],
+      cordonedLogDirs: [...cordonedDirectoryIds()],
     });
     if (response.errorCode !== Errors.NONE) {
       this.#options.logger.warn(`The controller refused a heartbeat: ${errorName(response.errorCode)}`);

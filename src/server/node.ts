@@ -2,7 +2,7 @@ import { BufferPool } from '../base/buffer-pool.ts';
 import { memoryLinkPair } from '../base/memory-link.ts';
 import { shareOpenFiles } from '../base/open-files-shares.ts';
 import type { FramePool, Logger, Ports } from '../base/ports.ts';
-import { randomUuid } from '../base/uuid.ts';
+import { randomUuid, type Uuid } from '../base/uuid.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { DynamicConfig } from '../config/dynamic-config.ts';
 import { logConfigOf } from '../config/log-config.ts';
@@ -21,6 +21,7 @@ import { readCleanShutdown } from './clean-shutdown.ts';
 import { CLEANER_SETTINGS, cleanerSettingsOf } from './cleaner-settings.ts';
 import { CONNECTION_LIMIT_SETTINGS, connectionLimitsOf } from './connection-quotas.ts';
 import { ControllerChannel } from './controller-channel.ts';
+import { cordonedDirsOf } from './cordoned-dirs.ts';
 import { Dispatcher } from './dispatch.ts';
 import { makeDirDurably } from './durable-dirs.ts';
 import { GroupCoordination } from './group-coordination.ts';
@@ -225,6 +226,7 @@ export class BrokerNode {
         producerExpiryCheckMs: config.get('producer.id.expiration.check.interval.ms'),
         initialDelayMs: config.get('log.initial.task.delay.ms'),
       },
+      cordonedDirs: () => cordonedDirsOf(this.config),
       recoveryThreadsPerDir: () => this.config.get('num.recovery.threads.per.data.dir'),
       producerIdExpirationMs: () => this.config.get('producer.id.expiration.ms'),
       cleanerSettings: () => cleanerSettingsOf(this.config),
@@ -247,6 +249,7 @@ export class BrokerNode {
       throw new Error(`${config.metadataLogDir}, which has the metadata log, can't be used`);
     logs.onDirFailure = (dir, error) => {
       if (logs.dirs.length === 0 || dir === config.metadataLogDir) this.#fatal(error);
+      else this.#lifecycle?.dirsChanged();
     };
     setStrayLogsAside(logs, this.image, config.nodeId, ports.storage, this.#logger.child('LogManager'));
     const replicas = new ReplicaManager({
@@ -266,6 +269,7 @@ export class BrokerNode {
     });
     this.#dynamicConfig.onChange(Object.values(topicSynonyms), () => applier.updateTopics(this.image));
     this.#dynamicConfig.onChange(CLEANER_SETTINGS, () => logs.cleaner.settingsChanged());
+    this.#dynamicConfig.onChange(['cordoned.log.dirs'], () => this.#lifecycle?.dirsChanged());
     this.#dynamicConfig.onChange(CONNECTION_LIMIT_SETTINGS, () => this.#server?.limitsChanged());
     applier.applyAll(this.image);
     this.#publisher.onDelta((delta, image) => applier.apply(delta, image));
@@ -369,7 +373,9 @@ export class BrokerNode {
         minSupportedVersion: min,
         maxSupportedVersion: max,
       })),
-      directoryIds: config.logDirs.map((dir) => this.#identity!.directoryIds.get(dir)!),
+      directoryIds: this.#directoryIds(services.logs.dirs),
+      offlineDirectoryIds: () => this.#directoryIds(services.logs.offlineDirs),
+      cordonedDirectoryIds: () => this.#directoryIds(cordonedDirsOf(this.config)),
       previousBrokerEpoch,
       channel: services.controller,
       timers: this.#ports.timers,
@@ -418,6 +424,10 @@ export class BrokerNode {
 
   #controllerListenerName(): string {
     return this.config.listeners.find(({ controller }) => controller)?.name ?? 'CONTROLLER';
+  }
+
+  #directoryIds(dirs: readonly string[]): readonly Uuid[] {
+    return dirs.flatMap((dir) => this.#identity?.directoryIds.get(dir) ?? []);
   }
 
   /** All dirs, the metadata log's first. */

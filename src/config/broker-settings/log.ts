@@ -36,6 +36,7 @@ export const logSettings = {
   'cordoned.log.dirs': list('', {
     check: listRules({ emptyAllowed: true, nullAllowed: true }),
     dynamic: 'per-broker',
+    effective: true,
     doc: 'Log directories that get no new partitions; * means all.',
   }),
   'create.topic.policy.class.name': className(null, {

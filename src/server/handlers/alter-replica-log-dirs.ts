@@ -4,6 +4,7 @@ import {
   AlterReplicaLogDirsResponse,
 } from '../../protocol/messages/alter-replica-log-dirs.ts';
 import { type ApiRow, serial } from '../api-row.ts';
+import { cordonedDirsOf } from '../cordoned-dirs.ts';
 import type { HandlerServices } from '../services.ts';
 
 type TopicAnswer = AlterReplicaLogDirsResponse['results'][number];
@@ -59,8 +60,7 @@ function move(services: HandlerServices, topic: string, partition: number, dir: 
   if (!logs.dirs.includes(dir)) {
     return logs.offlineDirs.includes(dir) ? Errors.KAFKA_STORAGE_ERROR : Errors.LOG_DIR_NOT_FOUND;
   }
-  const cordoned = config.get('cordoned.log.dirs');
-  if (cordoned.includes('*') || cordoned.includes(dir)) return Errors.INVALID_REPLICA_ASSIGNMENT;
+  if (cordonedDirsOf(config).includes(dir)) return Errors.INVALID_REPLICA_ASSIGNMENT;
   try {
     const { log } = replicas.find(topic, partition);
     const current = logs.dirOf(log);

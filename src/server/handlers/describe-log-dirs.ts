@@ -6,6 +6,7 @@ import {
   DescribeLogDirsResponse,
 } from '../../protocol/messages/describe-log-dirs.ts';
 import { type ApiRow, serial } from '../api-row.ts';
+import { cordonedDirsOf } from '../cordoned-dirs.ts';
 import type { HandlerServices } from '../services.ts';
 
 type Result = DescribeLogDirsResponse['results'][number];
@@ -40,7 +41,7 @@ function resultOf(dir: string, asked: DescribeLogDirsRequest['topics'], services
       topics: topicsOf(dir, asked, services),
       totalBytes: bytesOf(totalBytes),
       usableBytes: bytesOf(usableBytes),
-      isCordoned: false,
+      isCordoned: cordonedDirsOf(services.config).includes(dir),
     };
   } catch (error) {
     if (error instanceof StorageError) return offline(dir);

@@ -29,11 +29,8 @@ const effectiveOf = (settings: Readonly<Record<string, Setting>>) =>
     .map(([name]) => name)
     .sort();
 
-/**
- * Read, and yet without effect: our lz4 has one speed, with one broker no replica can be out of sync, and new partitions
- * are placed in cordoned dirs too (only moves into them are refused).
- */
-const readInVain = ['compression.lz4.level', 'unclean.leader.election.enable', 'cordoned.log.dirs'];
+/** Read, and yet without effect: our lz4 has one speed, and with one broker no replica can be out of sync. */
+const readInVain = ['compression.lz4.level', 'unclean.leader.election.enable'];
 
 /** Topic settings whose field of LogConfig somebody outside `config` looks at. */
 const topicReads = (() => {

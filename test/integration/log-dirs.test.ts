@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { type Broker, startBroker } from '../../src/index.ts';
+import { defaults } from '../../src/protocol/codec.ts';
+import { type ErrorCode, Errors } from '../../src/protocol/errors.ts';
+import { CreateTopicsRequest, CreateTopicsResponse } from '../../src/protocol/messages/create-topics.ts';
+import {
+  DescribeLogDirsRequest,
+  DescribeLogDirsResponse,
+} from '../../src/protocol/messages/describe-log-dirs.ts';
+import {
+  IncrementalAlterConfigsRequest,
+  IncrementalAlterConfigsResponse,
+} from '../../src/protocol/messages/incremental-alter-configs.ts';
+import { WireClient } from './wire-client.ts';
+
+const BROKER = 4;
+
+let root = '';
+let broker: Broker;
+let client: WireClient;
+const path = (name: string) => join(root, name);
+
+async function start(): Promise<void> {
+  broker = await startBroker({
+    memory: false,
+    properties: { 'log.dirs': `${path('a')},${path('b')}`, 'metadata.log.dir': path('a') },
+  });
+  client = await WireClient.open(broker.bootstrapServers);
+}
+
+async function stop(): Promise<void> {
+  client.close();
+  await broker.stop();
+}
+
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), 'odradek-dirs-'));
+  await start();
+});
+
+afterEach(async () => {
+  await stop();
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function createTopic(name: string, numPartitions: number, byHand = false): Promise<ErrorCode> {
+  const assignments = Array.from({ length: numPartitions }, (_, partitionIndex) => ({
+    partitionIndex,
+    brokerIds: [1],
+  }));
+  const topic = byHand
+    ? { name, numPartitions: -1, replicationFactor: -1, assignments, configs: [] }
+    : { name, numPartitions, replicationFactor: 1, assignments: [], configs: [] };
+  const body = defaults(CreateTopicsRequest, { topics: [topic], timeoutMs: 1000 });
+  const answer = await client.request(CreateTopicsRequest, CreateTopicsResponse, 5, body);
+  return answer.topics[0]?.errorCode as ErrorCode;
+}
+
+async function cordon(dirs: string): Promise<void> {
+  const configs = [{ name: 'cordoned.log.dirs', value: dirs, configOperation: 0 }];
+  const answer = await client.request(IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, 1, {
+    resources: [{ resourceType: BROKER, resourceName: '1', configs }],
+    validateOnly: false,
+  });
+  expect(answer.responses[0]).toMatchObject({ errorCode: 0, errorMessage: null });
+}
+
+/** Partitions in each dir, and whether it is cordoned. */
+async function dirs(): Promise<unknown[]> {
+  const body = defaults(DescribeLogDirsRequest, { topics: null });
+  const answer = await client.request(DescribeLogDirsRequest, DescribeLogDirsResponse, 5, body);
+  return answer.results.map(({ logDir, topics, isCordoned, errorCode }) => [
+    logDir.slice(root.length + 1),
+    topics.reduce((sum, topic) => sum + topic.partitions.length, 0),
+    isCordoned,
+    errorCode,
+  ]);
+}
+
+it('gives new partitions to the dir with the fewest that is not cordoned', async () => {
+  expect(await createTopic('first', 4)).toBe(Errors.NONE);
+  expect(await dirs()).toEqual([
+    ['a', 2, false, 0],
+    ['b', 2, false, 0],
+  ]);
+  await cordon(path('a'));
+  expect(await createTopic('second', 3)).toBe(Errors.NONE);
+  expect(await dirs()).toEqual([
+    ['a', 2, true, 0],
+    ['b', 5, false, 0],
+  ]);
+  await cordon('');
+  expect(await createTopic('third', 3)).toBe(Errors.NONE);
+  expect(await dirs()).toEqual([
+    ['a', 5, false, 0],
+    ['b', 5, false, 0],
+  ]);
+});
+
+it('refuses new partitions while all dirs are cordoned, also after a restart', async () => {
+  await cordon('*');
+  const refusals = async () => [await createTopic('placed', 1), await createTopic('by-hand', 1, true)];
+  const wanted = [Errors.INVALID_REPLICATION_FACTOR, Errors.INVALID_REPLICA_ASSIGNMENT];
+  // The controller hears of it with a heartbeat.
+  await vi.waitUntil(async () => (await createTopic('until', 1)) !== Errors.NONE);
+  expect(await refusals()).toEqual(wanted);
+  await stop();
+  await start();
+  expect(await refusals()).toEqual(wanted);
+  expect((await dirs()).map((dir) => (dir as unknown[])[2])).toEqual([true, true]);
+});
