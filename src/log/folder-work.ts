@@ -90,14 +90,19 @@ async function syncSegment(segment: Segment, isClosed: boolean): Promise<void> {
   else await synced;
 }
 
-/** What a clean stop leaves beside the batches: finished indexes and the epochs, synced. Rejects with StorageError. */
+/** What a clean stop leaves beside the batches: finished indexes, epochs and producers, synced. Rejects with StorageError. */
 export async function finishFolder(
   storage: Storage,
   dir: string,
   segments: Segments,
   epochs: LeaderEpochCache,
+  producerFiles: ProducerFiles,
+  endOffset: number,
 ): Promise<void> {
   if (!epochs.folder.isMade) return;
+  producerFiles.writeTxnIndex(segments.active, endOffset);
+  producerFiles.takeSnapshot(endOffset);
+  await producerFiles.sync();
   epochs.writeIfChanged();
   await epochs.sync();
   for (const segment of segments.all) {

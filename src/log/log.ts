@@ -520,7 +520,15 @@ export class PartitionLog {
       await this.flush();
       if (this.#isNew) await this.#writer.syncOnce();
       this.#ensureOnline();
-      await this.#finishFolder().catch(rethrow);
+      const [files, endOffset] = [this.#producerFiles, this.#writer.writtenEnd];
+      await finishFolder(
+        this.#ports.storage,
+        this.#dir,
+        this.#segments,
+        this.#epochs,
+        files,
+        endOffset,
+      ).catch(rethrow);
     }
     this.#shutFiles();
   }
@@ -543,16 +551,6 @@ export class PartitionLog {
   /** The folder was renamed; the log must have been abandoned or be idle. */
   movedTo(dir: string): void {
     this.#dir = dir;
-  }
-
-  /** What a clean stop leaves beside the batches, synced. Rejects with StorageError. */
-  async #finishFolder(): Promise<void> {
-    if (!this.#epochs.folder.isMade) return;
-    const endOffset = this.#writer.writtenEnd;
-    this.#producerFiles.writeTxnIndex(this.#segments.active, endOffset);
-    this.#producerFiles.takeSnapshot(endOffset);
-    await this.#producerFiles.sync();
-    await finishFolder(this.#ports.storage, this.#dir, this.#segments, this.#epochs);
   }
 
   #shutFiles(): void {
@@ -583,16 +581,10 @@ export class PartitionLog {
   #syncFiles(): Promise<void> {
     const isNew = this.#isNew;
     this.#isNew = false;
+    const { storage } = this.#ports;
     return this.#shared.syncs.run(async () => {
       if (this.#closed || this.#offline !== undefined) return;
-      await syncFolder(
-        this.#ports.storage,
-        this.#dir,
-        this.#segments,
-        this.#epochs,
-        this.#producerFiles,
-        isNew,
-      );
+      await syncFolder(storage, this.#dir, this.#segments, this.#epochs, this.#producerFiles, isNew);
     });
   }
 

@@ -124,7 +124,8 @@ export class OpenFiles {
   }
 
   #serveWaiting(all = false): void {
-    for (const run of this.#waiting) {
+    // Who has to wait again is asked the next time, not in this loop.
+    for (const run of [...this.#waiting]) {
       if (!all && !this.#hasRoom()) return;
       this.#waiting.delete(run);
       run();

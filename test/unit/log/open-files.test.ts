@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { PartitionLog } from '../../../src/log/log.ts';
 import { LogManager } from '../../../src/log/log-manager.ts';
+import { OpenFiles } from '../../../src/log/open-files.ts';
 import { append, batch, config, type Outcome, settle, topicId, valuesFrom, World } from './fakes.ts';
 
 const OPEN_MAX = 10;
@@ -123,4 +124,37 @@ test('after a crash, files to be synced anew do not stay open', async () => {
   const again = await manager(world);
   expect(world.storage.openCount - OPEN_MAX).toBeLessThanOrEqual(OPEN_MAX);
   for (const log of again.all()) expect(await valuesFrom(log, 0)).toEqual(['a']);
+});
+
+test('a writer that must wait again is asked the next time', async () => {
+  const { storage } = new World();
+  storage.holdSyncs = true;
+  storage.makeDir('/data');
+  const files = new OpenFiles(storage, 1);
+  const [first, second, third] = ['a', 'b', 'c'].map((name) => files.file(`/data/${name}`, 'create'));
+  first!.use();
+  first!.isUnsynced = true;
+  let asked = 0;
+  const write = () => {
+    second!.use();
+    second!.isUnsynced = true;
+  };
+  const writeWhenRoom = () => {
+    asked += 1;
+    if (asked > 5 || files.waitsForRoom(third!, writeWhenRoom)) return;
+    third!.use();
+  };
+  expect([files.waitsForRoom(second!, write), files.waitsForRoom(third!, writeWhenRoom)]).toEqual([
+    true,
+    true,
+  ]);
+  // Written and in use while it is synced: it makes no room, and nothing else can be synced.
+  first!.isUnsynced = true;
+  first!.pin();
+  storage.releaseSyncs();
+  await settle();
+  expect(asked).toBe(1);
+  storage.releaseSyncs();
+  await settle();
+  expect([asked, files.openCount]).toEqual([2, 2]);
 });
