@@ -97,8 +97,10 @@ function calm(text: string): string {
     .replace(/after \d+ms in state/g, 'after <n>ms in state');
 }
 
-/** Topics are listed in any order, and messages of several partitions come in any order. */
+/** Topics are listed in any order, and messages and ends of several partitions come in any order. */
 function inOrder(text: string): string {
+  if (text.startsWith('% Reached end of topic'))
+    return text.replace(': exiting', '').trim().split('\n').sort().join('\n');
   if (text.includes('"tstype"')) return text.trim().split('\n').sort().join('\n');
   if (text.startsWith('{"originating_broker"')) {
     const list = JSON.parse(text) as { topics: { topic: string }[] };
