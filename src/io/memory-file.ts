@@ -130,16 +130,36 @@ function firstSize(bytes: number): number {
   return size;
 }
 
+/** What an open file in memory reads and changes. */
+export interface FileContent {
+  readonly size: number;
+  opened(): void;
+  closed(): void;
+  read(into: Uint8Array, at: number): number;
+  /** Writes as much as there is memory for. */
+  write(bytes: Uint8Array, at: number): number;
+  /** False where there is no memory for it. */
+  truncate(size: number): boolean;
+}
+
+export interface MemoryFileOptions {
+  readonly writable: boolean;
+  /** What is said where no memory is left. */
+  readonly fullText?: string;
+  readonly onClose?: () => void;
+}
+
+/** An open file whose content, or what is changed of it, is in memory. */
 export class MemoryFile implements StoredFile {
   readonly path: string;
-  readonly #content: MemoryContent;
-  readonly #writable: boolean;
+  readonly #content: FileContent;
+  readonly #options: MemoryFileOptions;
   #closed = false;
 
-  constructor(path: string, content: MemoryContent, writable: boolean) {
+  constructor(path: string, content: FileContent, options: MemoryFileOptions) {
     this.path = path;
     this.#content = content;
-    this.#writable = writable;
+    this.#options = options;
     content.opened();
   }
 
@@ -184,6 +204,7 @@ export class MemoryFile implements StoredFile {
     if (this.#closed) return;
     this.#closed = true;
     this.#content.closed();
+    this.#options.onClose?.();
   }
 
   #assertOpen(): void {
@@ -192,10 +213,12 @@ export class MemoryFile implements StoredFile {
 
   #assertWritable(): void {
     this.#assertOpen();
-    if (!this.#writable) throw new StorageError('EACCES', this.path, `${this.path} is open for reading`);
+    if (!this.#options.writable)
+      throw new StorageError('EACCES', this.path, `${this.path} is open for reading`);
   }
 
   #full(): StorageError {
-    return new StorageError('ENOSPC', this.path, 'the memory of this storage is used up');
+    const text = this.#options.fullText ?? 'the memory of this storage is used up';
+    return new StorageError('ENOSPC', this.path, text);
   }
 }

@@ -30,7 +30,7 @@ export class MemoryStorage implements Storage {
     } else if (mode === 'truncate') {
       content.truncate(0);
     }
-    return new MemoryFile(path, content, mode !== 'read');
+    return new MemoryFile(path, content, { writable: mode !== 'read' });
   }
 
   sizeOf(path: string): number | undefined {

@@ -1,6 +1,6 @@
 import { PathTree, type TreeDir } from '../base/path-tree.ts';
 import { type DirEntry, type OpenMode, type Storage, StorageError, type StoredFile } from '../base/ports.ts';
-import { MemoryBudget, MemoryContent } from './memory-file.ts';
+import { type FileContent, MemoryBudget, MemoryContent, MemoryFile } from './memory-file.ts';
 
 /** What the files of an overlay are, other than below; paths as they are below, but for `to`. */
 export type OverlayChange =
@@ -36,7 +36,7 @@ export class OverlayStorage implements Storage {
   /** Of directories, in order. */
   readonly #renames: (readonly [from: string, to: string])[] = [];
   readonly #removedDirs: string[] = [];
-  readonly #files = new Set<OverlayFile>();
+  readonly #files = new Set<MemoryFile>();
   readonly #locks = new Set<string>();
 
   /** `root` without a slash at the end. Throws StorageError. */
@@ -63,7 +63,11 @@ export class OverlayStorage implements Storage {
     } else if (mode === 'truncate') {
       content.startAnew();
     }
-    const file = new OverlayFile(path, content, mode !== 'read', () => this.#files.delete(file));
+    const file = new MemoryFile(path, content, {
+      writable: mode !== 'read',
+      fullText: `the memory for changes to ${path} is used up`,
+      onClose: () => this.#files.delete(file),
+    });
     this.#files.add(file);
     return file;
   }
@@ -227,7 +231,7 @@ function eachFileIn(
 }
 
 /** The beginning of a file below, and what was written behind it. */
-class OverlayContent {
+class OverlayContent implements FileContent {
   /** Undefined where nothing of a file below is left from the beginning on. */
   source: Source | undefined;
   bytesRead = 0;
@@ -277,11 +281,10 @@ class OverlayContent {
     return this.#own.write(bytes, at - this.#kept);
   }
 
-  truncate(size: number, path: string): void {
-    if (size <= this.#kept) {
-      this.#kept = size;
-      this.#own.truncate(0);
-    } else if (!this.#own.truncate(size - this.#kept)) throw full(path);
+  truncate(size: number): boolean {
+    if (size > this.#kept) return this.#own.truncate(size - this.#kept);
+    this.#kept = size;
+    return this.#own.truncate(0);
   }
 
   startAnew(): void {
@@ -327,76 +330,4 @@ class OverlayContent {
     this.#kept = at;
     return true;
   }
-}
-
-class OverlayFile implements StoredFile {
-  readonly path: string;
-  readonly #content: OverlayContent;
-  readonly #writable: boolean;
-  readonly #onClose: () => void;
-  #closed = false;
-
-  constructor(path: string, content: OverlayContent, writable: boolean, onClose: () => void) {
-    this.path = path;
-    this.#content = content;
-    this.#writable = writable;
-    this.#onClose = onClose;
-    content.opened();
-  }
-
-  size(): number {
-    this.#assertOpen();
-    return this.#content.size;
-  }
-
-  read(into: Uint8Array, at: number): number {
-    this.#assertOpen();
-    return this.#content.read(into, at);
-  }
-
-  async readLater(into: Uint8Array, at: number): Promise<number> {
-    return this.read(into, at);
-  }
-
-  write(chunks: readonly Uint8Array[], at: number): number {
-    this.#assertWritable();
-    let done = 0;
-    for (const chunk of chunks) {
-      const count = this.#content.write(chunk, at + done);
-      done += count;
-      if (count === chunk.length) continue;
-      if (done === 0) throw full(this.path);
-      break;
-    }
-    return done;
-  }
-
-  async sync(): Promise<void> {
-    this.#assertOpen();
-  }
-
-  truncate(size: number): void {
-    this.#assertWritable();
-    this.#content.truncate(size, this.path);
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#content.closed();
-    this.#onClose();
-  }
-
-  #assertOpen(): void {
-    if (this.#closed) throw new StorageError('EOTHER', this.path, `${this.path} is closed`);
-  }
-
-  #assertWritable(): void {
-    this.#assertOpen();
-    if (!this.#writable) throw new StorageError('EACCES', this.path, `${this.path} is open for reading`);
-  }
-}
-
-function full(path: string): StorageError {
-  return new StorageError('ENOSPC', path, `the memory for changes to ${path} is used up`);
 }
