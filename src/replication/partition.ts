@@ -1,7 +1,7 @@
 import type { Uuid } from '../base/uuid.ts';
 import type { AppendInfo, AppendOrigin, EpochEndOffset, PartitionLog } from '../log/index.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../protocol/errors.ts';
-import type { DelayedFetch } from './delayed-fetch.ts';
+import { WaitingFetches } from './delayed-fetch.ts';
 
 /** What the metadata log says of one partition. */
 export interface PartitionState {
@@ -51,7 +51,7 @@ export class Partition {
   #replicationWaits: ReplicationWait[] = [];
 
   /** Fetches that wait for more of this partition. */
-  readonly waitingFetches = new Set<DelayedFetch>();
+  readonly waitingFetches = new WaitingFetches();
   /** Whether it is already noted that waiting fetches are to be looked at. */
   progressNoted = false;
 
@@ -196,7 +196,7 @@ export class Partition {
     const moved = this.log.updateHighWatermark(this.log.logEndOffset);
     if (!moved) return;
     if (this.#replicationWaits.length > 0) this.#settleWaits();
-    if (this.waitingFetches.size > 0) this.#onProgress(this);
+    if (!this.waitingFetches.isEmpty) this.#onProgress(this);
   }
 
   #awaitReplicas(
@@ -222,6 +222,6 @@ export class Partition {
     const waits = this.#replicationWaits;
     this.#replicationWaits = [];
     for (const wait of waits) wait.finished(new ProtocolError(code));
-    if (this.waitingFetches.size > 0) this.#onProgress(this);
+    if (!this.waitingFetches.isEmpty) this.#onProgress(this);
   }
 }

@@ -204,7 +204,7 @@ export class ReplicaManager {
   /** Answers everything that waits: the node stops. */
   close(): void {
     for (const partition of this.partitions()) {
-      for (const fetch of [...partition.waitingFetches]) this.#answer(fetch);
+      for (const fetch of partition.waitingFetches.all()) this.#answer(fetch);
     }
   }
 
@@ -246,14 +246,14 @@ export class ReplicaManager {
     const progressed = this.#progressed.splice(0);
     for (const partition of progressed) {
       partition.progressNoted = false;
-      for (const fetch of [...partition.waitingFetches]) {
+      for (const fetch of partition.waitingFetches.all()) {
         if (!fetch.reading && fetch.isReady()) this.#answer(fetch);
       }
     }
   }
 
   #wakeAll(partition: Partition): void {
-    for (const fetch of [...partition.waitingFetches]) this.#answer(fetch);
+    for (const fetch of partition.waitingFetches.all()) this.#answer(fetch);
   }
 
   #park(fetch: DelayedFetch, fetched: readonly FetchedPartition[], release: () => void): void {

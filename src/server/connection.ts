@@ -296,6 +296,8 @@ export class Connection implements CallOwner, FrameOwner {
     let call = this.#head;
     while (call !== undefined && call.outcome !== 'pending') {
       this.#head = call.next;
+      // A settled call that the collector has called old would keep each later one of the connection alive with it.
+      call.next = undefined;
       if (this.#head === undefined) this.#tail = undefined;
       this.#inFlight -= 1;
       if (call.outcome === 'close') {
