@@ -2,25 +2,21 @@ import { assert } from '../base/assert.ts';
 import { type Uuid, ZERO_UUID } from '../base/uuid.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
-import * as header from '../protocol/record-batch/header.ts';
-import { appendInfo, spanOf } from './batch-span.ts';
 import type { LastRecord } from './cleaner/batch-filter.ts';
 import type { CleanedGroup } from './cleaner/clean-log.ts';
-import { swapIn } from './cleaner/swap.ts';
 import type { LeaderEpochCache } from './epoch-cache.ts';
-import { finishFolder, parentOf, SegmentGraveyard, syncFolder, writeTopicId } from './folder-work.ts';
+import { finishFolder, parentOf, syncFolder, writeTopicId } from './folder-work.ts';
 import type { LoadedLog } from './loaded-log.ts';
+import { LogAppender } from './log-appender.ts';
 import type { SharedLogState } from './log-options.ts';
-import { checkBatches, validateForLeader } from './log-validator.ts';
 import { LogWriter } from './log-writer.ts';
 import { findOffset, offsetsBefore } from './lookup.ts';
-import { convertMessageSet, isMessageSet } from './message-set-append.ts';
 import type { ProducerFiles } from './producer-files.ts';
 import type { ProducerState } from './producer-state.ts';
-import { applyBatch, checkProducer } from './producer-updates.ts';
 import { LogReader } from './reader.ts';
-import { concernsOldSegments, Retention, rollMsOf } from './retention.ts';
-import { drawJitter, Segment, type SegmentContext } from './segment.ts';
+import { concernsOldSegments, Retention } from './retention.ts';
+import type { Segment, SegmentContext } from './segment.ts';
+import { SegmentLifecycle } from './segment-lifecycle.ts';
 import type { Segments } from './segments.ts';
 import { asProtocolError, guarded, rethrow, storageError } from './storage-errors.ts';
 import { LogTail } from './tail-cache.ts';
@@ -29,7 +25,6 @@ import type {
   ActiveProducer,
   AppendInfo,
   AppendOptions,
-  AppendOrigin,
   EpochEndOffset,
   LogPorts,
   LogRead,
@@ -37,8 +32,6 @@ import type {
   ReadOptions,
   TimestampAndOffset,
 } from './types.ts';
-
-const NO_APPEND_TIME = -1n;
 
 /**
  * One partition on disk. Offsets move in this order: `assignedEndOffset` when an append is taken (its bytes may be staged),
@@ -73,12 +66,12 @@ export class PartitionLog {
   readonly #tail: LogTail;
   readonly #reader: LogReader;
   readonly #writer: LogWriter;
+  readonly #lifecycle: SegmentLifecycle;
+  readonly #appender: LogAppender;
   #logStart: number;
   #highWatermark: number;
-  #latestEpoch: number;
   // The folder's name or partition.metadata may not survive a power loss yet.
   #isNew: boolean;
-  readonly #graveyard: SegmentGraveyard;
   readonly #retention: Retention;
   #cutCount = 0;
   #offline: Error | undefined;
@@ -99,12 +92,10 @@ export class PartitionLog {
     this.#producerFiles = loaded.producerFiles;
     this.#epochs = loaded.epochs;
     this.#tail = new LogTail(loaded.shared.tails);
-    this.#graveyard = new SegmentGraveyard(loaded.ports);
     this.#retention = new Retention(this, this.#segments, loaded.ports.logger);
     this.#reader = new LogReader(this.#segments, this.#tail, loaded.shared);
     this.#logStart = loaded.logStartOffset;
     this.#highWatermark = loaded.logStartOffset;
-    this.#latestEpoch = this.#epochs.latest?.epoch ?? -1;
     this.#isNew = loaded.isNew;
     this.#writer = new LogWriter({
       ports: loaded.ports,
@@ -119,6 +110,21 @@ export class PartitionLog {
       onAppended: () => this.onAppended(this),
       onUndone: (writtenEnd) => this.#cutEpochs(writtenEnd),
       onFailed: (error) => this.#goOffline(error),
+    });
+    const config = () => this.#config;
+    this.#lifecycle = new SegmentLifecycle({
+      loaded,
+      config,
+      tail: this.#tail,
+      reader: this.#reader,
+      halfDone: this.#halfDone,
+    });
+    this.#appender = new LogAppender({
+      loaded,
+      config,
+      writer: this.#writer,
+      lifecycle: this.#lifecycle,
+      logStart: () => this.#logStart,
     });
   }
 
@@ -258,8 +264,7 @@ export class PartitionLog {
   /** Notes that a leader epoch begins. Throws ProtocolError(KAFKA_STORAGE_ERROR). */
   assignEpoch(epoch: number, startOffset: number): void {
     this.#ensureOnline();
-    guarded(() => this.#epochs.assign(epoch, startOffset));
-    this.#latestEpoch = this.#epochs.latest?.epoch ?? -1;
+    this.#appender.assignEpoch(epoch, startOffset);
   }
 
   /**
@@ -270,75 +275,14 @@ export class PartitionLog {
    */
   appendAsLeader(records: Buffer, leaderEpoch: number, options: AppendOptions): AppendInfo {
     this.#ensureOnline();
-    const { origin } = options;
-    if (origin === 'client') this.#ensureSpace();
-    const nowMs = this.#ports.clock.wallMs();
-    if (origin === 'raft') {
-      const validBytes = checkBatches(records, origin, this.#config, leaderEpoch);
-      return this.#appendGiven(records.subarray(0, validBytes), options.done);
-    }
-    const batch = this.#checked(records, origin, leaderEpoch, nowMs);
-    if (batch.length === 0) {
-      options.done(undefined);
-      return appendInfo(-1, -2, NO_APPEND_TIME, this.#logStart, false);
-    }
-    if (batch.length > this.#config.segmentBytes) {
-      const text = `the batch has ${batch.length} bytes, more than a segment of ${this.#config.segmentBytes}`;
-      throw new ProtocolError(Errors.RECORD_LIST_TOO_LARGE, text);
-    }
-    const logAppendTimeMs =
-      this.#config.messageTimestampType === 'LogAppendTime' ? BigInt(nowMs) : NO_APPEND_TIME;
-    const hasProducer = header.hasProducerId(batch, 0);
-    if (hasProducer) {
-      const duplicate = checkProducer(this.#producers, batch, origin, options.transactionVersion ?? 0);
-      if (duplicate !== undefined) {
-        this.#writer.whenPublished(duplicate.lastOffset + 1, options.done);
-        const { firstOffset, lastOffset, timestamp } = duplicate;
-        // As Apache has it: a repeat reports the first one's timestamp as append time, whatever the type.
-        return appendInfo(firstOffset, lastOffset, timestamp, this.#logStart, true);
-      }
-    }
-    const delta = header.lastOffsetDelta(batch, 0);
-    this.#maybeRoll(
-      batch.length,
-      this.#writer.assignedEnd,
-      this.#writer.assignedEnd + delta,
-      header.roundedMaxTimestamp(batch, 0),
-      nowMs,
-    );
-    const firstOffset = this.#writer.assignedEnd;
-    if (leaderEpoch !== this.#latestEpoch) this.assignEpoch(leaderEpoch, firstOffset);
-    header.setBaseOffset(batch, 0, firstOffset);
-    header.setPartitionLeaderEpoch(batch, 0, leaderEpoch);
-    if (hasProducer) applyBatch(this.#producers, batch, 0, true);
-    const info = appendInfo(firstOffset, firstOffset + delta, logAppendTimeMs, this.#logStart, false);
-    this.#writer.take(batch, firstOffset + delta + 1, options.done);
-    return info;
-  }
-
-  /** One batch as it is to be written; no bytes where a client sent none. */
-  #checked(records: Buffer, origin: AppendOrigin, leaderEpoch: number, nowMs: number): Buffer {
-    if (origin === 'client' && isMessageSet(records)) {
-      return convertMessageSet(records, this.#config, this.#shared, nowMs);
-    }
-    const validBytes = checkBatches(records, origin, this.#config, leaderEpoch);
-    const batch = validBytes === records.length ? records : records.subarray(0, validBytes);
-    if (validBytes === 0) return batch;
-    if (header.sizeInBytes(batch, 0) !== batch.length)
-      throw new ProtocolError(Errors.INVALID_RECORD, 'more than one batch');
-    return validateForLeader(batch, origin, this.#config, this.#shared, nowMs);
+    if (options.origin === 'client') this.#ensureSpace();
+    return this.#appender.appendAsLeader(records, leaderEpoch, options);
   }
 
   /** Appends batches with the offsets they have, written at once. Throws ProtocolError. */
   appendAsFollower(records: Buffer, done: (error: Error | undefined) => void = () => {}): AppendInfo {
     this.#ensureOnline();
-    const validBytes = checkBatches(
-      records,
-      'coordinator',
-      { ...this.#config, maxMessageBytes: records.length },
-      -1,
-    );
-    return this.#appendGiven(records.subarray(0, validBytes), done);
+    return this.#appender.appendAsFollower(records, done);
   }
 
   /**
@@ -427,8 +371,7 @@ export class PartitionLog {
   /** Begins a new segment where the active one has lasted as long as segment.ms lets it, with or without appends. */
   rollIfDue(): void {
     if (this.#offline !== undefined || this.#closed) return;
-    const isDue = () => this.#segments.active.hasLasted(this.#ports.clock.wallMs(), rollMsOf(this.#config));
-    if (guarded(isDue)) this.roll();
+    if (guarded(() => this.#lifecycle.isRollDue())) this.roll();
   }
 
   /**
@@ -436,20 +379,9 @@ export class PartitionLog {
    * must be neighbours in this log. Throws ProtocolError(KAFKA_STORAGE_ERROR); where that happened half way the log is
    * offline, and the next start finishes the swap.
    */
-  swapSegments(old: readonly Segment[], { cleaned }: CleanedGroup): void {
+  swapSegments(old: readonly Segment[], group: CleanedGroup): void {
     this.#ensureOnline();
-    guarded(() =>
-      swapIn(old, cleaned, {
-        dir: this.#dir,
-        context: this.#context,
-        segments: this.#segments,
-        producers: this.#producers,
-        producerFiles: this.#producerFiles,
-        bury: (kept) => this.#graveyard.bury(old, this.#config.fileDeleteDelayMs, kept),
-        halfDone: this.#halfDone,
-      }),
-    );
-    this.#reader.invalidate();
+    guarded(() => this.#lifecycle.swap(old, group));
   }
 
   /** Cuts everything from `offset` on. True if something was cut. Appends that wait for those offsets fail. */
@@ -465,10 +397,7 @@ export class PartitionLog {
       this.truncateFully(offset);
       return true;
     }
-    guarded(() => {
-      this.#dropSegments(this.#segments.removeAbove(offset));
-      this.#segments.active.truncateTo(offset, this.#ports.clock.wallMs());
-    }, this.#halfDone);
+    guarded(() => this.#lifecycle.cutAt(offset), this.#halfDone);
     this.#logStart = Math.min(this.#logStart, offset);
     this.#afterCut(offset);
     return true;
@@ -478,11 +407,7 @@ export class PartitionLog {
   truncateFully(offset: number): void {
     this.#ensureOnline();
     this.#writer.writeStaged();
-    guarded(() => {
-      this.#dropSegments(this.#segments.removeAll());
-      this.#addSegment(offset);
-      this.#segments.active.create();
-    }, this.#halfDone);
+    guarded(() => this.#lifecycle.beginAnew(offset), this.#halfDone);
     this.#epochs.clear();
     guarded(() => this.#producerFiles.clear());
     this.#logStart = offset;
@@ -493,7 +418,7 @@ export class PartitionLog {
   roll(): void {
     this.#ensureOnline();
     if (!this.#writer.writeStaged() || this.#segments.active.sizeInBytes === 0) return;
-    guarded(() => this.#rollAt(this.#writer.assignedEnd));
+    this.#appender.rollAt(this.#writer.assignedEnd);
   }
 
   /** Resolves when everything appended before survives a power loss; the recovery point is at the log end then. */
@@ -556,26 +481,7 @@ export class PartitionLog {
   #shutFiles(): void {
     this.#writer.close();
     this.#closed = true;
-    this.#reader.invalidate();
-    this.#graveyard.close();
-    for (const segment of this.#segments.all) segment.close();
-    this.#tail.clear();
-  }
-
-  #appendGiven(batches: Buffer, done: (error: Error | undefined) => void): AppendInfo {
-    const { firstOffset, lastOffset, timestamp } = spanOf(batches, this.#writer.assignedEnd);
-    this.#maybeRoll(batches.length, firstOffset, lastOffset, timestamp, this.#ports.clock.wallMs());
-    if (!this.#writer.writeStaged()) throw storageError('the bytes staged before were not written');
-    for (let at = 0; at < batches.length; at += header.sizeInBytes(batches, at)) {
-      const epoch = header.partitionLeaderEpoch(batches, at);
-      if (epoch > this.#latestEpoch) this.assignEpoch(epoch, header.baseOffset(batches, at));
-    }
-    for (let at = 0; at < batches.length; at += header.sizeInBytes(batches, at)) {
-      if (header.hasProducerId(batches, at)) applyBatch(this.#producers, batches, at, true);
-    }
-    const info = appendInfo(firstOffset, lastOffset, NO_APPEND_TIME, this.#logStart, false);
-    this.#writer.writeNow(batches, lastOffset + 1, done);
-    return info;
+    this.#lifecycle.close();
   }
 
   #syncFiles(): Promise<void> {
@@ -595,63 +501,15 @@ export class PartitionLog {
     this.onOffline(this, error);
   }
 
-  #maybeRoll(bytes: number, firstOffset: number, lastOffset: number, timestamp: number, nowMs: number): void {
-    const active = this.#segments.active;
-    const { stagedBytes, stagedCount } = this.#writer;
-    try {
-      // Where the log was just opened this reads its first timestamp and its indexes.
-      const limits = { segmentBytes: this.#config.segmentBytes, segmentMs: rollMsOf(this.#config) };
-      if (!active.mustRoll(bytes, stagedBytes, stagedCount, lastOffset, timestamp, nowMs, limits)) return;
-    } catch (error) {
-      rethrow(error);
-    }
-    if (!this.#writer.writeStaged()) throw storageError('the bytes staged before were not written');
-    guarded(() => this.#rollAt(firstOffset));
-  }
-
-  #rollAt(baseOffset: number): void {
-    const old = this.#segments.active;
-    if (baseOffset === old.baseOffset) return;
-    old.finishIndexes();
-    this.#producerFiles.writeTxnIndex(old, baseOffset);
-    this.#producerFiles.takeSnapshot(baseOffset);
-    this.#addSegment(baseOffset);
-    this.#tail.clear();
-    if (old.sizeInBytes === 0) {
-      // Its base is too far below the next offset; an empty file in the middle would be no harm, but is of no use.
-      this.#dropSegments(this.#segments.all.filter((segment) => segment === old));
-      this.#segments.remove(old);
-    }
-    // Apache flushes the old segment in the background too, and moves the recovery point when that is done.
-    this.#writer.startSync();
-  }
-
-  #addSegment(baseOffset: number): void {
-    const rollJitterMs = drawJitter(this.#config, this.#shared.random);
-    const nowMs = this.#ports.clock.wallMs();
-    const init = { sizeInBytes: undefined, nowMs, rollJitterMs };
-    const segment = new Segment(this.#context, this.#dir, baseOffset, init);
-    segment.create();
-    this.#segments.add(segment);
-    for (const loaded of this.#segments.all.slice(0, -5)) loaded.unloadIndexes();
-  }
-
   #deleteFirst(count: number): void {
     if (count === this.#segments.count) {
       if (!this.#writer.writeStaged()) return;
-      this.#rollAt(this.#writer.assignedEnd);
+      this.#appender.rollAt(this.#writer.assignedEnd);
     }
     const next = this.#segments.at(count);
     if (next === undefined) return;
     this.#moveLogStart(Math.max(this.#logStart, next.baseOffset));
-    this.#dropSegments(this.#segments.removeFirst(count));
-  }
-
-  #dropSegments(segments: readonly Segment[]): void {
-    this.#reader.invalidate();
-    this.#tail.clear();
-    this.#graveyard.bury(segments, this.#config.fileDeleteDelayMs);
-    this.#producerFiles.forget(segments);
+    this.#lifecycle.dropFirst(count);
   }
 
   #moveLogStart(offset: number): void {
@@ -682,7 +540,7 @@ export class PartitionLog {
 
   #cutEpochs(offset: number): void {
     this.#epochs.truncateFromEnd(offset);
-    this.#latestEpoch = this.#epochs.latest?.epoch ?? -1;
+    this.#appender.epochsChanged();
   }
 
   #ensureSpace(): void {
