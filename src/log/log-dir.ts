@@ -8,6 +8,7 @@ import {
   readSmallFile,
   replaceSmallFile,
 } from './small-files.ts';
+import { storageError } from './storage-errors.ts';
 
 /** Each needs a few open files and a thread of the pool while it syncs. */
 const CLOSING_AT_ONCE = 16;
@@ -171,4 +172,20 @@ export class LogDir {
     });
     this.#running.set(name, running);
   }
+}
+
+/**
+ * The dir with the fewest partitions, which none of `cordoned` is while there is another. Throws KAFKA_STORAGE_ERROR where
+ * all are offline.
+ */
+export function emptiestDir(dirs: readonly LogDir[], cordoned: readonly string[]): LogDir {
+  const online = dirs.filter((dir) => dir.failure === undefined);
+  // Where all are cordoned it is the first, as in Apache: the controller places nothing here, so somebody insisted.
+  let emptiest = online[0];
+  for (const dir of online.filter(({ path }) => !cordoned.includes(path)).reverse()) {
+    if (emptiest === undefined || cordoned.includes(emptiest.path) || dir.logs.size <= emptiest.logs.size)
+      emptiest = dir;
+  }
+  if (emptiest === undefined) throw storageError('no log dir is online');
+  return emptiest;
 }

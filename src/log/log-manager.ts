@@ -6,10 +6,11 @@ import { Errors, ProtocolError } from '../protocol/errors.ts';
 import { type CleanerSettings, LogCleaner } from './cleaner/log-cleaner.ts';
 import { DirLoading, LoadInterruptedError } from './dir-loading.ts';
 import * as names from './file-names.ts';
+import { FolderRemovals } from './folder-removals.ts';
 import { FreeSpace } from './free-space.ts';
 import { openLog } from './loader.ts';
 import type { PartitionLog } from './log.ts';
-import { LogDir } from './log-dir.ts';
+import { emptiestDir, LogDir } from './log-dir.ts';
 import { type LogOptions, type SharedLogState, sharedLogState } from './log-options.ts';
 import { asProtocolError, guarded, isNoSpace, storageError } from './storage-errors.ts';
 import type { LogPorts } from './types.ts';
@@ -28,7 +29,6 @@ export interface LogIntervals {
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** Each needs a few open files and a thread of the pool. */
 const SYNCING_AT_ONCE = 16;
-const REMOVING_AT_ONCE = 2;
 /** Logs that retention looks at before other work gets its turn. */
 const RETAINED_AT_ONCE = 50;
 
@@ -92,9 +92,7 @@ export class LogManager {
   readonly #intervals: LogIntervals;
   readonly #space: FreeSpace;
   readonly #timers = new Set<Timer>();
-  /** Folders that wait for their removal: a thousand at once would leave no thread of the pool for fdatasync. */
-  readonly #doomed: string[] = [];
-  readonly #removals = new Set<Promise<void>>();
+  readonly #removals: FolderRemovals;
   /** What appends to a deleted partition fail with: one for all, since an error costs a stack. */
   readonly #deleted = new ProtocolError(Errors.UNKNOWN_TOPIC_OR_PARTITION, 'the partition was deleted');
   readonly #loadings = new Set<DirLoading>();
@@ -108,6 +106,7 @@ export class LogManager {
     this.#intervals = { ...defaultLogIntervals, ...input.intervals };
     const { storage, random, framePool, timers, logger } = input.ports;
     const minFreeBytes = input.minFreeBytes ?? (() => 0);
+    this.#removals = new FolderRemovals(storage, logger);
     this.#space = new FreeSpace({ storage, timers, logger, minFreeBytes });
     const { options } = input;
     this.shared = sharedLogState({ storage, options, random, pool: framePool, space: this.#space });
@@ -225,7 +224,7 @@ export class LogManager {
     if (!isNew && this.offlineDirs.length > 0) {
       throw storageError(`${name} may lie in a log dir that is offline: ${this.offlineDirs.join(', ')}`);
     }
-    const dir = this.#emptiestDir();
+    const dir = emptiestDir(this.#dirs, this.#input.cordonedDirs?.() ?? []);
     const log = openLog({
       dir: `${dir.path}/${name}`,
       topic,
@@ -262,7 +261,7 @@ export class LogManager {
     const target = `${dir.path}/${names.deleteFolder(topic, partition, random)}`;
     guarded(() => storage.rename(log.dir, target));
     log.movedTo(target);
-    this.#after(log.config.fileDeleteDelayMs, () => this.#remove(target));
+    this.#after(log.config.fileDeleteDelayMs, () => this.#removals.remove(target));
     return true;
   }
 
@@ -317,7 +316,7 @@ export class LogManager {
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
     await this.cleaner.stop();
-    await Promise.all(this.#removals);
+    await this.#removals.close();
     await Promise.all(
       this.#dirs.map((dir) =>
         dir.close(brokerEpoch).catch((error: unknown) => {
@@ -380,7 +379,7 @@ export class LogManager {
         logger.warn(`${path}/${name} is not the folder of a partition and is left alone`);
       } else if (folder.kind === 'delete') {
         const { fileDeleteDelayMs } = this.#input.configFor(folder.topic);
-        this.#after(fileDeleteDelayMs, () => this.#remove(`${path}/${name}`));
+        this.#after(fileDeleteDelayMs, () => this.#removals.remove(`${path}/${name}`));
       } else if (folder.kind !== 'partition') {
         logger.warn(`${path}/${name} is a ${folder.kind} folder and is left alone`);
       } else if (!this.#skips(folder.topic)) {
@@ -468,19 +467,6 @@ export class LogManager {
     return (this.#input.skipTopics ?? ['__cluster_metadata']).includes(topic);
   }
 
-  #emptiestDir(): LogDir {
-    const online = this.#dirs.filter((dir) => dir.failure === undefined);
-    const cordoned = this.#input.cordonedDirs?.() ?? [];
-    // Where all are cordoned it is the first, as in Apache: the controller places nothing here, so somebody insisted.
-    let emptiest = online[0];
-    for (const dir of online.filter(({ path }) => !cordoned.includes(path)).reverse()) {
-      if (emptiest === undefined || cordoned.includes(emptiest.path) || dir.logs.size <= emptiest.logs.size)
-        emptiest = dir;
-    }
-    if (emptiest === undefined) throw storageError('no log dir is online');
-    return emptiest;
-  }
-
   #eachDir(run: (dir: LogDir) => void): void {
     for (const dir of this.#dirs) this.#write(dir, run);
   }
@@ -505,28 +491,6 @@ export class LogManager {
         error: error.message,
       });
     }
-  }
-
-  #remove(path: string): void {
-    this.#doomed.push(path);
-    this.#removeNext();
-  }
-
-  /** What is left when the manager is closed goes after the next start. */
-  #removeNext(): void {
-    if (this.#removals.size >= REMOVING_AT_ONCE || this.#closed) return;
-    const path = this.#doomed.shift();
-    if (path === undefined) return;
-    const removal = this.#input.ports.storage
-      .remove(path)
-      .catch((error: unknown) => {
-        this.#input.ports.logger.warn(`could not remove ${path}`, { error: String(error) });
-      })
-      .finally(() => {
-        this.#removals.delete(removal);
-        this.#removeNext();
-      });
-    this.#removals.add(removal);
   }
 
   #after(delayMs: number, run: () => void): void {
