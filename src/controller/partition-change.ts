@@ -16,6 +16,8 @@ export interface PartitionChange {
   readonly replicas?: readonly number[];
   readonly removing?: readonly number[];
   readonly adding?: readonly number[];
+  /** Of all replicas, in their order; default: as they are. */
+  readonly directories?: readonly Uuid[];
   /** The directory of a replica that is new on a broker (KIP-858). */
   readonly defaultDirectory: (brokerId: number) => Uuid;
   readonly uncleanShutdownReplicas?: readonly number[];
@@ -108,6 +110,9 @@ function changeReplicas(change: PartitionChange, target: Targets, out: Change): 
       );
       if (!same(directories, partition.directories)) out.directories = directories;
     }
+  }
+  if (change.directories !== undefined && !same(change.directories, partition.directories)) {
+    out.directories = change.directories;
   }
   if (!same(target.removing, partition.removingReplicas)) out.removingReplicas = target.removing;
   if (!same(target.adding, partition.addingReplicas)) out.addingReplicas = target.adding;

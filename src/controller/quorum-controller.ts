@@ -25,6 +25,10 @@ import type {
   AlterUserScramCredentialsResponse,
 } from '../protocol/messages/alter-user-scram-credentials.ts';
 import type {
+  AssignReplicasToDirsRequest,
+  AssignReplicasToDirsResponse,
+} from '../protocol/messages/assign-replicas-to-dirs.ts';
+import type {
   BrokerHeartbeatRequest,
   BrokerHeartbeatResponse,
 } from '../protocol/messages/broker-heartbeat.ts';
@@ -58,6 +62,7 @@ import { alterClientQuotas } from './client-quota-control.ts';
 import { ClusterControl } from './cluster-control.ts';
 import { ConfigurationControl } from './configuration-control.ts';
 import { DeferredAnswers } from './deferred.ts';
+import { assignReplicasToDirs } from './directory-control.ts';
 import { FeatureControl } from './feature-control.ts';
 import { electLeaders } from './leader-election.ts';
 import { PartitionLeaders } from './partition-leaders.ts';
@@ -299,6 +304,22 @@ export class QuorumController {
       producerIdLen: 0,
     });
     this.#handle('AllocateProducerIds', handler, context, inResponse(done, failed));
+  }
+
+  /** Errors of single partitions stand in the response. */
+  assignReplicasToDirs(
+    request: AssignReplicasToDirsRequest,
+    context: RequestContext,
+    done: Done<AssignReplicasToDirsResponse>,
+  ): void {
+    const { state, leaders } = this.#managers;
+    const handler = () => assignReplicasToDirs(state, leaders, request);
+    const failed = (errorCode: number): AssignReplicasToDirsResponse => ({
+      throttleTimeMs: 0,
+      errorCode,
+      directories: [],
+    });
+    this.#handle('AssignReplicasToDirs', handler, context, inResponse(done, failed));
   }
 
   unregisterBroker(

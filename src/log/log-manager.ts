@@ -196,9 +196,10 @@ export class LogManager {
   }
 
   /**
-   * The partition's log, begun in the dir with the fewest partitions where there is none. One that is not new may lie in
-   * a dir that is offline, and is begun only where all are online: two logs of one partition would part ways. Throws
-   * ProtocolError: INCONSISTENT_TOPIC_ID where the folder belongs to a topic with another id, KAFKA_STORAGE_ERROR.
+   * The partition's log, begun where there is none in `wantedDir`, or in the dir with the fewest partitions. One that is
+   * not new may lie in a dir that is offline, and is begun only where all are online: two logs of one partition would part
+   * ways. Throws ProtocolError: INCONSISTENT_TOPIC_ID where the folder belongs to a topic with another id,
+   * KAFKA_STORAGE_ERROR.
    */
   getOrCreate(
     topic: string,
@@ -206,6 +207,7 @@ export class LogManager {
     topicId: Uuid,
     config?: LogConfig,
     isNew = true,
+    wantedDir?: string,
   ): PartitionLog {
     if (this.#closed) throw storageError('the log manager is closed');
     const name = names.partitionFolder(topic, partition);
@@ -224,7 +226,8 @@ export class LogManager {
     if (!isNew && this.offlineDirs.length > 0) {
       throw storageError(`${name} may lie in a log dir that is offline: ${this.offlineDirs.join(', ')}`);
     }
-    const dir = emptiestDir(this.#dirs, this.#input.cordonedDirs?.() ?? []);
+    const wanted = this.#dirs.find(({ path, failure }) => path === wantedDir && failure === undefined);
+    const dir = wanted ?? emptiestDir(this.#dirs, this.#input.cordonedDirs?.() ?? []);
     const log = openLog({
       dir: `${dir.path}/${name}`,
       topic,

@@ -94,7 +94,7 @@ export class ReplicaManager {
 
   /**
    * Holds the partition from now on, or takes its new state. One whose disk fails is answered KAFKA_STORAGE_ERROR.
-   * `isNew`: this node never had it before.
+   * `isNew`: this node never had it before. `dir` is where it is begun, if that log dir is online.
    */
   become(
     topic: string,
@@ -103,12 +103,14 @@ export class ReplicaManager {
     state: PartitionState,
     config: LogConfig,
     isNew: boolean,
+    dir?: string,
   ): void {
     const existing = this.partition(topic, partition);
     if (existing !== undefined && existing.topicId !== topicId) this.remove(topic, partition);
     const key = `${topic}-${partition}`;
     try {
-      const held = this.partition(topic, partition) ?? this.#hold(topic, partition, topicId, config, isNew);
+      const held =
+        this.partition(topic, partition) ?? this.#hold(topic, partition, topicId, config, isNew, dir);
       held.update(state);
       this.#offline.delete(key);
     } catch (error) {
@@ -136,8 +138,15 @@ export class ReplicaManager {
     }
   }
 
-  #hold(topic: string, partition: number, topicId: Uuid, config: LogConfig, isNew: boolean): Partition {
-    const log = this.#options.logs.getOrCreate(topic, partition, topicId, config, isNew);
+  #hold(
+    topic: string,
+    partition: number,
+    topicId: Uuid,
+    config: LogConfig,
+    isNew: boolean,
+    dir: string | undefined,
+  ): Partition {
+    const log = this.#options.logs.getOrCreate(topic, partition, topicId, config, isNew, dir);
     const made = new Partition({
       localId: this.#options.localId,
       topic,

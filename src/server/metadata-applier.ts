@@ -6,11 +6,14 @@ import type { MetadataDelta } from '../metadata/delta.ts';
 import { ConfigResourceType, type MetadataImage, type TopicImage } from '../metadata/image.ts';
 import type { PartitionRegistration } from '../metadata/registrations.ts';
 import type { ReplicaManager } from '../replication/replica-manager.ts';
+import type { DirAssignments } from './dir-assignments.ts';
 
 export interface MetadataApplierOptions {
   readonly nodeId: number;
   readonly replicas: ReplicaManager;
   readonly config: DynamicConfig;
+  /** Which dirs the metadata means, and who tells it where replicas really are. */
+  readonly assignments: DirAssignments;
 }
 
 /** The settings in metadata that are about this broker. */
@@ -61,12 +64,27 @@ export class MetadataApplier {
     partitions: Iterable<readonly [number, PartitionRegistration]>,
     isNew: (index: number) => boolean,
   ): void {
-    const { nodeId, replicas } = this.#options;
+    const { nodeId } = this.#options;
     const config = this.#logConfig(image, name);
     for (const [index, now] of partitions) {
-      if (now.replicas.includes(nodeId)) replicas.become(name, index, id, now, config, isNew(index));
+      if (now.replicas.includes(nodeId)) this.#place(name, id, index, now, config, isNew(index));
       else this.#remove(name, id, index);
     }
+  }
+
+  #place(
+    name: string,
+    id: Uuid,
+    index: number,
+    now: PartitionRegistration,
+    config: LogConfig,
+    isNew: boolean,
+  ): void {
+    const { nodeId, replicas, assignments } = this.#options;
+    const directory = now.directories[now.replicas.indexOf(nodeId)];
+    replicas.become(name, index, id, now, config, isNew, assignments.pathOf(directory));
+    const held = replicas.partition(name, index);
+    if (held !== undefined) assignments.placed(id, index, directory, held.log.parentDir);
   }
 
   #remove(topic: string, id: Uuid, index: number): void {

@@ -8,6 +8,7 @@ import { DynamicConfig } from '../config/dynamic-config.ts';
 import { logConfigOf } from '../config/log-config.ts';
 import { topicSynonyms } from '../config/topic-settings.ts';
 import { LogManager, type LogOptions } from '../log/index.ts';
+import { metadataVersionAllows } from '../metadata/features.ts';
 import { ConfigResourceType, type MetadataImage } from '../metadata/image.ts';
 import { MetadataPublisher } from '../metadata/publisher.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
@@ -22,6 +23,7 @@ import { CLEANER_SETTINGS, cleanerSettingsOf } from './cleaner-settings.ts';
 import { CONNECTION_LIMIT_SETTINGS, connectionLimitsOf } from './connection-quotas.ts';
 import { ControllerChannel } from './controller-channel.ts';
 import { cordonedDirsOf } from './cordoned-dirs.ts';
+import { DirAssignments } from './dir-assignments.ts';
 import { Dispatcher } from './dispatch.ts';
 import { makeDirDurably } from './durable-dirs.ts';
 import { GroupCoordination } from './group-coordination.ts';
@@ -96,6 +98,7 @@ export class BrokerNode {
   #server: SocketServer | undefined;
   #channel: ControllerChannel | undefined;
   #lifecycle: BrokerLifecycle | undefined;
+  #assignments: DirAssignments | undefined;
   #listeners: readonly OpenListener[] = [];
 
   constructor(options: BrokerNodeOptions) {
@@ -266,6 +269,7 @@ export class BrokerNode {
       nodeId: config.nodeId,
       replicas,
       config: this.#dynamicConfig,
+      assignments: this.#makeAssignments(),
     });
     this.#dynamicConfig.onChange(Object.values(topicSynonyms), () => applier.updateTopics(this.image));
     this.#dynamicConfig.onChange(CLEANER_SETTINGS, () => logs.cleaner.settingsChanged());
@@ -286,6 +290,19 @@ export class BrokerNode {
     const services = this.#makeServices(metadata, replicas, logs, channel);
     this.#makeServer(services).serveOwn(far, this.#controllerListenerName());
     return services;
+  }
+
+  #makeAssignments(): DirAssignments {
+    this.#assignments = new DirAssignments({
+      brokerId: this.nodeId,
+      brokerEpoch: () => this.#lifecycle?.brokerEpoch ?? -1,
+      directoryIds: this.#identity!.directoryIds,
+      isSupported: () => metadataVersionAllows.directoryAssignment(this.image.metadataVersion),
+      channel: () => this.#channel,
+      timers: this.#ports.timers,
+      logger: this.#logger.child('DirAssignments'),
+    });
+    return this.#assignments;
   }
 
   #makeServices(
@@ -400,6 +417,7 @@ export class BrokerNode {
       await this.#lifecycle?.shutDown(CONTROLLED_SHUTDOWN_MS).catch(() => undefined);
     }
     this.#lifecycle?.stop();
+    this.#assignments?.stop();
     this.#groups?.close();
     this.#reserve?.stop();
     this.#replicas?.close();

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -111,4 +111,31 @@ it('refuses new partitions while all dirs are cordoned, also after a restart', a
   await start();
   expect(await refusals()).toEqual(wanted);
   expect((await dirs()).map((dir) => (dir as unknown[])[2])).toEqual([true, true]);
+});
+
+it('tells the controller where replicas lie, and begins them there again after a restart', async () => {
+  expect(await createTopic('spread', 3)).toBe(Errors.NONE);
+  const before = await dirs();
+  const idOf = (name: string) =>
+    /directory\.id=(.*)/.exec(readFileSync(join(path(name), 'meta.properties'), 'utf8'))?.[1];
+  const wanted = [idOf('a'), idOf('b')].sort();
+  const told = () => {
+    const found = new Set<string>();
+    const text = readdirSync(join(path('a'), '__cluster_metadata-0'))
+      .filter((name) => name.endsWith('.log'))
+      .map((name) => readFileSync(join(path('a'), '__cluster_metadata-0', name), 'hex'))
+      .join('');
+    // A PartitionChangeRecord (frame version 1, type 5) with one directory.
+    for (const id of wanted) {
+      const hex = Buffer.from(id ?? '', 'base64url').toString('hex');
+      if (new RegExp(`0105.{40,120}${hex}`).test(text)) found.add(id ?? '');
+    }
+    return [...found].sort();
+  };
+  await vi.waitUntil(() => told().length === 2);
+  expect(told()).toEqual(wanted);
+  // Nothing was written, so no folder tells where they were.
+  await stop();
+  await start();
+  expect(await dirs()).toEqual(before);
 });

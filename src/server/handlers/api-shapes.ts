@@ -16,6 +16,10 @@ import {
   AlterUserScramCredentialsRequest,
   AlterUserScramCredentialsResponse,
 } from '../../protocol/messages/alter-user-scram-credentials.ts';
+import {
+  AssignReplicasToDirsRequest,
+  AssignReplicasToDirsResponse,
+} from '../../protocol/messages/assign-replicas-to-dirs.ts';
 import { BrokerHeartbeatRequest, BrokerHeartbeatResponse } from '../../protocol/messages/broker-heartbeat.ts';
 import {
   BrokerRegistrationRequest,
@@ -193,6 +197,12 @@ export const brokerHeartbeatApi: ApiShape<BrokerHeartbeatRequest, BrokerHeartbea
     isFenced: true,
     shouldShutDown: false,
   }),
+};
+
+export const assignReplicasToDirsApi: ApiShape<AssignReplicasToDirsRequest, AssignReplicasToDirsResponse> = {
+  request: AssignReplicasToDirsRequest,
+  response: AssignReplicasToDirsResponse,
+  failure: (_request, errorCode) => ({ throttleTimeMs: 0, errorCode, directories: [] }),
 };
 
 export const allocateProducerIdsApi: ApiShape<AllocateProducerIdsRequest, AllocateProducerIdsResponse> = {

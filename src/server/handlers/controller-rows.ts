@@ -10,6 +10,7 @@ import {
   alterClientQuotasApi,
   alterPartitionReassignmentsApi,
   alterUserScramCredentialsApi,
+  assignReplicasToDirsApi,
   brokerHeartbeatApi,
   brokerRegistrationApi,
   createPartitionsApi,
@@ -83,6 +84,9 @@ export function controllerRows(controller: QuorumController, clock: Clock): read
       controller.brokerRegistration(request, context, done),
     ),
     row(brokerHeartbeatApi, (request, context, done) => controller.brokerHeartbeat(request, context, done)),
+    row(assignReplicasToDirsApi, (request, context, done) =>
+      controller.assignReplicasToDirs(request, context, done),
+    ),
     row(allocateProducerIdsApi, (request, context, done) =>
       controller.allocateProducerIds(request, context, done),
     ),

@@ -225,3 +225,30 @@ test('replicas are spread over brokers and racks', async () => {
   }
   expect([...led.keys()].sort()).toEqual([1, 2, 3, 4]);
 });
+
+test('a broker says in which directory it keeps a replica; one in a directory that is gone leads no longer (KIP-858)', async () => {
+  await cluster.create([cluster.topic('a')]);
+  const topicId = cluster.publisher.image.topicsByName.get('a')!.id;
+  const assign = (
+    id: Uuid,
+    changes: { topicId?: Uuid; partitionIndex?: number; brokerEpoch?: number } = {},
+  ) => {
+    const { partitionIndex = 0, brokerEpoch = cluster.brokerEpoch } = changes;
+    const topics = [{ topicId: changes.topicId ?? topicId, partitions: [{ partitionIndex }] }];
+    const request = { brokerId: 1, brokerEpoch, directories: [{ id, topics }] };
+    return cluster.ok(cluster.controller.assignReplicasToDirs, request);
+  };
+  const codeOf = async (...args: Parameters<typeof assign>) => {
+    const answer = await assign(...args);
+    return answer.directories[0]?.topics[0]?.partitions[0]?.errorCode ?? answer.errorCode;
+  };
+  const online = broker()!.directories[0]!;
+  expect(await codeOf(online)).toBe(Errors.NONE);
+  expect(partition('a')).toMatchObject({ directories: [online], leader: 1 });
+  expect(await codeOf(online, { topicId: incarnation(9) })).toBe(Errors.UNKNOWN_TOPIC_ID);
+  expect(await codeOf(online, { partitionIndex: 7 })).toBe(Errors.UNKNOWN_TOPIC_OR_PARTITION);
+  expect(await codeOf(online, { brokerEpoch: 1 })).toBe(Errors.STALE_BROKER_EPOCH);
+  const gone = incarnation(8);
+  expect(await codeOf(gone)).toBe(Errors.NONE);
+  expect(partition('a')).toMatchObject({ directories: [gone], leader: -1 });
+});
