@@ -12,6 +12,8 @@ export interface SharedLogState {
   readonly tails: TailCache;
   /** Syncs of whole folders, each with a handful of open files. */
   readonly syncs: Gate;
+  /** Reads off the loop. */
+  readonly coldReads: Gate;
   /** Buffers for reads and tails. */
   readonly pool: FramePool;
   /** Where compressed batches are unfolded to be checked. */
@@ -65,6 +67,9 @@ export const defaultLogOptions: LogOptions = {
 /** Of a thread pool of four; the fewest open files that leave it no idle thread, even on slow disks. */
 const SYNCING_AT_ONCE = 16;
 
+/** Of the same threads; the others are for fdatasync. */
+const COLD_READS_AT_ONCE = 2;
+
 export interface SharedLogInput {
   readonly storage: Storage;
   readonly options?: Partial<LogOptions> | undefined;
@@ -80,6 +85,7 @@ export function sharedLogState(input: SharedLogInput): SharedLogState {
     files: new OpenFiles(input.storage, options.openFilesMax),
     tails: new TailCache(options.tailCacheBytes, pool),
     syncs: new Gate(SYNCING_AT_ONCE),
+    coldReads: new Gate(COLD_READS_AT_ONCE),
     pool,
     scratch: new PlainScratch(),
     traffic: { bytes: 0 },

@@ -463,6 +463,7 @@ export class PartitionLog {
     if (this.#offline !== undefined || this.#closed) return;
     this.#offline = error;
     this.#writer.stop(error);
+    this.#reader.invalidate();
     for (const segment of this.#segments.all) segment.close();
   }
 

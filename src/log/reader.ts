@@ -1,12 +1,17 @@
+import { StorageError } from '../base/ports.ts';
 import * as header from '../protocol/record-batch/header.ts';
 import type { SharedLogState } from './log-options.ts';
 import type { Segment } from './segment.ts';
 import type { Segments } from './segments.ts';
 import type { LogTail, Slab } from './tail-cache.ts';
 import type { LogRead, PendingRead, ReadOptions } from './types.ts';
+import { WarmParts } from './warm-parts.ts';
 
 const HINTS = 8;
 const FIRST_READ_BYTES = 4096;
+/** One read off the loop; who asks for more gets the rest with the next fetch, unless a single batch is larger. */
+const COLD_READ_BYTES_MAX = 4 * 1024 * 1024;
+const AHEAD_BYTES_MIN = 256 * 1024;
 
 const nothing: readonly Uint8Array[] = [];
 const noRelease = () => {};
@@ -26,7 +31,9 @@ interface Walk {
 
 /**
  * Reads batches of one log: the tail from memory, what was touched lately with synchronous reads into pooled buffers, the
- * rest off the loop. One read never spans segments, as in Apache; the next fetch goes on in the next one.
+ * rest off the loop, one at a time for a log and two for the process, so that consumers of old data leave disk and thread
+ * pool to producers. Where a reader comes along a file, what follows is read ahead while it is at work with what it got.
+ * One read never spans segments, as in Apache; the next fetch goes on in the next one.
  */
 export class LogReader {
   readonly #segments: Segments;
@@ -38,6 +45,8 @@ export class LogReader {
   readonly #hintPositions: number[] = new Array(HINTS).fill(0);
   #nextHint = 0;
   #generation = 0;
+  /** The read off the loop that runs for this log or waits to; it never rejects. */
+  #cold: Promise<unknown> | undefined;
 
   constructor(segments: Segments, tail: LogTail, shared: SharedLogState) {
     this.#segments = segments;
@@ -68,16 +77,31 @@ export class LogReader {
         if (read !== undefined) return read;
       }
       if (options.cachedOnly === true) return emptyRead(startOffset);
-      const hint = this.#hintFor(segment, startOffset);
-      const position = hint >= 0 ? hint : segment.offsets.positionFor(startOffset);
-      const slack = hint >= 0 ? 0 : FIRST_READ_BYTES;
+      const known = this.#knownPosition(segment, startOffset);
+      const isInOrder = known >= 0;
+      const position = isInOrder ? known : segment.offsets.positionFor(startOffset);
+      const slack = isInOrder ? 0 : FIRST_READ_BYTES;
       const end = Math.min(segment.sizeInBytes, position + maxBytes + slack);
-      if (!this.#isWarm(segment, position, end)) {
-        return { pending: this.#readLater(segment, position, startOffset, maxBytes, options, again) };
+      const warmBytes = this.#warmTo(segment, position, end) - position;
+      if (position + warmBytes < end && warmBytes < COLD_READ_BYTES_MAX) {
+        const bytes = Math.min(maxBytes, COLD_READ_BYTES_MAX);
+        return { pending: this.#readLater(segment, position, startOffset, bytes, options, isInOrder, again) };
       }
-      const read = this.#readNow(segment, position, startOffset, maxBytes, options, slack);
-      if (read !== undefined) return read;
+      const bytes = position + warmBytes < end ? warmBytes : maxBytes;
+      const read = this.#readNow(segment, position, startOffset, bytes, options, slack);
+      if (read === undefined) continue;
+      if (isInOrder) this.#readAhead(segment, position + read.sizeInBytes, maxBytes);
+      return read;
     }
+  }
+
+  /**
+   * Where the batch with an offset begins, if the last read ended there or it is the first of the segment: a reader that
+   * comes from before needs no index, which may have to be read from the disk. -1 where only the index knows.
+   */
+  #knownPosition(segment: Segment, offset: number): number {
+    const hint = this.#hintFor(segment, offset);
+    return hint < 0 && offset <= segment.baseOffset ? 0 : hint;
   }
 
   #readTail(
@@ -168,14 +192,74 @@ export class LogReader {
     }
   }
 
-  async #readLater(
+  /** Behind the one that runs for this log already: that one may bring what is asked for. */
+  #readLater(
     segment: Segment,
     from: number,
     startOffset: number,
     maxBytes: number,
     options: ReadOptions,
+    isInOrder: boolean,
     again: () => LogRead | PendingRead,
   ): Promise<LogRead> {
+    const generation = this.#generation;
+    if (this.#cold !== undefined) return this.#cold.then(() => settled(again()));
+    return this.#alone(async () =>
+      generation === this.#generation
+        ? await this.#readCold(segment, from, startOffset, maxBytes, options)
+        : undefined,
+    ).then((read) => {
+      if (read === undefined) return settled(again());
+      if (isInOrder) this.#readAhead(segment, from + read.sizeInBytes, maxBytes);
+      return read;
+    });
+  }
+
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const running = this.#shared.coldReads.run(work);
+    const done = () => {
+      if (this.#cold === ended) this.#cold = undefined;
+    };
+    const ended: Promise<unknown> = running.then(done, done);
+    this.#cold = ended;
+    return running;
+  }
+
+  /** Brings into memory what a reader that is at `position` and asks for `bytes` wants next, unless it is there. */
+  #readAhead(segment: Segment, position: number, bytes: number): void {
+    if (this.#cold !== undefined || position >= segment.sizeInBytes) return;
+    const size = Math.min(Math.max(bytes, AHEAD_BYTES_MIN), COLD_READ_BYTES_MAX);
+    const end = Math.min(segment.sizeInBytes, position + size);
+    const from = this.#warmTo(segment, position, end);
+    if (from >= end) return;
+    const to = Math.min(segment.sizeInBytes, from + size);
+    const generation = this.#generation;
+    this.#alone(async () => {
+      if (generation !== this.#generation) return;
+      const { pool } = this.#shared;
+      const buffer = pool.take(to - from);
+      segment.log.pin();
+      try {
+        const count = await segment.log.use().readLater(buffer.subarray(0, to - from), from);
+        if (generation === this.#generation) this.#warm(segment, from, from + count);
+      } finally {
+        segment.log.unpin();
+        pool.give(buffer);
+      }
+    }).catch((error: unknown) => {
+      // Who needs those bytes meets the failure, too.
+      if (!(error instanceof StorageError)) throw error;
+    });
+  }
+
+  /** Undefined where the log was cut meanwhile, or the segment has no such batch. */
+  async #readCold(
+    segment: Segment,
+    from: number,
+    startOffset: number,
+    maxBytes: number,
+    options: ReadOptions,
+  ): Promise<LogRead | undefined> {
     const generation = this.#generation;
     let position = from;
     let wanted = Math.max(FIRST_READ_BYTES, maxBytes + FIRST_READ_BYTES);
@@ -206,8 +290,7 @@ export class LogReader {
     } finally {
       segment.log.unpin();
     }
-    const next = again();
-    return 'pending' in next ? next.pending : next;
+    return undefined;
   }
 
   /** Undefined where the walk asks for more, or found nothing in this segment; the buffer is given back then. */
@@ -243,12 +326,10 @@ export class LogReader {
     };
   }
 
-  #isWarm(segment: Segment, from: number, to: number): boolean {
+  /** How far the bytes from `from` on are probably in memory, at most to `to`. */
+  #warmTo(segment: Segment, from: number, to: number): number {
     const { traffic, options } = this.#shared;
-    if (from >= to) return true;
-    return (
-      from >= segment.warmFrom && to <= segment.warmTo && traffic.bytes - segment.warmAt <= options.warmBytes
-    );
+    return segment.warm?.reach(from, to, traffic.bytes - options.warmBytes) ?? from;
   }
 
   #warm(segment: Segment, from: number, to: number): void {
@@ -275,15 +356,13 @@ export class LogReader {
 
 /** Notes that bytes of a segment are in the page cache now. */
 export function warmUp(segment: Segment, from: number, to: number, shared: SharedLogState): void {
-  const isFresh = shared.traffic.bytes - segment.warmAt <= shared.options.warmBytes;
-  if (isFresh && from <= segment.warmTo && to >= segment.warmFrom) {
-    segment.warmFrom = Math.min(segment.warmFrom, from);
-    segment.warmTo = Math.max(segment.warmTo, to);
-  } else {
-    segment.warmFrom = from;
-    segment.warmTo = to;
-  }
-  segment.warmAt = shared.traffic.bytes;
+  segment.warm ??= new WarmParts();
+  const { traffic, options } = shared;
+  segment.warm.touched(from, to, traffic.bytes, traffic.bytes - options.warmBytes);
+}
+
+function settled(read: LogRead | PendingRead): LogRead | Promise<LogRead> {
+  return 'pending' in read ? read.pending : read;
 }
 
 export function emptyRead(offset: number): LogRead {

@@ -19,6 +19,7 @@ import { readSmallFile, replaceSmallFile, replaceUnsynced, syncSmallFile } from 
 import { runToEnd } from './steps.ts';
 import { isNoSpace } from './storage-errors.ts';
 import { TimeIndex } from './time-index.ts';
+import type { WarmParts } from './warm-parts.ts';
 
 /** File positions in an offset index are signed 32-bit numbers. */
 export const SEGMENT_BYTES_MAX = 0x7fffffff;
@@ -51,10 +52,8 @@ export class Segment {
   readonly log: LazyFile;
   /** The file's name may not survive a power loss yet. */
   nameUnsynced: boolean;
-  /** Part of the file that this process wrote or read, and the process's traffic at that time: probably in memory. */
-  warmFrom = 0;
-  warmTo = 0;
-  warmAt = 0;
+  /** What is probably in the page cache; undefined as long as nothing was touched. */
+  warm: WarmParts | undefined;
   readonly #context: SegmentContext;
   readonly #stem: string;
   readonly #rollJitterMs: number;
@@ -331,7 +330,7 @@ export class Segment {
     this.log.use().truncate(position);
     this.#size = position;
     this.unsynced = true;
-    this.warmTo = Math.min(this.warmTo, position);
+    this.warm?.cutAt(position);
     this.#rebuildFrom(offsets, times);
     if (position === 0) {
       this.#createdMs = nowMs;

@@ -44,6 +44,10 @@ export class FakeStorage implements Storage {
         match: string | RegExp;
       }
     | undefined;
+  /** Reads off the loop wait until `releaseRead`. */
+  holdReads = false;
+  readsLater: string[] = [];
+  #heldReads: (() => void)[] = [];
   /** Syncs wait until `releaseSyncs`. */
   holdSyncs = false;
   #held: (() => void)[] = [];
@@ -54,6 +58,20 @@ export class FakeStorage implements Storage {
     if (typeof match === 'string' ? path.includes(match) : match.test(path)) {
       throw new StorageError('EIO', path, `${operation} of ${path} failed`);
     }
+  }
+
+  get waitingReads(): number {
+    return this.#heldReads.length;
+  }
+
+  /** Lets the oldest read that waits go. */
+  releaseRead(): void {
+    this.#heldReads.shift()?.();
+  }
+
+  async waitForRead(path: string, at: number, bytes: number): Promise<void> {
+    this.readsLater.push(`${path}@${at}+${bytes}`);
+    if (this.holdReads) await new Promise<void>((resolve) => this.#heldReads.push(resolve));
   }
 
   releaseSyncs(): void {
@@ -189,6 +207,7 @@ class FakeStoredFile implements StoredFile {
   }
 
   async readLater(into: Uint8Array, at: number): Promise<number> {
+    await this.#storage.waitForRead(this.path, at, into.length);
     return this.read(into, at);
   }
 
