@@ -16,8 +16,8 @@ export interface LazyFile {
   close(): void;
 }
 
-/** Syncs that make room run two at a time: logs need threads of the pool for their own. */
-const SYNCING_AT_ONCE = 2;
+/** Of a thread pool of four: more would only keep the syncs that logs ask for themselves waiting. */
+const SYNCING_AT_ONCE = 4;
 
 /**
  * Bounds the number of open files. Linux tells of a failed write-back once to each open descriptor of the file, and may
