@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
-import { createInterface } from 'node:readline';
 import { apacheMissing, KAFKA_VERSION } from '../test/interop/support/apache.ts';
-import { startTarget, type Target, type TargetName } from '../test/interop/support/target.ts';
+import { startTarget, type TargetName } from '../test/interop/support/target.ts';
 import { listOffsets, listOffsetsAnswer, makeTopics, RawConnection } from '../test/interop/support/wire.ts';
-import type { Measured, Scenario } from './load.ts';
-import { cpuMsOf, residentMiBOf } from './process-cost.ts';
+import type { Scenario } from './load.ts';
+import { type Row, runLoad } from './run-load.ts';
 
 /**
  * Runs every scenario against both brokers in turn, several rounds, and prints a Markdown table of medians. Only the ratios mean
@@ -43,29 +41,6 @@ const scenarios: readonly { readonly title: string; readonly load: Scenario }[] 
   scenario('produce 1 MiB, 4 in flight', 'produce', 'large', KIB * KIB, 4),
   scenario('fetch what the 16 KiB run wrote, 1 MiB each', 'fetch', 'medium', KIB * KIB, 1),
 ];
-
-interface Row extends Measured {
-  readonly cpuMs: number;
-  readonly residentMiB: number;
-}
-
-function runLoad(target: Target, scenario: Scenario): Promise<Row> {
-  const pid = target.process.pid ?? 0;
-  return new Promise((resolve, reject) => {
-    const program = process.env['ODRADEK_LOAD'] ?? '';
-    const load = spawn(process.execPath, [program, String(target.port), JSON.stringify(scenario)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let [before, row]: [number, Row | undefined] = [Number.NaN, undefined];
-    createInterface({ input: load.stdout }).on('line', (line) => {
-      const said = JSON.parse(line) as Measured | 'warm';
-      if (said === 'warm') before = cpuMsOf(pid);
-      else row = { ...said, cpuMs: cpuMsOf(pid) - before, residentMiB: residentMiBOf(pid) };
-    });
-    load.once('error', reject);
-    load.once('close', () => (row ? resolve(row) : reject(new Error(`no result for ${scenario.topic}`))));
-  });
-}
 
 /** What was acknowledged is in the log: the topics end where the number of answers says. */
 async function checkStored(load: Scenario, row: Row): Promise<void> {
