@@ -77,6 +77,8 @@ class FolderRecovery {
   readonly #buffer: Buffer;
   #files: readonly string[] = [];
   #bytes = 0;
+  /** Of the segment that was recovered last. */
+  #endOffset = 0;
 
   constructor(
     input: FolderToRecover,
@@ -143,8 +145,8 @@ class FolderRecovery {
   *#recoverFrom(first: number): Generator<StepEnd<number> | undefined, void, void> {
     const segments = this.#segments;
     const start = segments.at(first)?.baseOffset;
-    // Producers come from what is trusted; snapshots behind it are made anew.
-    if (start !== undefined) this.#producerFiles.dropFrom(start + 1);
+    // Producers come from what is trusted.
+    if (start !== undefined) this.#producerFiles.doubtFrom(start + 1);
     const trusted = segments.all.slice(0, first);
     if (segments.count === 0) return;
     yield* this.#producerFiles.load(trusted, start ?? segments.active.readNextOffset());
@@ -154,6 +156,7 @@ class FolderRecovery {
       const isWhole = yield* this.#recoverSegment(segment, segments.at(at + 1));
       if (!isWhole) this.#dropBehind(segment);
     }
+    this.#producerFiles.settleDoubts(this.#endOffset);
   }
 
   /** False where nothing behind the segment can be part of the log. */
@@ -174,6 +177,7 @@ class FolderRecovery {
       const keptBytes = segment.sizeInBytes;
       segment.writeIndexesUnsynced();
       const endOffset = segment.readNextOffset();
+      this.#endOffset = endOffset;
       this.#producerFiles.writeTxnIndex(segment, endOffset);
       segment.close();
       if (next !== undefined) segment.unloadIndexes();

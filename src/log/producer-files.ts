@@ -24,6 +24,8 @@ export class ProducerFiles {
   readonly #producers: ProducerState;
   /** Offsets of the snapshots in the folder, ascending. */
   #offsets: number[] = [];
+  /** Of those that a recovery has not met again yet. */
+  #doubted = new Set<number>();
   readonly #unsynced = new Set<string>();
 
   constructor(storage: Storage, logger: Logger, dir: string, producers: ProducerState) {
@@ -81,6 +83,23 @@ export class ProducerFiles {
     this.#drop((one) => one >= offset);
   }
 
+  /**
+   * The snapshots at and above an offset count only where `takeSnapshot` or `settleDoubts` finds in them what it would
+   * write: to remove a file and to make it anew costs more than to read it, with a thousand partitions above all.
+   */
+  doubtFrom(offset: number): void {
+    this.#doubted = new Set(this.#offsets.filter((one) => one >= offset));
+    this.#offsets = this.#offsets.filter((one) => one < offset);
+  }
+
+  /** The state is that at `endOffset`: a doubted snapshot of it is kept, all others go. Throws StorageError. */
+  settleDoubts(endOffset: number): void {
+    if (this.#doubted.has(endOffset))
+      this.#trust(endOffset, encodeProducerSnapshot(this.#producers.snapshot()));
+    for (const offset of this.#doubted) this.#storage.removeNow(this.#pathOf(offset));
+    this.#doubted.clear();
+  }
+
   /** All batches are gone. */
   clear(): void {
     this.#drop(() => true);
@@ -104,12 +123,15 @@ export class ProducerFiles {
   takeSnapshot(endOffset: number): void {
     if (endOffset <= (this.newestOffset ?? 0)) return;
     const path = this.#pathOf(endOffset);
+    const content = encodeProducerSnapshot(this.#producers.snapshot());
+    if (this.#doubted.has(endOffset) && this.#trust(endOffset, content)) return;
     try {
-      writeSmallFile(this.#storage, path, encodeProducerSnapshot(this.#producers.snapshot()));
+      writeSmallFile(this.#storage, path, content);
     } catch (error) {
       if (isNoSpace(error)) return;
       throw error;
     }
+    this.#doubted.delete(endOffset);
     this.#offsets.push(endOffset);
     this.#unsynced.add(path);
   }
@@ -126,6 +148,15 @@ export class ProducerFiles {
     for (const path of paths) {
       if (this.#storage.sizeOf(path) !== undefined) await syncSmallFile(this.#storage, path);
     }
+  }
+
+  /** Whether a doubted snapshot has that content; it is one of the folder then. */
+  #trust(offset: number, content: Buffer): boolean {
+    const found = readSmallFile(this.#storage, this.#pathOf(offset));
+    if (found?.equals(content) !== true) return false;
+    this.#doubted.delete(offset);
+    this.#offsets.push(offset);
+    return true;
   }
 
   /** Returns up to where the state is known then; undefined where no snapshot is left. */

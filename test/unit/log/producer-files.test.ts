@@ -148,6 +148,32 @@ test.each(['removed', 'torn', 'garbled', 'empty'])(
   },
 );
 
+test('a recovery keeps the snapshots that say what it has read, and no others', async () => {
+  const world = new World();
+  const log = world.open(small);
+  for (let at = 0; at < 12; at += 1) append(log, idempotent(1n, at));
+  world.time.tick();
+  await log.close();
+  const files = () => snapshots(world).map((name) => world.storage.files.get(`/data/t-0/${name}`)!);
+  const before = files();
+  expect(world.open(small, { recoveryPoint: 0 }).logEndOffset).toBe(12);
+  expect(files()).toEqual(before);
+  expect(files().every((file, at) => file === before[at])).toBe(true);
+  // One of a batch that is gone, one that says something else at a segment's base, one behind the end.
+  const [base] = bases(world).slice(1);
+  const other = encodeProducerSnapshot([]);
+  for (const offset of [1, base!, 12, 99]) {
+    world.storage.files.set(`/data/t-0/${`${offset}`.padStart(20, '0')}.snapshot`, {
+      bytes: Buffer.from(other),
+      synced: Buffer.from(other),
+      modifiedMs: 0,
+    });
+  }
+  expect(producersOf(world.open(small, { recoveryPoint: 0 }))).toEqual(producersOf(log));
+  expect(offsets(world)).toEqual(bases(world).slice(1));
+  expect(decodeProducerSnapshot(world.file(snapshots(world)[0]!))?.[0]?.lastOffset).toBe(base! - 1);
+});
+
 test('of the snapshots at no base only the newest stays', async () => {
   const world = new World();
   const log = world.open();
