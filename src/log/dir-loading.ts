@@ -7,6 +7,7 @@ import {
   recoverFolder,
   recoveryBuffer,
 } from './folder-recovery.ts';
+import { listFiles } from './leftovers.ts';
 import { folderToRecover, logNotes, openLog } from './loader.ts';
 import type { PartitionLog } from './log.ts';
 import type { LogDir } from './log-dir.ts';
@@ -44,6 +45,7 @@ interface Folder {
   readonly name: string;
   readonly folder: names.PartitionFolder;
   readonly config: LogConfig;
+  readonly files: readonly string[];
   /** What must be read before the log can be opened, in bytes; 0 where opening it is all there is to do. */
   readonly bytes: number;
 }
@@ -59,6 +61,8 @@ export class DirLoading {
   #isInterrupted = false;
   #sliceEndMs = 0;
   #progress: RecoveryProgress | undefined;
+  /** By topic: the partitions of one share them. */
+  readonly #configs = new Map<string, LogConfig>();
 
   constructor(input: DirLoadingInput) {
     this.#input = input;
@@ -96,9 +100,9 @@ export class DirLoading {
   }
 
   #plan(name: string, folder: names.PartitionFolder): Folder {
-    const { dir, ports, configFor } = this.#input;
+    const { dir, ports } = this.#input;
     const path = `${dir.path}/${name}`;
-    const files = ports.storage.list(path).map((entry) => entry.name);
+    const files = listFiles(ports.storage, path);
     const logs = files.filter((file) => file.endsWith(names.LOG_SUFFIX));
     const recoveryPoint = dir.recoveryPoints.get(name) ?? 0;
     const above = logs.findLastIndex((file) => (names.offsetOf(file) ?? 0) <= recoveryPoint);
@@ -110,7 +114,16 @@ export class DirLoading {
       const isTrusted = dir.cleanShutdown ? hasProducers : at < above;
       if (!isTrusted || !isIndexed) bytes += ports.storage.sizeOf(`${path}/${file}`) ?? 0;
     }
-    return { name, folder, config: configFor(folder.topic), bytes };
+    return { name, folder, config: this.#configOf(folder.topic), files, bytes };
+  }
+
+  #configOf(topic: string): LogConfig {
+    let config = this.#configs.get(topic);
+    if (config === undefined) {
+      config = this.#input.configFor(topic);
+      this.#configs.set(topic, config);
+    }
+    return config;
   }
 
   async #recoverHere(folders: readonly Folder[]): Promise<void> {
@@ -176,7 +189,7 @@ export class DirLoading {
     return folderToRecover(`${dir.path}/${name}`, config, dir.cleanShutdown, recoveryPoint);
   }
 
-  #open({ name, folder, config, bytes }: Folder, recovered: RecoveredFolder | undefined): void {
+  #open({ name, folder, config, files, bytes }: Folder, recovered: RecoveredFolder | undefined): void {
     const { dir, ports, shared, adopt } = this.#input;
     if (recovered !== undefined) logNotes(ports.logger, recovered.notes);
     const log = openLog({
@@ -188,6 +201,7 @@ export class DirLoading {
       ports,
       shared,
       cleanShutdown: dir.cleanShutdown,
+      files: dir.cleanShutdown && bytes === 0 ? files : undefined,
       recovered,
       recoveryPoint: dir.recoveryPoints.get(name) ?? 0,
       logStartOffset: dir.logStarts.get(name),

@@ -19,8 +19,9 @@ export interface EpochEntry {
 
 /**
  * Which leader epoch began at which offset, mirrored in `leader-epoch-checkpoint` (KIP-101). Epochs and start offsets both
- * ascend. A new epoch is in the file before the batch that brought it, for the file comes with the folder; entries that
- * were cut may linger there until the next write, and are cut again when the log is opened.
+ * ascend. A new epoch is in the file before its first batch and not earlier: a start that elects a leader for each of a
+ * thousand partitions writes no files for it, and what has no batch is cut when a log is opened anyway. Entries that were
+ * cut may linger in the file until the next write, and are cut again then, too.
  */
 export class LeaderEpochCache {
   readonly folder: PartitionFolder;
@@ -28,6 +29,8 @@ export class LeaderEpochCache {
   readonly #entries: EpochEntry[] = [];
   #unsynced = false;
   #unwritten = false;
+  /** The latest entry has no batch yet, and the file lacks it. */
+  #isAnnounced = false;
 
   constructor(storage: Storage, folder: PartitionFolder) {
     this.#storage = storage;
@@ -40,6 +43,11 @@ export class LeaderEpochCache {
 
   get latest(): EpochEntry | undefined {
     return this.#entries.at(-1);
+  }
+
+  /** The latest that is in the file, apart from what could not be written. */
+  get latestWithBatch(): EpochEntry | undefined {
+    return this.#entries.at(this.#isAnnounced ? -2 : -1);
   }
 
   /** Reads the file. One that can't be read counts as empty: recovery finds the epochs in the batches. */
@@ -56,18 +64,25 @@ export class LeaderEpochCache {
       this.#entries.length = 0;
     }
     this.#unwritten = false;
+    this.#isAnnounced = false;
   }
 
-  /** Notes that `epoch` begins at `startOffset`; drops entries that contradict it. Throws StorageError. */
+  /** Notes that `epoch` begins at `startOffset`, which has no batch so far; drops entries that contradict it. */
+  announce(epoch: number, startOffset: number): void {
+    if (this.#assign(epoch, startOffset)) this.#isAnnounced = true;
+  }
+
+  /** Notes that a batch of `epoch` is about to be written at `startOffset`, the first of it or not. Throws StorageError. */
   assign(epoch: number, startOffset: number): void {
-    if (this.#assign(epoch, startOffset)) this.#unwritten = true;
+    this.assignUnwritten(epoch, startOffset);
     // Also what could not be written before.
     this.writeIfChanged();
   }
 
   /** The same without writing the file, for recovery. */
   assignUnwritten(epoch: number, startOffset: number): void {
-    if (this.#assign(epoch, startOffset)) this.#unwritten = true;
+    if (this.#assign(epoch, startOffset) || this.#isAnnounced) this.#unwritten = true;
+    this.#isAnnounced = false;
   }
 
   /** The epoch that the record at `offset` has, undefined where not known. */
@@ -97,7 +112,8 @@ export class LeaderEpochCache {
   truncateFromEnd(endOffset: number): void {
     while (this.latest !== undefined && this.latest.startOffset >= endOffset) {
       this.#entries.pop();
-      this.#unwritten = true;
+      if (this.#isAnnounced) this.#isAnnounced = false;
+      else this.#unwritten = true;
     }
   }
 
@@ -114,11 +130,12 @@ export class LeaderEpochCache {
   clear(): void {
     this.#entries.length = 0;
     this.#unwritten = true;
+    this.#isAnnounced = false;
   }
 
   /** Writes the file if entries changed behind its back. Throws StorageError. */
   writeIfChanged(): void {
-    if (this.#unwritten) this.write();
+    if (this.#unwritten) this.#write();
   }
 
   /** Makes the file as it was written last survive a power loss (its name apart). Rejects with StorageError. */
@@ -128,12 +145,13 @@ export class LeaderEpochCache {
     await syncSmallFile(this.#storage, this.#path());
   }
 
-  write(): void {
+  #write(): void {
     if (!this.folder.isMade) {
       this.#unwritten = true;
       return;
     }
-    const lines = this.#entries.map(({ epoch, startOffset }) => `${epoch} ${startOffset}`);
+    const entries = this.#isAnnounced ? this.#entries.slice(0, -1) : this.#entries;
+    const lines = entries.map(({ epoch, startOffset }) => `${epoch} ${startOffset}`);
     writeSmallFile(this.#storage, this.#path(), formatCheckpoint(lines));
     this.#unsynced = true;
     this.#unwritten = false;

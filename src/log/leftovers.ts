@@ -6,10 +6,14 @@ import * as names from './file-names.ts';
 /**
  * Finishes or removes what a crash, or the cleaner of another broker, left in a partition's folder: `.deleted`, `.cleaned`
  * and temporary files go, a `.swap` is carried out, indexes without a log go. Returns the names of the files that are there
- * then, sorted. Throws StorageError.
+ * then, sorted. `before` are those that were there until now, where they were just listed. Throws StorageError.
  */
-export function finishLeftovers(storage: Storage, logger: Logger, dir: string): string[] {
-  const before = listFiles(storage, dir);
+export function finishLeftovers(
+  storage: Storage,
+  logger: Logger,
+  dir: string,
+  before: readonly string[] = listFiles(storage, dir),
+): string[] {
   const swaps = before.filter((name) => name.endsWith(names.SWAP_SUFFIX));
   const cleaned = before.filter((name) => name.endsWith(names.CLEANED_SUFFIX));
   const cleanedFrom = Math.min(...cleaned.map((name) => names.offsetOf(name) ?? Number.POSITIVE_INFINITY));
@@ -28,7 +32,8 @@ export function finishLeftovers(storage: Storage, logger: Logger, dir: string): 
 
 const TEMPORARY = /(\.(index|timeindex|txnindex|snapshot|metadata)|^leader-epoch-checkpoint)\.tmp$/;
 
-function listFiles(storage: Storage, dir: string): string[] {
+/** The names of the files in a folder, sorted. Throws StorageError. */
+export function listFiles(storage: Storage, dir: string): string[] {
   return storage
     .list(dir)
     .filter((entry) => !entry.isDirectory)

@@ -38,6 +38,8 @@ export interface OpenLogInput {
   readonly shared: SharedLogState;
   /** The folder was closed in order: its files are believed. */
   readonly cleanShutdown: boolean;
+  /** The names of the folder's files, sorted, where they were just listed. */
+  readonly files?: readonly string[] | undefined;
   /** What `recoverFolder` made of the folder; without it an unclean one is recovered here and now. */
   readonly recovered?: RecoveredFolder | undefined;
   /** All below was synced; above it batches are checked after an unclean stop. */
@@ -65,7 +67,7 @@ function load(input: OpenLogInput): LoadedLog {
   const segments = new Segments();
   const checkpointStart = input.logStartOffset ?? 0;
   const recovered = input.cleanShutdown ? input.recovered : (input.recovered ?? recoverNow(input));
-  const files = finishLeftovers(storage, ports.logger, dir);
+  const files = finishLeftovers(storage, ports.logger, dir, input.files);
   epochs.load(ports.logger);
   loadSegments(input, context, segments, files);
   const producers = new ProducerState();

@@ -29,24 +29,19 @@ export class LogAppender {
   readonly #input: LogAppenderInput;
   readonly #loaded: LoadedLog;
   readonly #writer: LogWriter;
+  /** Of those that have batches: the file has it. */
   #latestEpoch: number;
 
   constructor(input: LogAppenderInput) {
     this.#input = input;
     this.#loaded = input.loaded;
     this.#writer = input.writer;
-    this.#latestEpoch = input.loaded.epochs.latest?.epoch ?? -1;
-  }
-
-  /** Notes that a leader epoch begins. Throws ProtocolError(KAFKA_STORAGE_ERROR). */
-  assignEpoch(epoch: number, startOffset: number): void {
-    guarded(() => this.#loaded.epochs.assign(epoch, startOffset));
-    this.epochsChanged();
+    this.#latestEpoch = input.loaded.epochs.latestWithBatch?.epoch ?? -1;
   }
 
   /** The epoch cache was changed by somebody else. */
   epochsChanged(): void {
-    this.#latestEpoch = this.#loaded.epochs.latest?.epoch ?? -1;
+    this.#latestEpoch = this.#loaded.epochs.latestWithBatch?.epoch ?? -1;
   }
 
   /** See `PartitionLog.appendAsLeader`. */
@@ -82,7 +77,7 @@ export class LogAppender {
     const end = this.#writer.assignedEnd;
     this.#maybeRoll(batch.length, end, end + delta, header.roundedMaxTimestamp(batch, 0), nowMs);
     const firstOffset = this.#writer.assignedEnd;
-    if (leaderEpoch !== this.#latestEpoch) this.assignEpoch(leaderEpoch, firstOffset);
+    if (leaderEpoch !== this.#latestEpoch) this.#assignEpoch(leaderEpoch, firstOffset);
     header.setBaseOffset(batch, 0, firstOffset);
     header.setPartitionLeaderEpoch(batch, 0, leaderEpoch);
     if (hasProducer) applyBatch(producers, batch, 0, true);
@@ -129,7 +124,7 @@ export class LogAppender {
     this.#writeStaged();
     for (let at = 0; at < batches.length; at += header.sizeInBytes(batches, at)) {
       const epoch = header.partitionLeaderEpoch(batches, at);
-      if (epoch > this.#latestEpoch) this.assignEpoch(epoch, header.baseOffset(batches, at));
+      if (epoch > this.#latestEpoch) this.#assignEpoch(epoch, header.baseOffset(batches, at));
     }
     const { producers } = this.#loaded;
     for (let at = 0; at < batches.length; at += header.sizeInBytes(batches, at)) {
@@ -138,6 +133,12 @@ export class LogAppender {
     const info = appendInfo(firstOffset, lastOffset, NO_APPEND_TIME, this.#input.logStart(), false);
     this.#writer.writeNow(batches, lastOffset + 1, done);
     return info;
+  }
+
+  /** A batch of this epoch is about to be written. Throws ProtocolError(KAFKA_STORAGE_ERROR). */
+  #assignEpoch(epoch: number, startOffset: number): void {
+    guarded(() => this.#loaded.epochs.assign(epoch, startOffset));
+    this.epochsChanged();
   }
 
   #maybeRoll(bytes: number, firstOffset: number, lastOffset: number, timestamp: number, nowMs: number): void {

@@ -261,10 +261,10 @@ export class PartitionLog {
     return true;
   }
 
-  /** Notes that a leader epoch begins. Throws ProtocolError(KAFKA_STORAGE_ERROR). */
-  assignEpoch(epoch: number, startOffset: number): void {
+  /** Notes that a leader epoch begins at the log end. Throws ProtocolError(KAFKA_STORAGE_ERROR). */
+  announceEpoch(epoch: number): void {
     this.#ensureOnline();
-    this.#appender.assignEpoch(epoch, startOffset);
+    this.#epochs.announce(epoch, this.#writer.logEnd);
   }
 
   /**

@@ -88,7 +88,7 @@ export class Partition {
     }
     if (newEpoch) {
       this.#leaderEpochStartOffset = this.log.logEndOffset;
-      this.#noteEpoch(state.leaderEpoch);
+      this.log.announceEpoch(state.leaderEpoch);
     }
     this.#advance();
   }
@@ -174,15 +174,6 @@ export class Partition {
   /** KIP-207: a leader that is behind the start of its own epoch can't name the latest offset yet. */
   get offsetsAreKnown(): boolean {
     return this.#leaderEpochStartOffset <= this.log.highWatermark;
-  }
-
-  /** What is on the disk can be read, though the epoch can't be written there; the first append tries it again. */
-  #noteEpoch(leaderEpoch: number): void {
-    try {
-      this.log.assignEpoch(leaderEpoch, this.log.logEndOffset);
-    } catch (error) {
-      if (!(error instanceof ProtocolError) || this.log.isOffline) throw error;
-    }
   }
 
   #appended(): void {

@@ -244,7 +244,7 @@ test('relative offsets that would not fit the index begin a new segment', () => 
 test('a log has no folder before its first write, which makes all of it', async () => {
   const world = new World();
   const log = world.open();
-  log.assignEpoch(3, 0);
+  log.announceEpoch(3);
   expect(valuesIn(await fetch(log, 0))).toEqual([]);
   expect([log.offsetForTimestamp(-3n), log.offsetForTimestamp(0n)]).toEqual([undefined, undefined]);
   await log.flush();
@@ -265,7 +265,7 @@ test('a log has no folder before its first write, which makes all of it', async 
 test('a log that was never written is closed without a folder', async () => {
   const world = new World();
   const log = world.open();
-  log.assignEpoch(3, 0);
+  log.announceEpoch(3);
   await log.close();
   expect(world.storage.isDirectory('/data/t-0')).toBe(false);
 });
@@ -281,6 +281,25 @@ test('a new leader epoch is in the checkpoint before its batch', () => {
   expect(log.endOffsetForEpoch(5)).toEqual({ leaderEpoch: 4, endOffset: 2 });
   expect(log.endOffsetForEpoch(7)).toEqual({ leaderEpoch: 7, endOffset: 3 });
   expect(log.endOffsetForEpoch(8)).toBeUndefined();
+});
+
+test('a leader epoch without a batch costs no write, and a start that finds none in the file neither', async () => {
+  const world = new World();
+  const log = world.make(world.open());
+  append(log, batch(['a', 'b']), 4);
+  world.time.tick();
+  const written = world.file('leader-epoch-checkpoint').toString();
+  log.announceEpoch(7);
+  expect([log.latestEpoch, log.endOffsetForEpoch(7)]).toEqual([7, { leaderEpoch: 7, endOffset: 2 }]);
+  expect(world.file('leader-epoch-checkpoint').toString()).toBe(written);
+  await log.close();
+  expect(world.file('leader-epoch-checkpoint').toString()).toBe(written);
+  const again = world.open({}, { cleanShutdown: true });
+  expect(again.latestEpoch).toBe(4);
+  again.announceEpoch(8);
+  append(again, batch(['c']), 8);
+  expect(world.file('leader-epoch-checkpoint').toString()).toBe('0\n2\n4 0\n8 2\n');
+  expect(again.endOffsetForEpoch(7)).toEqual({ leaderEpoch: 4, endOffset: 2 });
 });
 
 test('raft appends keep the offsets they have and refuse those that do not fit', () => {
