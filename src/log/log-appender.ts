@@ -84,7 +84,7 @@ export class LogAppender {
     const logAppendTimeMs = config.messageTimestampType === 'LogAppendTime' ? BigInt(nowMs) : NO_APPEND_TIME;
     const lastOffset = firstOffset + delta;
     const info = appendInfo(firstOffset, lastOffset, logAppendTimeMs, this.#input.logStart(), false);
-    this.#writer.take(batch, lastOffset + 1, options.done);
+    this.#writer.take(batch, lastOffset + 1, options.done, options.atOnce);
     return info;
   }
 

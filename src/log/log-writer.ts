@@ -106,10 +106,10 @@ export class LogWriter {
   }
 
   /** Takes a batch up to `endOffset`: stages it, or writes it at once. Throws if the write at once failed. */
-  take(batch: Buffer, endOffset: number, done: Done): void {
+  take(batch: Buffer, endOffset: number, done: Done, atOnce = false): void {
     const { options } = this.#shared;
     const mustWait = this.#waitsForRoom();
-    if (batch.length >= options.writeAtOnceBytes && !mustWait) {
+    if ((atOnce || batch.length >= options.writeAtOnceBytes) && !mustWait) {
       this.writeNow(batch, endOffset, done);
       return;
     }

@@ -29,6 +29,8 @@ export interface AppendOptions {
    * undid the append. Runs before `appendAsLeader` returns when the bytes were written at once.
    */
   readonly done: (error: Error | undefined) => void;
+  /** Written with the call rather than at the end of the tick: for who gathers what a tick brings himself. */
+  readonly atOnce?: boolean;
   /** Of the transaction whose marker this is; 2 and up demand a newer producer epoch (KIP-890). */
   readonly transactionVersion?: number;
 }

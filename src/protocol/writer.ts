@@ -63,9 +63,11 @@ export class Writer {
 
   /** Forgets what was written and gives the buffers back to where they came from. */
   release(): void {
-    for (const buffer of this.#taken) this.#source?.give(buffer);
-    this.#taken = [];
-    this.#chunks = [];
+    if (this.#taken.length > 0) {
+      for (const buffer of this.#taken) this.#source?.give(buffer);
+      this.#taken = [];
+    }
+    if (this.#chunks.length > 0) this.#chunks = [];
     this.#chunkBytes = 0;
     this.#at = 0;
     this.#cutAt = 0;

@@ -115,17 +115,19 @@ export class Partition {
 
   /**
    * Appends; `finished` runs once, when as many replicas have it as `requiredAcks` asks for, or with the error. It may
-   * run before this returns. Throws `ProtocolError` when nothing was appended.
+   * run before this returns, and does with `atOnce` where nobody else has to have it. Throws `ProtocolError` when nothing
+   * was appended.
    */
   appendAsLeader(
     records: Buffer,
     requiredAcks: number,
     origin: AppendOrigin,
     finished: (error: Error | undefined) => void,
+    atOnce = false,
   ): AppendInfo {
     if (!this.isLeader) throw new ProtocolError(Errors.NOT_LEADER_OR_FOLLOWER);
     if (requiredAcks !== -1) {
-      return this.log.appendAsLeader(records, this.#state.leaderEpoch, { origin, done: finished });
+      return this.log.appendAsLeader(records, this.#state.leaderEpoch, { origin, done: finished, atOnce });
     }
     const minIsr = Math.min(this.log.config.minInsyncReplicas, Math.max(1, this.#state.replicas.length));
     if (this.#state.isr.length < minIsr) {
@@ -142,7 +144,7 @@ export class Partition {
       failure = error;
       if (info !== undefined) this.#awaitReplicas(info.lastOffset + 1, error, finished);
     };
-    info = this.log.appendAsLeader(records, this.#state.leaderEpoch, { origin, done });
+    info = this.log.appendAsLeader(records, this.#state.leaderEpoch, { origin, done, atOnce });
     if (written) this.#awaitReplicas(info.lastOffset + 1, failure, finished);
     return info;
   }

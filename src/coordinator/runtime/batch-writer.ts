@@ -3,10 +3,11 @@ import type { CompressionCodec } from '../../protocol/compression/index.ts';
 import { Errors, ProtocolError } from '../../protocol/errors.ts';
 import { BatchBuilder } from '../../protocol/record-batch/builder.ts';
 import { BATCH_OVERHEAD } from '../../protocol/record-batch/header.ts';
-import type { CoordinatorLog, RecordSerde } from './ports.ts';
+import type { CoordinatorLog, RecordBytes, RecordSerde } from './ports.ts';
 
 /** Attributes, deltas and lengths of a record: at most so many bytes besides its key and value. */
 const RECORD_OVERHEAD_MAX = 40;
+const NO_BYTES = new Uint8Array(0);
 
 export interface BatchWriterOptions<R> {
   readonly log: CoordinatorLog;
@@ -35,6 +36,9 @@ export class BatchWriter<R> {
   #committedOffset: number;
   #appendsInFlight = 0;
   #closed = false;
+  /** The record that was encoded last, as long as its bytes are valid. */
+  #encoded: R | undefined;
+  #encodedBytes: RecordBytes = { key: NO_BYTES, value: null };
 
   constructor(options: BatchWriterOptions<R>, endOffset: number) {
     this.#options = options;
@@ -62,6 +66,7 @@ export class BatchWriter<R> {
     let wanted = 0;
     for (const record of records) wanted += this.#sizeOf(record);
     if (BATCH_OVERHEAD + wanted > batchBytesMax) {
+      this.#encoded = undefined;
       const text = `${records.length} records of about ${wanted} bytes do not fit into a batch of ${batchBytesMax}`;
       throw new ProtocolError(Errors.RECORD_LIST_TOO_LARGE, text);
     }
@@ -70,10 +75,11 @@ export class BatchWriter<R> {
 
   /** Adds a record and returns its offset. */
   add(record: R): number {
-    const { serde, log, clock } = this.#options;
-    const { key, value } = serde.encode(record);
-    const size = key.length + (value?.length ?? 0) + RECORD_OVERHEAD_MAX;
+    const { log, clock } = this.#options;
+    const size = this.#sizeOf(record);
     if (this.#batch !== undefined && this.#batch.sizeInBytes + size > log.batchBytesMax) this.flush();
+    const { key, value } = this.#encode(record);
+    this.#encoded = undefined;
     const batch = this.#batch ?? this.#openBatch();
     batch.append({ timestamp: clock.wallMs(), key, value });
     const offset = this.#nextOffset;
@@ -86,6 +92,7 @@ export class BatchWriter<R> {
     const batch = this.#batch;
     if (batch === undefined || this.#closed) return;
     this.#batch = undefined;
+    this.#encoded = undefined;
     const expected = this.#batchBaseOffset;
     const end = this.#nextOffset;
     this.#appendsInFlight += 1;
@@ -105,8 +112,17 @@ export class BatchWriter<R> {
   }
 
   #sizeOf(record: R): number {
-    const { key, value } = this.#options.serde.encode(record);
+    const { key, value } = this.#encode(record);
     return key.length + (value?.length ?? 0) + RECORD_OVERHEAD_MAX;
+  }
+
+  /** Most writes are of one record, which is asked for its size first: it is encoded once. */
+  #encode(record: R): RecordBytes {
+    if (this.#encoded !== record) {
+      this.#encodedBytes = this.#options.serde.encode(record);
+      this.#encoded = record;
+    }
+    return this.#encodedBytes;
   }
 
   #openBatch(): BatchBuilder {

@@ -38,6 +38,7 @@ const MAX_VARLONG_BYTES = 10;
 // Attributes, timestamp and offset deltas, three lengths, count of headers.
 const MAX_RECORD_OVERHEAD = 1 + MAX_VARLONG_BYTES + 5 * MAX_VARINT_BYTES;
 
+const NO_HEADERS: readonly { readonly key: Uint8Array; readonly value: Uint8Array | null }[] = [];
 const utf8 = new TextEncoder();
 
 function sizeOfVarint(value: number): number {
@@ -79,6 +80,8 @@ export class BatchBuilder {
   #lastOffsetDelta = -1;
   #baseTimestamp = -1n;
   #maxTimestamp = -1n;
+  #lastGiven: bigint | number = -1n;
+  #timestampDelta = 0n;
 
   constructor(options: BatchOptions = {}) {
     assert(
@@ -98,29 +101,40 @@ export class BatchBuilder {
   }
 
   append(record: RecordInput): this {
-    const timestamp = BigInt(record.timestamp ?? -1);
-    if (this.#count === 0) {
-      this.#baseTimestamp = timestamp;
-      this.#maxTimestamp = timestamp;
-    } else if (timestamp > this.#maxTimestamp) {
-      this.#maxTimestamp = timestamp;
-    }
+    const given = record.timestamp ?? -1;
+    // Most records of a batch that is written here have the time of the one before.
+    if (given !== this.#lastGiven || this.#count === 0) this.#takeTimestamp(given);
     const baseOffset = this.#options.baseOffset ?? 0;
     const offsetDelta = record.offset === undefined ? this.#lastOffsetDelta + 1 : record.offset - baseOffset;
     assert(
       offsetDelta > this.#lastOffsetDelta && offsetDelta <= 0x7fffffff,
       'offsets grow, by less than 2^31',
     );
-    this.#write(record, offsetDelta, BigInt.asIntN(64, timestamp - this.#baseTimestamp));
+    this.#write(record, offsetDelta, this.#timestampDelta);
     this.#lastOffsetDelta = offsetDelta;
     this.#count += 1;
     return this;
   }
 
+  #takeTimestamp(given: bigint | number): void {
+    const timestamp = BigInt(given);
+    if (this.#count === 0) {
+      this.#baseTimestamp = timestamp;
+      this.#maxTimestamp = timestamp;
+    } else if (timestamp > this.#maxTimestamp) {
+      this.#maxTimestamp = timestamp;
+    }
+    this.#lastGiven = given;
+    this.#timestampDelta = BigInt.asIntN(64, timestamp - this.#baseTimestamp);
+  }
+
   #write(record: RecordInput, offsetDelta: number, timestampDelta: bigint): void {
     const key = record.key ?? null;
     const value = record.value ?? null;
-    const headers = (record.headers ?? []).map((one) => ({ key: utf8.encode(one.key), value: one.value }));
+    const headers =
+      record.headers === undefined || record.headers.length === 0
+        ? NO_HEADERS
+        : record.headers.map((one) => ({ key: utf8.encode(one.key), value: one.value }));
     let most = MAX_RECORD_OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
     for (const one of headers) most += 2 * MAX_VARINT_BYTES + one.key.length + (one.value?.length ?? 0);
     this.#reserve(most + MAX_VARINT_BYTES);

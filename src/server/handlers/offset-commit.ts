@@ -3,6 +3,7 @@ import { type ErrorCode, Errors } from '../../protocol/errors.ts';
 import { OffsetCommitRequest, OffsetCommitResponse } from '../../protocol/messages/offset-commit.ts';
 import { type ApiRow, staged } from '../api-row.ts';
 import type { BrokerMetadata } from '../broker-metadata.ts';
+import type { Call } from '../call.ts';
 import { groupRequestContext } from '../group-request-context.ts';
 import type { HandlerServices } from '../services.ts';
 
@@ -34,19 +35,52 @@ export function offsetCommitRow(services: HandlerServices): ApiRow {
     response: OffsetCommitResponse,
     appends: true,
     handle(call, request) {
-      const looked = request.topics.map((topic) => look(services.metadata, call.version, topic));
-      const topics = looked.flatMap(({ asked }) => (asked === undefined ? [] : [asked]));
-      if (topics.length === 0 && looked.length > 0) {
-        call.answer({ throttleTimeMs: 0, topics: looked.map((one) => answer(one, undefined)) });
+      const asked = allThere(services.metadata, call.version, request);
+      if (asked === undefined) {
+        commitSome(services, call, request);
         return;
       }
-      services.groups.commitOffsets(groupRequestContext(call), { ...request, topics }, (response) => {
-        call.answer({ throttleTimeMs: 0, topics: merge(looked, response.topics) });
-      });
+      services.groups.commitOffsets(groupRequestContext(call), asked, (response) => call.answer(response));
       call.ordered();
     },
     failure: (request, code) => commitFailure(request, code),
   });
+}
+
+/** The request with the names and ids of its topics; undefined where a topic or a partition of it is not there. */
+function allThere(
+  metadata: BrokerMetadata,
+  version: number,
+  request: OffsetCommitRequest,
+): OffsetCommitRequest | undefined {
+  const topics: Topic[] = [];
+  for (const { name, topicId, partitions } of request.topics) {
+    const found = version >= TOPIC_ID_VERSION_MIN ? metadata.topicById(topicId) : metadata.topic(name);
+    if (found === undefined || partitions.length === 0) return undefined;
+    for (const { partitionIndex } of partitions) {
+      if (found.partitions[partitionIndex] === undefined) return undefined;
+    }
+    topics.push({ name: found.name, topicId: found.id, partitions });
+  }
+  return { ...request, topics };
+}
+
+/** Keeps what is there, and refuses the rest. */
+function commitSome(
+  services: HandlerServices,
+  call: Call<OffsetCommitResponse>,
+  request: OffsetCommitRequest,
+): void {
+  const looked = request.topics.map((topic) => look(services.metadata, call.version, topic));
+  const topics = looked.flatMap(({ asked }) => (asked === undefined ? [] : [asked]));
+  if (topics.length === 0) {
+    call.answer({ throttleTimeMs: 0, topics: looked.map((one) => answer(one, undefined)) });
+    return;
+  }
+  services.groups.commitOffsets(groupRequestContext(call), { ...request, topics }, (response) => {
+    call.answer({ throttleTimeMs: 0, topics: merge(looked, response.topics) });
+  });
+  call.ordered();
 }
 
 function look(metadata: BrokerMetadata, version: number, topic: Topic): Looked {

@@ -12,11 +12,16 @@ import { Errors } from '../../../src/protocol/errors.ts';
 import { BatchBuilder } from '../../../src/protocol/record-batch/builder.ts';
 import { endTxnMarkerBatch } from '../../../src/protocol/record-batch/control.ts';
 import { recordCount, setBaseOffset } from '../../../src/protocol/record-batch/header.ts';
+import { records } from '../../../src/protocol/record-batch/records.ts';
 import { MemoryLog, silent, turnOver, VirtualTime } from './support.ts';
 
 const POISON = 'poison';
+let encoded = 0;
 const serde: RecordSerde<string> = {
-  encode: (record) => ({ key: Buffer.from('k'), value: Buffer.from(record) }),
+  encode: (record) => {
+    encoded += 1;
+    return { key: Buffer.from('k'), value: Buffer.from(record) };
+  },
   decode: (_key, value) => (value === null ? undefined : Buffer.from(value).toString()),
 };
 
@@ -101,6 +106,22 @@ describe('a shard of a coordinator', () => {
     expect(codes()).toEqual([]);
     log.commit();
     expect(codes()).toEqual([0, 2]);
+  });
+
+  it('encodes a record once, also where its batch begins anew for it', () => {
+    log.batchBytesMax = 250;
+    runtime.load(0, log);
+    encoded = 0;
+    const words = Array.from({ length: 10 }, (_, at) => String(at).repeat(30));
+    for (const word of words) write(add(word));
+    time.settle();
+    expect(log.batches.length).toBeGreaterThan(2);
+    const values = log.batches.flatMap((batch) =>
+      Array.from(records(batch), ({ value }) => Buffer.from(value!).toString()),
+    );
+    expect(values).toEqual(words);
+    // Once more for each batch that was appended in between.
+    expect(encoded).toBe(words.length + log.batches.length - 1);
   });
 
   it('answers a read when what it saw is committed', () => {

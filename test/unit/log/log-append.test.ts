@@ -44,6 +44,23 @@ test('a large append is written at once, together with what was staged before it
   expect((await valuesFrom(log, 0)).map((value) => value.slice(0, 5))).toEqual(['small', 'xxxxx', 'after']);
 });
 
+test('an append that says so is written with the call, behind what was staged before it', async () => {
+  const world = new World();
+  const log = world.open();
+  const staged = append(log, batch(['staged']));
+  world.storage.writes = [];
+  const ends: number[] = [];
+  const done = (error: Error | undefined) => ends.push(error === undefined ? log.logEndOffset : -1);
+  log.appendAsLeader(batch(['now']), 0, { origin: 'coordinator', atOnce: true, done });
+  expect([staged.state, ends, log.logEndOffset]).toEqual(['done', [2], 2]);
+  expect(world.storage.writes.filter((write) => write.path.endsWith('.log'))).toHaveLength(1);
+  world.storage.room = { match: '.log', bytes: 10 };
+  const again = () => log.appendAsLeader(batch(['lost']), 0, { origin: 'coordinator', atOnce: true, done });
+  expect(codeOf(again)).toBe(Errors.KAFKA_STORAGE_ERROR);
+  expect([ends, log.assignedEndOffset]).toEqual([[2], 2]);
+  expect(await valuesFrom(log, 0)).toEqual(['staged', 'now']);
+});
+
 test('a short write leaves the log as it was and fails everything staged behind it', async () => {
   const world = new World();
   const log = world.open();
