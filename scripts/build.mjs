@@ -15,7 +15,7 @@ const bundle = await rolldown({
     worker: join(root, 'src/server/worker.ts'),
   },
   platform: 'node',
-  external: [/^node:/, 'pino', 'yargs', /^yargs\//, 'snappyjs', 'lz4js', /^@bokuweb\//],
+  external: [/^node:/, 'pino', 'yargs', /^yargs\//, 'snappyjs', 're2js', 'lz4js', /^@bokuweb\//],
 });
 await bundle.write({
   dir: join(root, 'dist'),
