@@ -2,6 +2,8 @@ import type { ApiRow } from './api-row.ts';
 import { aclRows } from './handlers/acls.ts';
 import { alterConfigsRow } from './handlers/alter-configs.ts';
 import { alterReplicaLogDirsRow } from './handlers/alter-replica-log-dirs.ts';
+import { consumerGroupDescribeRow } from './handlers/consumer-group-describe.ts';
+import { consumerGroupHeartbeatRow } from './handlers/consumer-group-heartbeat.ts';
 import { deleteGroupsRow } from './handlers/delete-groups.ts';
 import { deleteRecordsRow } from './handlers/delete-records.ts';
 import { describeClientQuotasRow } from './handlers/describe-client-quotas.ts';
@@ -44,11 +46,13 @@ export function brokerRows(services: HandlerServices): readonly ApiRow[] {
     syncGroupRow(services),
     heartbeatRow(services),
     leaveGroupRow(services),
+    consumerGroupHeartbeatRow(services),
     offsetCommitRow(services),
     offsetFetchRow(services),
     offsetDeleteRow(services),
     listGroupsRow(services),
     describeGroupsRow(services),
+    consumerGroupDescribeRow(services),
     deleteGroupsRow(services),
     initProducerIdRow(services),
     offsetForLeaderEpochRow(services),

@@ -1,16 +1,19 @@
 import type { Ports } from '../base/ports.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
-import { GroupCoordinator, groupCoordinatorConfigOf } from '../coordinator/index.ts';
+import { GroupCoordinator, groupCoordinatorConfigOf, MetadataTopics } from '../coordinator/index.ts';
 import type { MetadataDelta } from '../metadata/delta.ts';
 import type { MetadataImage } from '../metadata/image.ts';
 import type { ReplicaManager } from '../replication/replica-manager.ts';
 import type { BrokerMetadata } from './broker-metadata.ts';
 import { CoordinatorElections } from './coordinator-elections.ts';
+import { groupSettingsOf } from './group-settings.ts';
 import { CONSUMER_OFFSETS_TOPIC } from './topic-creation.ts';
 
 export interface GroupCoordinationOptions {
   readonly ports: Ports;
   readonly config: BrokerConfig;
+  /** The settings as they are now. */
+  readonly currentConfig: () => BrokerConfig;
   readonly metadata: BrokerMetadata;
   readonly replicas: ReplicaManager;
 }
@@ -18,9 +21,11 @@ export interface GroupCoordinationOptions {
 /** The group coordinator of a node, and what it learns from the metadata: leaderships, and topics that are gone. */
 export class GroupCoordination {
   readonly coordinator: GroupCoordinator;
+  readonly #topics: MetadataTopics;
   readonly #elections: CoordinatorElections;
 
-  constructor({ ports, config, metadata, replicas }: GroupCoordinationOptions) {
+  constructor({ ports, config, currentConfig, metadata, replicas }: GroupCoordinationOptions) {
+    this.#topics = new MetadataTopics(() => metadata.image);
     this.coordinator = new GroupCoordinator({
       clock: ports.clock,
       timers: ports.timers,
@@ -29,6 +34,8 @@ export class GroupCoordination {
       logger: ports.logger.child('GroupCoordinator'),
       config: groupCoordinatorConfigOf(config),
       topic: CONSUMER_OFFSETS_TOPIC,
+      topics: this.#topics,
+      settingsOf: (groupId) => groupSettingsOf(currentConfig(), metadata.image, groupId),
       partitionCount: () => metadata.topic(CONSUMER_OFFSETS_TOPIC)?.partitions.length ?? 0,
     });
     this.#elections = new CoordinatorElections(CONSUMER_OFFSETS_TOPIC, replicas, this.coordinator);
@@ -37,7 +44,9 @@ export class GroupCoordination {
 
   /** To be called after the replica manager has taken the delta. */
   apply(delta: MetadataDelta, image: MetadataImage): void {
+    const changed = this.#topics.apply(delta);
     this.#elections.apply(delta, image);
+    if (changed.size > 0) this.coordinator.onTopicsChanged(changed);
     if (delta.deletedTopics.size === 0) return;
     const deleted = Array.from(delta.deletedTopics.values(), ({ name, id }) => [name, id] as const);
     this.coordinator.onTopicsDeleted(new Map(deleted));

@@ -2,13 +2,17 @@ import { bootstrapRecords } from '../metadata/bootstrap.ts';
 import {
   ELR_VERSION,
   type FeatureRange,
+  GROUP_VERSION,
   NEW_CLUSTER_METADATA_VERSION,
   supportedFeatures,
 } from '../metadata/features.ts';
 import type { MetadataRecord } from '../metadata/records.ts';
 
 /** The optional features that this broker can run with, and their newest levels. */
-const SERVED: ReadonlyMap<string, number> = new Map([[ELR_VERSION, 1]]);
+const SERVED: ReadonlyMap<string, number> = new Map([
+  [ELR_VERSION, 1],
+  [GROUP_VERSION, 1],
+]);
 
 export const NODE_FEATURES: ReadonlyMap<string, FeatureRange> = supportedFeatures(SERVED);
 

@@ -277,7 +277,13 @@ export class BrokerNode {
     this.#dynamicConfig.onChange(CONNECTION_LIMIT_SETTINGS, () => this.#server?.limitsChanged());
     applier.applyAll(this.image);
     this.#publisher.onDelta((delta, image) => applier.apply(delta, image));
-    const groups = new GroupCoordination({ ports, config, metadata, replicas });
+    const groups = new GroupCoordination({
+      ports,
+      config,
+      currentConfig: () => this.config,
+      metadata,
+      replicas,
+    });
     this.#groups = groups;
     this.#publisher.onDelta((delta, image) => groups.apply(delta, image));
     const unenforced = new UnenforcedMetadata(this.#logger.child('UnenforcedMetadata'));

@@ -8,6 +8,8 @@ import * as alterPartitionReassignments from '../../src/protocol/messages/alter-
 import * as alterReplicaLogDirs from '../../src/protocol/messages/alter-replica-log-dirs.ts';
 import * as alterUserScramCredentials from '../../src/protocol/messages/alter-user-scram-credentials.ts';
 import { ApiVersionsRequest, ApiVersionsResponse } from '../../src/protocol/messages/api-versions.ts';
+import * as consumerGroupDescribe from '../../src/protocol/messages/consumer-group-describe.ts';
+import * as consumerGroupHeartbeat from '../../src/protocol/messages/consumer-group-heartbeat.ts';
 import * as createAcls from '../../src/protocol/messages/create-acls.ts';
 import * as createPartitions from '../../src/protocol/messages/create-partitions.ts';
 import * as createTopics from '../../src/protocol/messages/create-topics.ts';
@@ -128,6 +130,18 @@ const probes: readonly Probe[] = [
     heartbeat.HeartbeatResponse,
     () => ({ groupId: 'group', memberId: 'nobody' }),
     Errors.UNKNOWN_MEMBER_ID,
+  ),
+  probe(
+    consumerGroupHeartbeat.ConsumerGroupHeartbeatRequest,
+    consumerGroupHeartbeat.ConsumerGroupHeartbeatResponse,
+    () => ({ groupId: 'group', memberId: 'nobody', memberEpoch: 1 }),
+    Errors.GROUP_ID_NOT_FOUND,
+  ),
+  probe(
+    consumerGroupDescribe.ConsumerGroupDescribeRequest,
+    consumerGroupDescribe.ConsumerGroupDescribeResponse,
+    () => ({ groupIds: ['group'] }),
+    Errors.GROUP_ID_NOT_FOUND,
   ),
   probe(
     leaveGroup.LeaveGroupRequest,

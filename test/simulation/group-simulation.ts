@@ -1,5 +1,6 @@
 import { GroupCoordinator, type GroupCoordinatorConfig } from '../../src/coordinator/index.ts';
 import { Errors } from '../../src/protocol/errors.ts';
+import { FakeTopics } from '../unit/coordinator/fake-topics.ts';
 import { MemoryLog, silent, turnOver, VirtualTime } from '../unit/coordinator/support.ts';
 import { REBALANCE_TIMEOUT_MS, SESSION_TIMEOUT_MS, SimulatedMember } from './group-member.ts';
 import { GroupModel } from './group-model.ts';
@@ -17,11 +18,16 @@ export interface GroupSimulationOptions {
   readonly logForgets?: boolean;
 }
 
+const SETTINGS = { sessionTimeoutMs: 45_000, heartbeatIntervalMs: 5000, assignmentIntervalMs: 0 };
+
 const CONFIG: GroupCoordinatorConfig = {
   initialRebalanceDelayMs: 500,
   minSessionTimeoutMs: 1,
   maxSessionTimeoutMs: 1_800_000,
   maxSize: 1000,
+  consumerMaxSize: 2_147_483_647,
+  consumerAssignors: ['uniform', 'range'],
+  consumerRegexRefreshIntervalMs: 600_000,
   offsetMetadataMaxSize: 4096,
   offsetsRetentionMs: 7 * 24 * 3_600_000,
   offsetsRetentionCheckIntervalMs: 60_000,
@@ -160,6 +166,8 @@ class GroupSimulation {
       config: CONFIG,
       topic: '__consumer_offsets',
       partitionCount: () => 1,
+      topics: new FakeTopics(),
+      settingsOf: () => SETTINGS,
     });
   }
 

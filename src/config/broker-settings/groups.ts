@@ -4,6 +4,7 @@ import { boolean, className, int, list, long, short, string } from '../definitio
 /** Group coordinator: classic, consumer and streams groups, and committed offsets. */
 export const groupsSettings = {
   'group.consumer.assignment.interval.ms': int(1000, {
+    effective: true,
     check: range(0),
     dynamic: 'cluster-wide',
     doc: 'Shortest time between two assignments of a consumer group.',
@@ -14,48 +15,62 @@ export const groupsSettings = {
     doc: 'Whether assignments of consumer groups are computed in a thread of their own in Kafka.',
   }),
   'group.consumer.assignors': list('uniform,range', {
-    check: listRules({}),
+    effective: true,
+    check: listRules({ of: ['uniform', 'range'] }),
     doc: 'Assignors of consumer groups that run on the broker, the default one first.',
   }),
   'group.consumer.heartbeat.interval.ms': int(5000, {
+    effective: true,
     check: range(1),
     doc: 'Heartbeat interval given to the members of consumer groups (KIP-848).',
   }),
   'group.consumer.max.assignment.interval.ms': int(15000, {
+    effective: true,
     check: range(0),
     doc: "Upper bound of a group's own consumer.assignment.interval.ms.",
   }),
   'group.consumer.max.heartbeat.interval.ms': int(15000, {
+    effective: true,
     check: range(1),
     doc: "Upper bound of a group's own consumer.heartbeat.interval.ms.",
   }),
   'group.consumer.max.session.timeout.ms': int(60000, {
+    effective: true,
     check: range(1),
     doc: "Upper bound of a group's own consumer.session.timeout.ms.",
   }),
-  'group.consumer.max.size': int(2147483647, { check: range(1), doc: 'Most members of one consumer group.' }),
+  'group.consumer.max.size': int(2147483647, {
+    effective: true,
+    check: range(1),
+    doc: 'Most members of one consumer group.',
+  }),
   'group.consumer.migration.policy': string('bidirectional', {
     check: oneOfIgnoringCase('DISABLED', 'DOWNGRADE', 'UPGRADE', 'BIDIRECTIONAL'),
     doc: 'Whether classic groups turn into consumer groups and back as members of the other kind join.',
   }),
   'group.consumer.min.assignment.interval.ms': int(0, {
+    effective: true,
     check: range(0),
     doc: "Lower bound of a group's own consumer.assignment.interval.ms.",
   }),
   'group.consumer.min.heartbeat.interval.ms': int(5000, {
+    effective: true,
     check: range(1),
     doc: "Lower bound of a group's own consumer.heartbeat.interval.ms.",
   }),
   'group.consumer.min.session.timeout.ms': int(45000, {
+    effective: true,
     check: range(1),
     doc: "Lower bound of a group's own consumer.session.timeout.ms.",
   }),
   'group.consumer.regex.refresh.interval.ms': int(600000, {
+    effective: true,
     check: range(10000),
     internal: true,
     doc: 'How often regular expressions of subscriptions are resolved again.',
   }),
   'group.consumer.session.timeout.ms': int(45000, {
+    effective: true,
     check: range(1),
     doc: 'After this time without a heartbeat a member of a consumer group is removed.',
   }),
@@ -73,6 +88,7 @@ export const groupsSettings = {
     doc: 'Largest write buffer that the group coordinator keeps for reuse.',
   }),
   'group.coordinator.rebalance.protocols': list('classic,consumer,streams', {
+    effective: true,
     check: listRules({ of: ['consumer', 'classic', 'share', 'streams'] }),
     doc: 'The group protocols that are served.',
   }),

@@ -37,6 +37,7 @@ export interface RebalanceStart {
  * and only keeps offsets. Generation, members and assignments are what the log keeps; who waits for what is not.
  */
 export class ClassicGroup {
+  readonly type = 'classic';
   readonly groupId: string;
   #state: ClassicGroupState;
   #previousState: ClassicGroupState = 'Dead';

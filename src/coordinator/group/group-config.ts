@@ -6,6 +6,10 @@ export interface GroupCoordinatorConfig {
   readonly minSessionTimeoutMs: number;
   readonly maxSessionTimeoutMs: number;
   readonly maxSize: number;
+  readonly consumerMaxSize: number;
+  /** Names, the default one first. */
+  readonly consumerAssignors: readonly string[];
+  readonly consumerRegexRefreshIntervalMs: number;
   /** Longest text with a committed offset, in UTF-16 units as Apache Kafka counts. */
   readonly offsetMetadataMaxSize: number;
   readonly offsetsRetentionMs: number;
@@ -24,6 +28,9 @@ export function groupCoordinatorConfigOf(config: BrokerConfig): GroupCoordinator
     minSessionTimeoutMs: config.get('group.min.session.timeout.ms'),
     maxSessionTimeoutMs: config.get('group.max.session.timeout.ms'),
     maxSize: config.get('group.max.size'),
+    consumerMaxSize: config.get('group.consumer.max.size'),
+    consumerAssignors: config.get('group.consumer.assignors'),
+    consumerRegexRefreshIntervalMs: config.get('group.consumer.regex.refresh.interval.ms'),
     offsetMetadataMaxSize: config.get('offset.metadata.max.bytes'),
     offsetsRetentionMs: config.get('offsets.retention.minutes') * MS_PER_MINUTE,
     offsetsRetentionCheckIntervalMs: config.get('offsets.retention.check.interval.ms'),

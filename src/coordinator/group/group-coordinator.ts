@@ -1,7 +1,11 @@
 import type { Clock, Logger, Random, Timers, Turn } from '../../base/ports.ts';
-import type { Uuid } from '../../base/uuid.ts';
+import { randomUuid, type Uuid } from '../../base/uuid.ts';
 import { codecOfId } from '../../protocol/compression/index.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../../protocol/errors.ts';
+import type {
+  ConsumerGroupHeartbeatRequest,
+  ConsumerGroupHeartbeatResponse,
+} from '../../protocol/messages/consumer-group-heartbeat.ts';
 import type { DeleteGroupsRequest, DeleteGroupsResponse } from '../../protocol/messages/delete-groups.ts';
 import type {
   DescribeGroupsRequest,
@@ -17,11 +21,15 @@ import type { SyncGroupRequest, SyncGroupResponse } from '../../protocol/message
 import { CoordinatorRuntime } from '../runtime/coordinator-runtime.ts';
 import type { CoordinatorLog } from '../runtime/ports.ts';
 import type { Done } from '../runtime/result.ts';
+import { type DescribedConsumerGroup, failedConsumerDescription } from './consumer-describe.ts';
+import { checkConsumerHeartbeat, failedHeartbeat } from './consumer-heartbeat.ts';
 import { coordinatorError } from './coordinator-error.ts';
 import { failedDescription } from './describe.ts';
 import type { GroupCoordinatorConfig } from './group-config.ts';
 import type { GroupRequestContext, MemberIds } from './group-result.ts';
+import type { GroupSettings } from './group-settings.ts';
 import { GroupShard } from './group-shard.ts';
+import type { GroupTopics } from './group-topics.ts';
 import type { OffsetFetchGroup, OffsetFetchGroupResponse } from './offset-handlers.ts';
 import { partitionForGroup } from './partition-for.ts';
 import { joinFailure, syncFailure } from './rebalance.ts';
@@ -38,6 +46,9 @@ export interface GroupCoordinatorOptions {
   readonly topic: string;
   /** How many partitions the topic has; 0 while it is not there. */
   readonly partitionCount: () => number;
+  readonly topics: GroupTopics;
+  /** What a consumer group has set, or the settings of the broker. */
+  readonly settingsOf: (groupId: string) => GroupSettings;
 }
 
 type Answer<T> = (response: T) => void;
@@ -52,12 +63,12 @@ export class GroupCoordinator {
 
   constructor(options: GroupCoordinatorOptions) {
     this.#options = options;
-    const { config, random } = options;
-    const memberIds: MemberIds = { next: () => randomJavaUuid(random) };
+    const { config, random, topics, settingsOf } = options;
+    const memberIds: MemberIds = { next: () => randomJavaUuid(random), nextUuid: () => randomUuid(random) };
     this.#runtime = new CoordinatorRuntime<GroupShard, GroupRecord>({
       ...options,
       serde: new GroupRecordSerde(),
-      makeShard: (context) => new GroupShard(context, config, memberIds),
+      makeShard: (context) => new GroupShard({ context, config, memberIds, topics, settingsOf }),
       compression: codecOfId(config.offsetsTopicCompressionId) ?? 'none',
       commitTimeoutMs: config.offsetsCommitTimeoutMs,
       loadBufferBytes: config.offsetsLoadBufferBytes,
@@ -79,6 +90,14 @@ export class GroupCoordinator {
     for (const partition of this.#runtime.partitions()) {
       const name = 'deletion of topics';
       this.#runtime.write(name, partition, (shard) => shard.topicsDeleted(deleted), ignoreOutcome);
+    }
+  }
+
+  /** Topics were made, changed or deleted: who subscribes to them is assigned anew. */
+  onTopicsChanged(names: ReadonlySet<string>): void {
+    for (const partition of this.#runtime.partitions()) {
+      const name = 'change of topics';
+      this.#runtime.read(name, partition, (shard) => shard.topicsChanged(names), ignoreOutcome);
     }
   }
 
@@ -160,6 +179,29 @@ export class GroupCoordinator {
     });
   }
 
+  // Members of consumer groups.
+
+  consumerHeartbeat(
+    context: GroupRequestContext,
+    request: ConsumerGroupHeartbeatRequest,
+    answer: Answer<ConsumerGroupHeartbeatResponse>,
+  ): void {
+    const refuse = (error: ProtocolError) => answer(failedHeartbeat(coordinatorError(error), error.message));
+    try {
+      checkConsumerHeartbeat(request, context.apiVersion, this.#options.config.consumerAssignors);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      refuse(error);
+      return;
+    }
+    const handler = (shard: GroupShard) => shard.consumerHeartbeat(context, request);
+    const partition = this.#partitionFor(request.groupId);
+    this.#runtime.write('ConsumerGroupHeartbeat', partition, handler, (outcome) => {
+      if (outcome.ok) answer(outcome.response);
+      else refuse(outcome.error);
+    });
+  }
+
   // Offsets.
 
   commitOffsets(
@@ -230,6 +272,22 @@ export class GroupCoordinator {
           ),
         ).catch((error: unknown) => failedDescription(groupId, toldOf(error))),
       ),
+    );
+  }
+
+  async describeConsumerGroups(groupIds: readonly string[]): Promise<DescribedConsumerGroup[]> {
+    return Promise.all(
+      groupIds.map((groupId) => {
+        if (groupId === '') return failedConsumerDescription(groupId, Errors.INVALID_GROUP_ID);
+        return outcomeOf<DescribedConsumerGroup>((done) =>
+          this.#runtime.read(
+            'ConsumerGroupDescribe',
+            this.#partitionFor(groupId),
+            (shard) => shard.describeConsumer(groupId),
+            done,
+          ),
+        ).catch((error: unknown) => failedConsumerDescription(groupId, toldOf(error)));
+      }),
     );
   }
 

@@ -18,4 +18,6 @@ export interface GroupRequestContext {
 export interface MemberIds {
   /** A random uuid as Java prints it. */
   next(): string;
+  /** A random uuid as Kafka prints it. */
+  nextUuid(): string;
 }

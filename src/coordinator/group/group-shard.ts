@@ -1,5 +1,9 @@
 import type { Uuid } from '../../base/uuid.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../../protocol/errors.ts';
+import type {
+  ConsumerGroupHeartbeatRequest,
+  ConsumerGroupHeartbeatResponse,
+} from '../../protocol/messages/consumer-group-heartbeat.ts';
 import type { DeleteGroupsResponse } from '../../protocol/messages/delete-groups.ts';
 import type { DescribeGroupsResponse } from '../../protocol/messages/describe-groups.ts';
 import type { HeartbeatRequest } from '../../protocol/messages/heartbeat.ts';
@@ -14,10 +18,16 @@ import type { CoordinatorShard, RecordOrigin, ShardContext, TransactionResult } 
 import type { CoordinatorTimer } from '../runtime/timer.ts';
 import { ClassicGroup, CONSUMER_PROTOCOL_TYPE } from './classic-group.ts';
 import type { AnswerJoin, AnswerSync } from './classic-member.ts';
+import { checkConsumerCommit, checkConsumerFetch } from './consumer-commit.ts';
+import type { DescribedConsumerGroup } from './consumer-describe.ts';
+import { ConsumerGroups, type Group } from './consumer-groups.ts';
+import { groupTombstones } from './consumer-membership.ts';
 import { describeGroup, listedGroup, matchesFilters } from './describe.ts';
 import type { GroupCoordinatorConfig } from './group-config.ts';
 import type { GroupRequestContext, GroupResult, MemberIds } from './group-result.ts';
 import { NOTHING } from './group-result.ts';
+import type { GroupSettings } from './group-settings.ts';
+import type { GroupTopics } from './group-topics.ts';
 import { JoinGroupHandler } from './join-group.ts';
 import { MemberHandlers } from './member-handlers.ts';
 import {
@@ -34,11 +44,20 @@ import { type GroupRecord, groupTombstone } from './records.ts';
 const GROUP_NOT_FOUND_VERSION_MIN = 9;
 const NO_PRODUCER_ID = -1n;
 
+export interface GroupShardOptions {
+  readonly context: ShardContext<GroupRecord>;
+  readonly config: GroupCoordinatorConfig;
+  readonly memberIds: MemberIds;
+  readonly topics: GroupTopics;
+  readonly settingsOf: (groupId: string) => GroupSettings;
+}
+
 /** The groups and offsets in one partition of `__consumer_offsets`. */
 export class GroupShard implements CoordinatorShard<GroupRecord> {
   readonly #context: ShardContext<GroupRecord>;
   readonly #config: GroupCoordinatorConfig;
-  readonly #groups = new Map<string, ClassicGroup>();
+  readonly #groups = new Map<string, Group>();
+  readonly #consumers: ConsumerGroups;
   readonly #store = new OffsetStore();
   readonly #rebalance: ClassicRebalance;
   readonly #join: JoinGroupHandler;
@@ -46,13 +65,15 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
   readonly #offsets: OffsetHandlers;
   readonly #expiry: CoordinatorTimer;
 
-  constructor(context: ShardContext<GroupRecord>, config: GroupCoordinatorConfig, memberIds: MemberIds) {
+  constructor(options: GroupShardOptions) {
+    const { context, config, memberIds } = options;
     this.#context = context;
     this.#config = config;
     this.#rebalance = new ClassicRebalance(context, config, this.#groups);
     this.#join = new JoinGroupHandler(context, config, this.#rebalance, memberIds);
     this.#members = new MemberHandlers(context, this.#rebalance);
     this.#offsets = new OffsetHandlers(context, config, this.#store);
+    this.#consumers = new ConsumerGroups({ ...options, groups: this.#groups });
     this.#expiry = context.timer('expiry of offsets', () => this.#expire());
   }
 
@@ -63,10 +84,14 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
       this.#replayGroup(record.key.group, record.value);
       return;
     }
+    if (record.type !== 'OffsetCommit') {
+      this.#consumers.replay(record);
+      return;
+    }
     const { group, topic, partition } = record.key;
     const value = record.value === null ? undefined : offsetFromRecord(record.value, offset);
     // Who only keeps offsets has a group without members.
-    if (value !== undefined) this.#groupOrNew(group);
+    if (value !== undefined && !this.#groups.has(group)) this.#newClassic(group);
     const transaction = producerId === NO_PRODUCER_ID ? undefined : producerId;
     this.#store.replay(group, topic, partition, value, transaction);
   }
@@ -76,7 +101,8 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
   }
 
   onLoaded(): void {
-    for (const group of this.#groups.values()) {
+    this.#consumers.onLoaded();
+    for (const group of this.#classicGroups()) {
       for (const member of group.members()) this.#rebalance.touchSession(group, member);
       if (group.size > this.#config.maxSize) {
         this.#rebalance.prepare(
@@ -89,7 +115,7 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
   }
 
   onUnloaded(): void {
-    for (const group of this.#groups.values()) {
+    for (const group of this.#classicGroups()) {
       for (const member of group.members()) {
         this.#rebalance.answerJoin(group, member, joinFailure(Errors.NOT_COORDINATOR, member.memberId));
         this.#rebalance.answerSync(member, syncFailure(Errors.NOT_COORDINATOR));
@@ -101,13 +127,19 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
 
   join(context: GroupRequestContext, request: JoinGroupRequest, answer: AnswerJoin): GroupResult {
     const existing = this.#groups.get(request.groupId);
-    if (existing !== undefined) return this.#join.handle(existing, context, request, answer);
+    if (existing?.type === 'classic') return this.#join.handle(existing, context, request, answer);
+    if (existing !== undefined && existing.size > 0) {
+      throw new ProtocolError(Errors.INCONSISTENT_GROUP_PROTOCOL);
+    }
     if (request.memberId !== '') throw new ProtocolError(Errors.UNKNOWN_MEMBER_ID);
-    const group = this.#groupOrNew(request.groupId);
+    const before = existing === undefined ? [] : groupTombstones(existing);
+    if (existing !== undefined) this.#consumers.delete(request.groupId);
+    const group = this.#newClassic(request.groupId);
     // Its first record makes it known as an empty group, whatever becomes of this member.
     const empty = group.toRecord(new Map());
     const result = this.#join.handle(group, context, request, answer);
-    return result.records.length > 0 ? result : { ...result, records: [empty], replay: false };
+    const records = result.records.length > 0 ? result.records : [empty];
+    return { ...result, records: [...before, ...records], replay: false };
   }
 
   sync(request: SyncGroupRequest, answer: AnswerSync): GroupResult {
@@ -122,6 +154,13 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
     return this.#members.leave(this.#groupWithMembers(request.groupId), request);
   }
 
+  consumerHeartbeat(
+    context: GroupRequestContext,
+    request: ConsumerGroupHeartbeatRequest,
+  ): CoordinatorResult<ConsumerGroupHeartbeatResponse, GroupRecord> {
+    return this.#consumers.heartbeat(context, request);
+  }
+
   // Offsets.
 
   commitOffsets(
@@ -129,6 +168,9 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
     request: OffsetCommitRequest,
   ): CoordinatorResult<OffsetCommitResponse, GroupRecord> {
     const group = this.#groups.get(request.groupId);
+    if (group?.type === 'consumer') {
+      return this.#offsets.commit(request, checkConsumerCommit(group, request, context.apiVersion));
+    }
     if (group !== undefined) {
       checkCommit(group, request);
       const member = group.member(request.memberId);
@@ -141,13 +183,16 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
   }
 
   fetchOffsets(request: OffsetFetchGroup, requireStable: boolean): OffsetFetchGroupResponse {
+    const group = this.#groups.get(request.groupId);
+    if (group?.type === 'consumer') checkConsumerFetch(group, request);
     return this.#offsets.fetch(request, requireStable);
   }
 
   deleteOffsets(request: OffsetDeleteRequest): CoordinatorResult<OffsetDeleteResponse, GroupRecord> {
     const group = this.#groups.get(request.groupId);
     if (group === undefined) throw new ProtocolError(Errors.GROUP_ID_NOT_FOUND);
-    if (group.state !== 'Empty' && group.protocolType !== CONSUMER_PROTOCOL_TYPE) {
+    const isOfConsumers = group.type === 'consumer' || group.protocolType === CONSUMER_PROTOCOL_TYPE;
+    if (group.state !== 'Empty' && !isOfConsumers) {
       throw new ProtocolError(Errors.NON_EMPTY_GROUP);
     }
     return this.#offsets.delete(group, request);
@@ -155,6 +200,11 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
 
   topicsDeleted(deleted: ReadonlyMap<string, Uuid>): GroupResult {
     return { records: this.#offsets.topicsDeleted(deleted), response: undefined, atomic: false };
+  }
+
+  /** Topics were made, changed or deleted. */
+  topicsChanged(names: ReadonlySet<string>): void {
+    this.#consumers.topicsChanged(names);
   }
 
   // Administration.
@@ -171,36 +221,44 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
     return describeGroup(groupId, this.#groups.get(groupId), apiVersion);
   }
 
+  describeConsumer(groupId: string): DescribedConsumerGroup {
+    return this.#consumers.describe(groupId);
+  }
+
   deleteGroups(groupIds: readonly string[]): CoordinatorResult<DeleteGroupsResponse['results'], GroupRecord> {
     const records: GroupRecord[] = [];
     const response = groupIds.map((groupId) => {
       const group = this.#groups.get(groupId);
       const errorCode = deletionError(group);
-      if (errorCode === Errors.NONE)
-        records.push(...this.#offsets.deleteAll(groupId), groupTombstone(groupId));
+      if (group !== undefined && errorCode === Errors.NONE)
+        records.push(...this.#offsets.deleteAll(groupId), ...tombstonesOf(group));
       return { groupId, errorCode, errorMessage: null };
     });
     return { records, response };
   }
 
   #replayGroup(groupId: string, value: Parameters<typeof ClassicGroup.fromRecord>[1] | null): void {
-    this.#groups.get(groupId)?.cancelTimers();
+    const group = this.#groups.get(groupId);
+    if (value === null && group?.type !== 'classic') return;
+    if (group?.type === 'classic') group.cancelTimers();
+    else if (group !== undefined) this.#consumers.delete(groupId);
     if (value === null) this.#groups.delete(groupId);
     else this.#groups.set(groupId, ClassicGroup.fromRecord(groupId, value));
   }
 
-  #groupOrNew(groupId: string): ClassicGroup {
-    let group = this.#groups.get(groupId);
-    if (group === undefined) {
-      group = new ClassicGroup(groupId, this.#context.clock.wallMs());
-      this.#groups.set(groupId, group);
-    }
+  #newClassic(groupId: string): ClassicGroup {
+    const group = new ClassicGroup(groupId, this.#context.clock.wallMs());
+    this.#groups.set(groupId, group);
     return group;
+  }
+
+  *#classicGroups(): Generator<ClassicGroup, void, undefined> {
+    for (const group of this.#groups.values()) if (group.type === 'classic') yield group;
   }
 
   #groupWithMembers(groupId: string): ClassicGroup {
     const group = this.#groups.get(groupId);
-    if (group === undefined) throw new ProtocolError(Errors.UNKNOWN_MEMBER_ID);
+    if (group?.type !== 'classic') throw new ProtocolError(Errors.UNKNOWN_MEMBER_ID);
     return group;
   }
 
@@ -211,7 +269,7 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
     for (const group of this.#groups.values()) {
       const before = records.length;
       const isOver = this.#offsets.expire(group, records);
-      if (isOver && group.state === 'Empty') records.push(groupTombstone(group.groupId));
+      if (isOver && group.state === 'Empty') records.push(...tombstonesOf(group));
       else if (records.length === before) continue;
       this.#context.logger.info(`Offsets of group ${group.groupId} expired`, {
         offsets: records.length - before,
@@ -222,7 +280,11 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
   }
 }
 
-function deletionError(group: ClassicGroup | undefined): ErrorCode {
+function tombstonesOf(group: Group): readonly GroupRecord[] {
+  return group.type === 'consumer' ? groupTombstones(group) : [groupTombstone(group.groupId)];
+}
+
+function deletionError(group: Group | undefined): ErrorCode {
   if (group === undefined) return Errors.GROUP_ID_NOT_FOUND;
   return group.state === 'Empty' ? Errors.NONE : Errors.NON_EMPTY_GROUP;
 }

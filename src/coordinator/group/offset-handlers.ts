@@ -15,6 +15,17 @@ export type OffsetFetchGroupResponse = OffsetFetchResponse['groups'][number];
 type FetchedPartition = OffsetFetchGroupResponse['topics'][number]['partitions'][number];
 type CommittedPartition = OffsetCommitRequest['topics'][number]['partitions'][number];
 
+/** Throws where a member may not commit for the partition. */
+export type CheckCommittedPartition = (topicId: Uuid, partition: number) => void;
+
+/** A group, as far as its offsets go. */
+interface SubscribedGroup {
+  readonly groupId: string;
+  isSubscribedTo(topic: string): boolean;
+  /** The time from which an offset's retention counts; undefined where it does not expire now. */
+  expiryBaseMs(offset: OffsetAndMetadata): number | undefined;
+}
+
 const NO_OFFSET = -1;
 const NO_EPOCH = -1;
 /** In a commit: keep the offset as long as the broker keeps all others. */
@@ -33,8 +44,11 @@ export class OffsetHandlers {
     this.#store = store;
   }
 
-  /** The group has been asked whether the request may commit. */
-  commit(request: OffsetCommitRequest): CoordinatorResult<OffsetCommitResponse, GroupRecord> {
+  /** The group has been asked whether the request may commit; `check` throws where one partition speaks against it. */
+  commit(
+    request: OffsetCommitRequest,
+    check?: CheckCommittedPartition,
+  ): CoordinatorResult<OffsetCommitResponse, GroupRecord> {
     const nowMs = this.#context.clock.wallMs();
     const { groupId, retentionTimeMs } = request;
     const expireTimestamp =
@@ -48,6 +62,7 @@ export class OffsetHandlers {
         if ((partition.committedMetadata?.length ?? 0) > this.#config.offsetMetadataMaxSize) {
           return { partitionIndex, errorCode: Errors.OFFSET_METADATA_TOO_LARGE };
         }
+        check?.(topicId, partitionIndex);
         const value = committedValue(partition, topicId, nowMs, expireTimestamp);
         records.push(offsetCommitRecord(groupId, name, partitionIndex, value));
         return { partitionIndex, errorCode: Errors.NONE };
@@ -73,7 +88,7 @@ export class OffsetHandlers {
   }
 
   delete(
-    group: ClassicGroup,
+    group: SubscribedGroup,
     request: OffsetDeleteRequest,
   ): CoordinatorResult<OffsetDeleteResponse, GroupRecord> {
     const { groupId } = group;
@@ -101,7 +116,7 @@ export class OffsetHandlers {
   }
 
   /** Adds tombstones for the offsets of a group that are over their time. True if none remains. */
-  expire(group: ClassicGroup, into: GroupRecord[]): boolean {
+  expire(group: SubscribedGroup, into: GroupRecord[]): boolean {
     const { groupId } = group;
     const nowMs = this.#context.clock.wallMs();
     let remains = this.#store.hasOpenTransactions(groupId);
@@ -134,7 +149,7 @@ export class OffsetHandlers {
     );
   }
 
-  #isExpired(group: ClassicGroup, offset: OffsetAndMetadata, nowMs: number): boolean {
+  #isExpired(group: SubscribedGroup, offset: OffsetAndMetadata, nowMs: number): boolean {
     const baseMs = group.expiryBaseMs(offset);
     if (baseMs === undefined) return false;
     if (offset.expireTimestampMs !== -1) return nowMs >= offset.expireTimestampMs;

@@ -62,12 +62,12 @@ function joinedMembers(group: ClassicGroup): JoinGroupResponse['members'] {
 export class ClassicRebalance {
   readonly #context: ShardContext<GroupRecord>;
   readonly #config: GroupCoordinatorConfig;
-  readonly #groups: ReadonlyMap<string, ClassicGroup>;
+  readonly #groups: ReadonlyMap<string, { readonly groupId: string }>;
 
   constructor(
     context: ShardContext<GroupRecord>,
     config: GroupCoordinatorConfig,
-    groups: ReadonlyMap<string, ClassicGroup>,
+    groups: ReadonlyMap<string, { readonly groupId: string }>,
   ) {
     this.#context = context;
     this.#config = config;

@@ -8,9 +8,15 @@ import { OffsetCommitKey, OffsetCommitValue } from '../../protocol/group-records
 import type { MessageSchema } from '../../protocol/schema.ts';
 import { Writer } from '../../protocol/writer.ts';
 import type { RecordBytes, RecordSerde } from '../runtime/ports.ts';
+import {
+  type ConsumerGroupRecord,
+  decodeConsumerGroupRecord,
+  encodeConsumerGroupRecord,
+} from './consumer-records.ts';
 
 /** A record of `__consumer_offsets`; a value of null is a tombstone. */
 export type GroupRecord =
+  | ConsumerGroupRecord
   | {
       readonly type: 'GroupMetadata';
       readonly key: GroupMetadataKey;
@@ -69,10 +75,12 @@ export class GroupRecordSerde implements RecordSerde<GroupRecord> {
       write(key, OffsetCommitKey, OffsetCommitKey.apiKey, KEY_VERSION, record.key);
       if (record.value !== null)
         write(value, OffsetCommitValue, record.version, record.version, record.value);
-    } else {
+    } else if (record.type === 'GroupMetadata') {
       write(key, GroupMetadataKey, GroupMetadataKey.apiKey, KEY_VERSION, record.key);
       if (record.value !== null)
         write(value, GroupMetadataValue, record.version, record.version, record.value);
+    } else {
+      encodeConsumerGroupRecord(record, key, value);
     }
     return { key: key.bytes(), value: record.value === null ? null : value.bytes() };
   }
@@ -84,7 +92,7 @@ export class GroupRecordSerde implements RecordSerde<GroupRecord> {
       return offsetCommit(decode(OffsetCommitKey, KEY_VERSION, key, VERSION_BYTES), value);
     }
     if (type === LegacyOffsetCommitKey.apiKey) return legacyOffsetCommit(key, value);
-    if (type !== GroupMetadataKey.apiKey) return undefined;
+    if (type !== GroupMetadataKey.apiKey) return decodeConsumerGroupRecord(type, key, value);
     return {
       type: 'GroupMetadata',
       key: decode(GroupMetadataKey, KEY_VERSION, key, VERSION_BYTES),

@@ -96,7 +96,7 @@ describe('values', () => {
     ['offsets.topic.replication.factor=3.0', /a whole number of 16 bits/],
     ['log.cleaner.io.max.bytes.per.second=fast', /=fast is not valid\. Allowed: a number\./],
     ['log.cleaner.io.max.bytes.per.second=', /second= is not valid/],
-    ['group.consumer.assignors=uniform,,range', /no empty entry/],
+    ['group.consumer.assignors=uniform,,range', /entries of uniform, range/],
     ['log.dirs=', /at least one, no empty entry/],
     ['sasl.oauthbearer.assertion.algorithm=none', /one of ES256, RS256/],
     ['leader.replication.throttled.rate=-1', /at least 0/],

@@ -2,6 +2,7 @@ import {
   GroupCoordinator,
   type GroupCoordinatorConfig,
   type GroupRequestContext,
+  type GroupSettings,
 } from '../../../src/coordinator/index.ts';
 import { defaults, type Sparse } from '../../../src/protocol/codec.ts';
 import { HeartbeatRequest } from '../../../src/protocol/messages/heartbeat.ts';
@@ -13,6 +14,7 @@ import {
 } from '../../../src/protocol/messages/offset-commit.ts';
 import { OffsetFetchRequest } from '../../../src/protocol/messages/offset-fetch.ts';
 import { SyncGroupRequest, type SyncGroupResponse } from '../../../src/protocol/messages/sync-group.ts';
+import { FakeTopics } from './fake-topics.ts';
 import { subscription } from './subscription.ts';
 import { CountingRandom, MemoryLog, silent, VirtualTime } from './support.ts';
 
@@ -21,6 +23,9 @@ const CONFIG: GroupCoordinatorConfig = {
   minSessionTimeoutMs: 6000,
   maxSessionTimeoutMs: 1_800_000,
   maxSize: 2_147_483_647,
+  consumerMaxSize: 2_147_483_647,
+  consumerAssignors: ['uniform', 'range'],
+  consumerRegexRefreshIntervalMs: 600_000,
   offsetMetadataMaxSize: 4096,
   offsetsRetentionMs: 10_080 * 60_000,
   offsetsRetentionCheckIntervalMs: 600_000,
@@ -57,6 +62,8 @@ export class GroupWorld {
   readonly time = new VirtualTime();
   readonly config: GroupCoordinatorConfig;
   readonly log = new MemoryLog();
+  readonly topics = new FakeTopics();
+  settings: GroupSettings = { sessionTimeoutMs: 45_000, heartbeatIntervalMs: 5000, assignmentIntervalMs: 0 };
   coordinator: GroupCoordinator;
   #random = new CountingRandom();
 
@@ -208,6 +215,8 @@ export class GroupWorld {
       config: this.config,
       topic: '__consumer_offsets',
       partitionCount: () => 1,
+      topics: this.topics,
+      settingsOf: () => this.settings,
     });
   }
 }

@@ -1,0 +1,160 @@
+import type { ShardContext } from '../runtime/shard.ts';
+import type { CoordinatorTimer } from '../runtime/timer.ts';
+import type { ConsumerGroup } from './consumer-group.ts';
+import { type ConsumerGroupMember, regexOf, sameNames } from './consumer-member.ts';
+import type { ConsumerRebalance } from './consumer-rebalance.ts';
+import { type GroupResult, NOTHING } from './group-result.ts';
+import type { GroupTopics } from './group-topics.ts';
+import type { GroupRecord } from './records.ts';
+import { TopicPattern } from './regex/topic-pattern.ts';
+
+/** Whether a member changed its regular expression, and whether it is known already which topics the new one matches. */
+export type RegexChange = 'none' | 'updated' | 'resolved';
+
+/** At most so often are the expressions of a group looked at, whatever happens to topics and members. */
+const REFRESH_INTERVAL_MIN_MS = 10_000;
+
+export interface ConsumerRegexesOptions {
+  readonly context: ShardContext<GroupRecord>;
+  readonly topics: GroupTopics;
+  readonly rebalance: ConsumerRebalance;
+  readonly groupOf: (groupId: string) => ConsumerGroup | undefined;
+  readonly refreshIntervalMs: number;
+}
+
+/**
+ * Subscriptions by regular expression (KIP-848). All those of a group are looked at together, in a write of their own,
+ * so that they cost one rebalance: when one is new, when topics were made, and now and then.
+ */
+export class ConsumerRegexes {
+  readonly #options: ConsumerRegexesOptions;
+  /** By group: a look is under way. */
+  readonly #pending = new Map<string, CoordinatorTimer>();
+
+  constructor(options: ConsumerRegexesOptions) {
+    this.#options = options;
+  }
+
+  /** Takes note of what the member wants now. Throws INVALID_REGULAR_EXPRESSION. */
+  update(
+    group: ConsumerGroup,
+    oldRegex: string | undefined,
+    after: ConsumerGroupMember,
+    into: GroupRecord[],
+  ): RegexChange {
+    const newRegex = regexOf(after);
+    let change: RegexChange = 'none';
+    let isNew = false;
+    if (oldRegex !== newRegex) {
+      change = 'updated';
+      const { groupId } = group;
+      if (oldRegex !== undefined && group.subscribersOf(oldRegex) === 1) {
+        const key = { groupId, regularExpression: oldRegex };
+        into.push({ type: 'ConsumerGroupRegularExpression', key, value: null });
+      }
+      if (newRegex === undefined || group.regexes.has(newRegex)) change = 'resolved';
+      else if (group.subscribersOf(newRegex) === 0) {
+        // Throws where it is none.
+        new TopicPattern(newRegex);
+        isNew = true;
+      }
+    }
+    this.#refreshWhereDue(group, oldRegex, newRegex, isNew);
+    return change;
+  }
+
+  /** Members are gone: their expressions too, where nobody else has them. */
+  forget(group: ConsumerGroup, members: readonly ConsumerGroupMember[], into: GroupRecord[]): void {
+    const counts = new Map<string, number>();
+    for (const member of members) {
+      const regex = regexOf(member);
+      if (regex !== undefined) counts.set(regex, (counts.get(regex) ?? 0) + 1);
+    }
+    for (const [regularExpression, count] of counts) {
+      if (group.subscribersOf(regularExpression) !== count) continue;
+      const key = { groupId: group.groupId, regularExpression };
+      into.push({ type: 'ConsumerGroupRegularExpression', key, value: null });
+    }
+  }
+
+  #refreshWhereDue(
+    group: ConsumerGroup,
+    oldRegex: string | undefined,
+    newRegex: string | undefined,
+    isNew: boolean,
+  ): void {
+    if (!isNew && group.wantedRegexes.size === 0) return;
+    const { groupId } = group;
+    if (this.#pending.has(groupId)) return;
+    const { context, topics, refreshIntervalMs } = this.#options;
+    const last = group.regexes.values().next().value;
+    const nowMs = context.clock.wallMs();
+    if (last !== undefined && nowMs <= last.timestampMs + REFRESH_INTERVAL_MIN_MS) return;
+    const isDue =
+      isNew ||
+      last === undefined ||
+      hasUnresolved(group, oldRegex, newRegex) ||
+      last.version < topics.versionWithNewTopics ||
+      nowMs > last.timestampMs + refreshIntervalMs;
+    if (!isDue) return;
+    const timer = context.timer('regular expressions of a group', () => {
+      this.#pending.delete(groupId);
+      return this.#refresh(groupId);
+    });
+    this.#pending.set(groupId, timer);
+    timer.arm(0);
+  }
+
+  #refresh(groupId: string): GroupResult {
+    const { context, topics, rebalance, groupOf } = this.#options;
+    const group = groupOf(groupId);
+    if (group === undefined) return NOTHING;
+    const startMs = context.clock.monotonicMs();
+    const records: GroupRecord[] = [];
+    const resolved = new Map(group.regexes);
+    let hasChanged = false;
+    const version = topics.version;
+    const timestampMs = context.clock.wallMs();
+    for (const regularExpression of group.wantedRegexes.keys()) {
+      const matched = matching(regularExpression, topics.names());
+      hasChanged ||= !sameNames(group.regexes.get(regularExpression)?.topics ?? new Set(), matched);
+      resolved.set(regularExpression, { topics: matched, version, timestampMs });
+      records.push({
+        type: 'ConsumerGroupRegularExpression',
+        key: { groupId, regularExpression },
+        value: { topics: [...matched].sort(), version, timestamp: BigInt(timestampMs) },
+      });
+    }
+    const hash = rebalance.metadataHash(group.members.values(), resolved);
+    if (hasChanged || hash !== group.metadataHash) {
+      const reason = 'regular expressions match other topics';
+      rebalance.bumpEpoch(group, group.epoch + 1, hash, reason, records);
+      group.needsMetadataRefresh = false;
+    }
+    context.logger.debug(`Regular expressions of group ${groupId} were looked at`, {
+      expressions: records.length,
+      ms: Math.round(context.clock.monotonicMs() - startMs),
+    });
+    return { records, response: undefined };
+  }
+}
+
+function hasUnresolved(
+  group: ConsumerGroup,
+  oldRegex: string | undefined,
+  newRegex: string | undefined,
+): boolean {
+  if (newRegex !== undefined && !group.regexes.has(newRegex)) return true;
+  for (const regex of group.wantedRegexes.keys()) {
+    const isLeft = regex === oldRegex && regex !== newRegex && group.subscribersOf(regex) === 1;
+    if (!isLeft && !group.regexes.has(regex)) return true;
+  }
+  return false;
+}
+
+function matching(regex: string, names: Iterable<string>): ReadonlySet<string> {
+  const pattern = new TopicPattern(regex);
+  const matched = new Set<string>();
+  for (const name of names) if (pattern.matches(name)) matched.add(name);
+  return matched;
+}
