@@ -27,6 +27,7 @@ const CONFIG: GroupCoordinatorConfig = {
   maxSize: 1000,
   consumerMaxSize: 2_147_483_647,
   consumerAssignors: ['uniform', 'range'],
+  consumerMigrationPolicy: 'bidirectional',
   consumerRegexRefreshIntervalMs: 600_000,
   offsetMetadataMaxSize: 4096,
   offsetsRetentionMs: 7 * 24 * 3_600_000,

@@ -45,6 +45,7 @@ export const groupsSettings = {
     doc: 'Most members of one consumer group.',
   }),
   'group.consumer.migration.policy': string('bidirectional', {
+    effective: true,
     check: oneOfIgnoringCase('DISABLED', 'DOWNGRADE', 'UPGRADE', 'BIDIRECTIONAL'),
     doc: 'Whether classic groups turn into consumer groups and back as members of the other kind join.',
   }),

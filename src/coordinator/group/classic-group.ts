@@ -91,6 +91,22 @@ export class ClassicGroup {
     return group;
   }
 
+  /** A stable group of consumers, as a consumer group leaves it behind: the first member leads. */
+  static ofMembers(
+    groupId: string,
+    generationId: number,
+    members: readonly ClassicGroupMember[],
+    nowMs: number,
+  ): ClassicGroup {
+    const group = new ClassicGroup(groupId, nowMs);
+    group.#state = 'Stable';
+    group.#generationId = generationId;
+    for (const member of members) group.add(member, CONSUMER_PROTOCOL_TYPE);
+    group.#protocolName = group.selectProtocol();
+    group.#subscribedTopics = group.#readSubscriptions();
+    return group;
+  }
+
   get state(): ClassicGroupState {
     return this.#state;
   }

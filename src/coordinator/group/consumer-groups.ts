@@ -6,6 +6,7 @@ import type {
 import type { CoordinatorResult } from '../runtime/result.ts';
 import type { ShardContext } from '../runtime/shard.ts';
 import type { ClassicGroup } from './classic-group.ts';
+import { ClassicMembers } from './classic-members.ts';
 import {
   type DescribedConsumerGroup,
   describeConsumerGroup,
@@ -23,6 +24,8 @@ import type { GroupRequestContext, MemberIds } from './group-result.ts';
 import type { GroupSettings } from './group-settings.ts';
 import type { GroupTopics } from './group-topics.ts';
 import { MemberTimers } from './member-timers.ts';
+import { Migration } from './migration.ts';
+import type { ClassicRebalance } from './rebalance.ts';
 import { RebalanceLog } from './rebalance-log.ts';
 import { type GroupRecord, groupTombstone } from './records.ts';
 
@@ -37,6 +40,7 @@ export interface ConsumerGroupsOptions {
   readonly settingsOf: (groupId: string) => GroupSettings;
   /** All groups of the shard, by id. */
   readonly groups: Map<string, Group>;
+  readonly classicRebalance: ClassicRebalance;
 }
 
 /** The consumer groups of a shard: what their records say, and the handlers of their requests. */
@@ -47,6 +51,9 @@ export class ConsumerGroups {
   readonly #rebalance: ConsumerRebalance;
   readonly #membership: ConsumerMembership;
   readonly #heartbeat: ConsumerHeartbeatHandler;
+  readonly #migration: Migration;
+  /** Requests of members that speak the classic protocol. */
+  readonly classic: ClassicMembers;
 
   constructor(options: ConsumerGroupsOptions) {
     this.#options = options;
@@ -55,6 +62,16 @@ export class ConsumerGroups {
     this.#timers = new MemberTimers(context);
     this.#log = new RebalanceLog(context);
     const rebalance = new ConsumerRebalance(context, config, topics, this.#log);
+    const { groups, classicRebalance } = options;
+    this.#migration = new Migration({
+      context,
+      config,
+      topics,
+      groups,
+      timers: this.#timers,
+      rebalance,
+      classicRebalance,
+    });
     this.#rebalance = rebalance;
     const refreshIntervalMs = config.consumerRegexRefreshIntervalMs;
     const regexes = new ConsumerRegexes({ context, topics, rebalance, groupOf, refreshIntervalMs });
@@ -65,7 +82,22 @@ export class ConsumerGroups {
       rebalance,
       regexes,
       timers: this.#timers,
-      downgrade: () => undefined,
+      downgrade: (group, leaving) => {
+        if (!this.#migration.mayDowngrade(group, leaving, 0)) return undefined;
+        const names = leaving.map(({ memberId }) => memberId).join(', ');
+        return this.#migration.downgrade(group, leaving, undefined, `${names} left`, []);
+      },
+    });
+    this.classic = new ClassicMembers({
+      context,
+      config,
+      settingsOf,
+      topics,
+      memberIds,
+      rebalance,
+      membership: this.#membership,
+      migration: this.#migration,
+      timers: this.#timers,
     });
     this.#heartbeat = new ConsumerHeartbeatHandler({
       context,
@@ -152,7 +184,7 @@ export class ConsumerGroups {
     if (group?.type === 'consumer') return group;
     if (!joins) throw notFound(groupId);
     if (group === undefined) return new ConsumerGroup(groupId);
-    if (group.state !== 'Empty') throw notFound(groupId);
+    if (group.state !== 'Empty') return this.#migration.upgrade(group, this.#membership, into);
     into.push(groupTombstone(groupId));
     return new ConsumerGroup(groupId);
   }

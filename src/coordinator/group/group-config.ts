@@ -1,5 +1,8 @@
 import type { BrokerConfig } from '../../config/broker-config.ts';
 
+/** Which groups may turn into which while members are there (`group.consumer.migration.policy`). */
+export type MigrationPolicy = 'disabled' | 'upgrade' | 'downgrade' | 'bidirectional';
+
 /** The settings of the group coordinator. All of them need a restart to change. */
 export interface GroupCoordinatorConfig {
   readonly initialRebalanceDelayMs: number;
@@ -10,6 +13,7 @@ export interface GroupCoordinatorConfig {
   /** Names, the default one first. */
   readonly consumerAssignors: readonly string[];
   readonly consumerRegexRefreshIntervalMs: number;
+  readonly consumerMigrationPolicy: MigrationPolicy;
   /** Longest text with a committed offset, in UTF-16 units as Apache Kafka counts. */
   readonly offsetMetadataMaxSize: number;
   readonly offsetsRetentionMs: number;
@@ -30,6 +34,7 @@ export function groupCoordinatorConfigOf(config: BrokerConfig): GroupCoordinator
     maxSize: config.get('group.max.size'),
     consumerMaxSize: config.get('group.consumer.max.size'),
     consumerAssignors: config.get('group.consumer.assignors'),
+    consumerMigrationPolicy: migrationPolicyOf(config.get('group.consumer.migration.policy')),
     consumerRegexRefreshIntervalMs: config.get('group.consumer.regex.refresh.interval.ms'),
     offsetMetadataMaxSize: config.get('offset.metadata.max.bytes'),
     offsetsRetentionMs: config.get('offsets.retention.minutes') * MS_PER_MINUTE,
@@ -38,4 +43,9 @@ export function groupCoordinatorConfigOf(config: BrokerConfig): GroupCoordinator
     offsetsLoadBufferBytes: config.get('offsets.load.buffer.size'),
     offsetsTopicCompressionId: config.get('offsets.topic.compression.codec'),
   };
+}
+
+/** The setting takes these names in any case. */
+function migrationPolicyOf(text: string): MigrationPolicy {
+  return text.toLowerCase() as MigrationPolicy;
 }

@@ -73,7 +73,11 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
     this.#join = new JoinGroupHandler(context, config, this.#rebalance, memberIds);
     this.#members = new MemberHandlers(context, this.#rebalance);
     this.#offsets = new OffsetHandlers(context, config, this.#store);
-    this.#consumers = new ConsumerGroups({ ...options, groups: this.#groups });
+    this.#consumers = new ConsumerGroups({
+      ...options,
+      groups: this.#groups,
+      classicRebalance: this.#rebalance,
+    });
     this.#expiry = context.timer('expiry of offsets', () => this.#expire());
   }
 
@@ -129,7 +133,7 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
     const existing = this.#groups.get(request.groupId);
     if (existing?.type === 'classic') return this.#join.handle(existing, context, request, answer);
     if (existing !== undefined && existing.size > 0) {
-      throw new ProtocolError(Errors.INCONSISTENT_GROUP_PROTOCOL);
+      return this.#consumers.classic.join(existing, context, request, answer);
     }
     if (request.memberId !== '') throw new ProtocolError(Errors.UNKNOWN_MEMBER_ID);
     const before = existing === undefined ? [] : groupTombstones(existing);
@@ -143,15 +147,21 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
   }
 
   sync(request: SyncGroupRequest, answer: AnswerSync): GroupResult {
-    return this.#members.sync(this.#groupWithMembers(request.groupId), request, answer);
+    const group = this.#groupWithMembers(request.groupId);
+    if (group.type === 'consumer') return this.#consumers.classic.sync(group, request, answer);
+    return this.#members.sync(group, request, answer);
   }
 
   heartbeat(request: HeartbeatRequest): ErrorCode {
-    return this.#members.heartbeat(this.#groupWithMembers(request.groupId), request);
+    const group = this.#groupWithMembers(request.groupId);
+    if (group.type === 'consumer') return this.#consumers.classic.heartbeat(group, request);
+    return this.#members.heartbeat(group, request);
   }
 
   leave(request: LeaveGroupRequest): CoordinatorResult<LeaveGroupResponse, GroupRecord> {
-    return this.#members.leave(this.#groupWithMembers(request.groupId), request);
+    const group = this.#groupWithMembers(request.groupId);
+    if (group.type === 'consumer') return this.#consumers.classic.leave(group, request);
+    return this.#members.leave(group, request);
   }
 
   consumerHeartbeat(
@@ -256,9 +266,9 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
     for (const group of this.#groups.values()) if (group.type === 'classic') yield group;
   }
 
-  #groupWithMembers(groupId: string): ClassicGroup {
+  #groupWithMembers(groupId: string): Group {
     const group = this.#groups.get(groupId);
-    if (group?.type !== 'classic') throw new ProtocolError(Errors.UNKNOWN_MEMBER_ID);
+    if (group === undefined) throw new ProtocolError(Errors.UNKNOWN_MEMBER_ID);
     return group;
   }
 

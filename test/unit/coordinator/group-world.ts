@@ -25,6 +25,7 @@ const CONFIG: GroupCoordinatorConfig = {
   maxSize: 2_147_483_647,
   consumerMaxSize: 2_147_483_647,
   consumerAssignors: ['uniform', 'range'],
+  consumerMigrationPolicy: 'bidirectional',
   consumerRegexRefreshIntervalMs: 600_000,
   offsetMetadataMaxSize: 4096,
   offsetsRetentionMs: 10_080 * 60_000,
