@@ -1,6 +1,7 @@
 import type { BrokerConfig } from './broker-config.ts';
 import { type BrokerSettingName, brokerSetting, brokerSettings } from './broker-settings/index.ts';
 import type { Setting, SettingType } from './definition.ts';
+import { groupSettingNames, groupSettings, groupSynonyms } from './group-settings.ts';
 import { topicValue } from './log-config.ts';
 import { baseOfListenerKey, brokerSynonyms } from './synonyms.ts';
 import { topicSettingNames, topicSettings, topicSynonyms } from './topic-settings.ts';
@@ -14,6 +15,7 @@ export const ConfigSource = {
   DYNAMIC_DEFAULT_BROKER: 3,
   STATIC_BROKER: 4,
   DEFAULT: 5,
+  GROUP: 8,
 } as const;
 
 /** Types as DescribeConfigs numbers them (KIP-569). */
@@ -103,6 +105,24 @@ export function describeTopicConfig(
       const synonyms = synonym === undefined ? [] : synonymsOf(synonym, broker, false);
       if (topicOverrides.has(name)) synonyms.unshift({ name, value: text, source: ConfigSource.TOPIC });
       return entryOf(name, text, topicSettings[name], false, synonyms, options);
+    });
+}
+
+/** All settings of a consumer group: its own, and what it takes from the broker. Sorted by name. */
+export function describeGroupConfig(
+  own: ReadonlyMap<string, string>,
+  broker: BrokerConfig,
+  options: DescribeOptions = {},
+): ConfigEntry[] {
+  const wanted = new Set(wantedOf(groupSettingNames, options));
+  return groupSettingNames
+    .filter((name) => wanted.has(name))
+    .map((name) => {
+      const synonyms = synonymsOf(groupSynonyms[name], broker, false);
+      const value = own.get(name);
+      if (value !== undefined) synonyms.unshift({ name, value, source: ConfigSource.GROUP });
+      const text = value ?? String(broker.get(groupSynonyms[name]));
+      return entryOf(name, text, groupSettings[name], false, synonyms, options);
     });
 }
 

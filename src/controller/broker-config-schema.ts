@@ -2,6 +2,7 @@ import type { BrokerConfig } from '../config/broker-config.ts';
 import { brokerSetting } from '../config/broker-settings/index.ts';
 import { InvalidConfigError } from '../config/config-error.ts';
 import { describeTopicConfig } from '../config/describe.ts';
+import { validateGroupConfigs } from '../config/group-settings.ts';
 import { logConfigOf } from '../config/log-config.ts';
 import { topicSetting } from '../config/topic-settings.ts';
 import { isListSetting, validateTopicConfigs } from '../config/validation.ts';
@@ -15,8 +16,9 @@ export function brokerConfigSchema(config: () => BrokerConfig): ConfigSchema {
     validate(resource, _name, configs) {
       try {
         if (resource === 'topic') validateTopicConfigs(configs, config());
+        else if (resource === 'group') validateGroupConfigs(configs, config());
         // Each broker checks its own settings before it sends them on: only it knows what it was started with.
-        else if (!isBroker(resource)) refuseUnserved(resource, configs);
+        else if (!isBroker(resource)) refuseUnserved(configs);
       } catch (error) {
         if (!(error instanceof InvalidConfigError)) throw error;
         throw new ProtocolError(Errors[error.errorName], error.message);
@@ -65,14 +67,9 @@ function effectiveConfigs(overrides: ReadonlyMap<string, string>, config: Broker
 
 const isBroker = (resource: ValidatedResource) => resource === 'broker' || resource === 'cluster';
 
-/** Groups and client metrics have no settings here yet; taking one would promise an effect. */
-function refuseUnserved(resource: ValidatedResource, configs: ReadonlyMap<string, string>): void {
+/** Client metrics have no settings here yet; taking one would promise an effect. */
+function refuseUnserved(configs: ReadonlyMap<string, string>): void {
   const [name] = configs.keys();
   if (name === undefined) return;
-  throw new ProtocolError(
-    Errors.INVALID_CONFIG,
-    resource === 'group'
-      ? `Unknown group config name: ${name}`
-      : `Unknown client metrics configuration: ${name}`,
-  );
+  throw new ProtocolError(Errors.INVALID_CONFIG, `Unknown client metrics configuration: ${name}`);
 }

@@ -1,12 +1,12 @@
 import type { Ports } from '../base/ports.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
+import { groupValueMs } from '../config/group-settings.ts';
 import { GroupCoordinator, groupCoordinatorConfigOf, MetadataTopics } from '../coordinator/index.ts';
 import type { MetadataDelta } from '../metadata/delta.ts';
-import type { MetadataImage } from '../metadata/image.ts';
+import { ConfigResourceType, type MetadataImage } from '../metadata/image.ts';
 import type { ReplicaManager } from '../replication/replica-manager.ts';
 import type { BrokerMetadata } from './broker-metadata.ts';
 import { CoordinatorElections } from './coordinator-elections.ts';
-import { groupSettingsOf } from './group-settings.ts';
 import { CONSUMER_OFFSETS_TOPIC } from './topic-creation.ts';
 
 export interface GroupCoordinationOptions {
@@ -35,7 +35,15 @@ export class GroupCoordination {
       config: groupCoordinatorConfigOf(config),
       topic: CONSUMER_OFFSETS_TOPIC,
       topics: this.#topics,
-      settingsOf: (groupId) => groupSettingsOf(currentConfig(), metadata.image, groupId),
+      settingsOf: (groupId) => {
+        const own = metadata.image.configOf(ConfigResourceType.GROUP, groupId);
+        const broker = currentConfig();
+        return {
+          sessionTimeoutMs: groupValueMs('consumer.session.timeout.ms', own, broker),
+          heartbeatIntervalMs: groupValueMs('consumer.heartbeat.interval.ms', own, broker),
+          assignmentIntervalMs: groupValueMs('consumer.assignment.interval.ms', own, broker),
+        };
+      },
       partitionCount: () => metadata.topic(CONSUMER_OFFSETS_TOPIC)?.partitions.length ?? 0,
     });
     this.#elections = new CoordinatorElections(CONSUMER_OFFSETS_TOPIC, replicas, this.coordinator);

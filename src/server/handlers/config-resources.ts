@@ -116,6 +116,7 @@ function checkResource<Resource extends AlteredResource>(
 ): void {
   switch (resource.resourceType) {
     case ResourceType.TOPIC:
+    case ResourceType.GROUP:
       return;
     case ResourceType.BROKER:
       if (resource.resourceName !== '') checkBrokerName(resource.resourceName, nodeId);

@@ -3,6 +3,7 @@ import {
   type DescribeOptions,
   describeBrokerConfig,
   describeClusterConfig,
+  describeGroupConfig,
   describeTopicConfig,
 } from '../../config/describe.ts';
 import { topicNameProblem } from '../../controller/topic-names.ts';
@@ -22,7 +23,7 @@ import {
 type Resource = DescribeConfigsRequest['resources'][number];
 type Result = DescribeConfigsResponse['results'][number];
 
-/** Settings of topics and brokers with where each value comes from (KIP-133, KIP-226), documentation from v3 on. */
+/** Settings of topics, brokers and groups with where each value comes from (KIP-133, KIP-226), documentation from v3 on. */
 export function describeConfigsRow(services: HandlerServices): ApiRow {
   return serial({
     request: DescribeConfigsRequest,
@@ -78,6 +79,13 @@ function entriesOf(
       if (resourceName === '') return describeClusterConfig(config, options);
       checkBrokerName(resourceName, nodeId);
       return describeBrokerConfig(config, options);
+    case ResourceType.GROUP:
+      if (resourceName === '')
+        throw new ProtocolError(
+          Errors.INVALID_REQUEST,
+          'A group needs a name: there are no settings of all groups.',
+        );
+      return describeGroupConfig(metadata.image.configOf(resourceType, resourceName), config, options);
     default:
       throw unsupported(resourceType);
   }

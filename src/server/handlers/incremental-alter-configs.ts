@@ -21,7 +21,7 @@ export const incrementalAlterConfigsShape: ApiShape<
   }),
 };
 
-/** Changes single settings of topics and brokers (KIP-339): checked here where they are this broker's, then forwarded. */
+/** Changes single settings of topics, brokers and groups (KIP-339): checked here where they are this broker's, then forwarded. */
 export function incrementalAlterConfigsRow(services: HandlerServices): ApiRow {
   return serial({
     ...incrementalAlterConfigsShape,

@@ -49,8 +49,8 @@ describe('what is marked as effective', () => {
   test('is each broker setting that something reads, and no other', () => {
     const reads = new Set([
       ...readsOf(sourcesOf('server', 'coordinator', 'controller', 'replication', 'log', 'raft', 'metadata')),
-      ...['broker-config.ts', 'listeners.ts', 'quorum.ts', 'log-config.ts'].flatMap((name) =>
-        readsOf(configFile(name)),
+      ...['broker-config.ts', 'listeners.ts', 'quorum.ts', 'log-config.ts', 'group-settings.ts'].flatMap(
+        (name) => readsOf(configFile(name)),
       ),
       // Of the internal topics only this one exists yet.
       ...readsOf(configFile('internal-topics.ts')).filter((name) => !/^(transaction|share)\./.test(name)),
