@@ -185,9 +185,10 @@ class FolderRecovery {
         this.#logger.warn(`cut ${cutBytes} bytes (${ended}) off ${segment.log.path}`, { keptBytes });
         return false;
       }
+      if (next === undefined) return true;
       // A power loss took the unsynced end of a segment, just behind a batch, and left the next one. Compaction makes
-      // such gaps by design.
-      return next === undefined || this.#input.isCompacted || endOffset >= next.baseOffset;
+      // such gaps by design. Or it brought a segment back that was cut off, and whose offsets others have since.
+      return endOffset === next.baseOffset || (this.#input.isCompacted && endOffset < next.baseOffset);
     }
   }
 

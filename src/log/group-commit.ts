@@ -57,10 +57,12 @@ export class GroupCommit {
     if (this.#running === undefined) this.#run();
   }
 
-  /** Resolves when all that is written now is synced. Resolves early when stopped. */
+  /** Resolves when all that is written now is synced, or cut. Resolves early when stopped. */
   async flush(): Promise<void> {
     const end = this.#input.currentEnd();
-    while (!this.#stopped && this.#syncedEnd < end) await (this.#running ?? this.#run());
+    while (!this.#stopped && this.#syncedEnd < Math.min(end, this.#input.currentEnd())) {
+      await (this.#running ?? this.#run());
+    }
   }
 
   /** One more sync, whether bytes were written or not. Resolves when it is over, or failed. */

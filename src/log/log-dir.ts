@@ -30,6 +30,8 @@ export class LogDir {
   unclean = false;
   readonly #storage: Storage;
   readonly #logger: Logger;
+  /** Logs of which there may be lines in the checkpoints although they are gone. */
+  readonly #gone = new Set<string>();
   readonly #written = new Map<string, string>();
   readonly #running = new Map<string, Promise<void>>();
 
@@ -55,6 +57,47 @@ export class LogDir {
     this.#storage.removeNow(`${this.path}/${names.CLEAN_SHUTDOWN_FILE}`);
     // A marker that came back after a power loss would have recovery skipped.
     this.#track('marker', this.#storage.syncDir(this.path));
+  }
+
+  /** All partitions that the dir has are in `logs`. */
+  loaded(): void {
+    this.isLoaded = true;
+    for (const checkpoint of [this.recoveryPoints, this.logStarts, this.highWatermarks, this.cleanedEnds]) {
+      for (const name of checkpoint.keys()) if (!this.logs.has(name)) this.#gone.add(name);
+    }
+  }
+
+  /** The log of this name is gone. */
+  forget(name: string): void {
+    this.logs.delete(name);
+    this.#gone.add(name);
+  }
+
+  /**
+   * A log of this name begins: from here on no checkpoint speaks of an earlier one, whose recovery point and log start
+   * would have the new one's records believed unread, or dropped, after a crash. Throws StorageError.
+   */
+  begin(name: string): void {
+    if (!this.#gone.has(name)) return;
+    this.writeRecoveryPoints();
+    this.writeLogStarts();
+    this.writeHighWatermarks();
+    this.writeCleanedEnds();
+    this.#gone.clear();
+  }
+
+  /**
+   * Before a log is cut, whose recovery point is lowered: what the checkpoint says above would have recovery believe
+   * segments that were never synced. Where it can't be written it goes, and all is read. Throws StorageError.
+   */
+  lowerRecoveryPoints(): void {
+    try {
+      this.writeRecoveryPoints();
+    } catch (error) {
+      this.#written.delete(names.RECOVERY_POINT_CHECKPOINT);
+      this.#storage.removeNow(`${this.path}/${names.RECOVERY_POINT_CHECKPOINT}`);
+      this.#logger.warn(`the recovery points of ${this.path} could not be written`, { error: String(error) });
+    }
   }
 
   writeRecoveryPoints(): void {

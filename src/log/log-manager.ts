@@ -228,6 +228,7 @@ export class LogManager {
     }
     const wanted = this.#dirs.find(({ path, failure }) => path === wantedDir && failure === undefined);
     const dir = wanted ?? emptiestDir(this.#dirs, this.#input.cordonedDirs?.() ?? []);
+    guarded(() => dir.begin(name));
     const log = openLog({
       dir: `${dir.path}/${name}`,
       topic,
@@ -253,7 +254,7 @@ export class LogManager {
     if (log === undefined) return false;
     const dir = this.#dirHolding(log);
     this.#logs.delete(name);
-    dir?.logs.delete(name);
+    dir?.forget(name);
     this.cleaner.forget(log);
     log.abandon(this.#deleted);
     // The next partition of this name begins dirty.
@@ -356,7 +357,7 @@ export class LogManager {
     try {
       if (this.#isInterrupted) loading.interrupt();
       await loading.run(this.#foldersOf(dir));
-      dir.isLoaded = true;
+      dir.loaded();
     } catch (error) {
       if (error instanceof LoadInterruptedError) throw error;
       const failure = asProtocolError(error);
@@ -419,6 +420,7 @@ export class LogManager {
       this.cleaner.settingsChanged();
       this.#input.ports.turn.later(() => this.#retain(log));
     };
+    log.beforeCut = () => dir.lowerRecoveryPoints();
     log.onCut = () => {
       this.cleaner.abort(log);
       this.#writeCleanedEnd(log);

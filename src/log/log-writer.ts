@@ -174,6 +174,11 @@ export class LogWriter {
     return this.#commit.syncOnce();
   }
 
+  /** Nothing from `offset` on counts as synced any more. */
+  lowerRecoveryPoint(offset: number): void {
+    this.#commit.cutAt(offset);
+  }
+
   /** The batches from `offset` on were cut, nothing is staged, and the log starts at `logStart`. */
   cutAt(offset: number, logStart: number): void {
     this.#assignedEnd = offset;

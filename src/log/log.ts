@@ -49,6 +49,8 @@ export class PartitionLog {
   onOffline: (log: PartitionLog, error: Error) => void = () => {};
   /** Up to where the cleaner has come; undefined before its first run. */
   cleanedEnd: number | undefined;
+  /** Called before batches are cut, when the recovery point is lowered for it; throws StorageError. */
+  beforeCut: (log: PartitionLog) => void = () => {};
   /** Called when batches were cut: what was made from them elsewhere is void. */
   onCut: (log: PartitionLog) => void = () => {};
   /** Called when settings have changed which say what becomes of old segments. */
@@ -397,6 +399,7 @@ export class PartitionLog {
       this.truncateFully(offset);
       return true;
     }
+    this.#announceCut(offset);
     guarded(() => this.#lifecycle.cutAt(offset), this.#halfDone);
     this.#logStart = Math.min(this.#logStart, offset);
     this.#afterCut(offset);
@@ -407,6 +410,7 @@ export class PartitionLog {
   truncateFully(offset: number): void {
     this.#ensureOnline();
     this.#writer.writeStaged();
+    this.#announceCut(0);
     guarded(() => this.#lifecycle.beginAnew(offset), this.#halfDone);
     this.#epochs.clear();
     guarded(() => this.#producerFiles.clear());
@@ -519,6 +523,12 @@ export class PartitionLog {
     if (this.#highWatermark < offset) this.#highWatermark = offset;
     this.#epochs.truncateFromStart(offset);
     this.#producers.onLogStartOffset(offset);
+  }
+
+  /** Nothing from `offset` on is promised any more, on the disk neither. */
+  #announceCut(offset: number): void {
+    this.#writer.lowerRecoveryPoint(offset);
+    guarded(() => this.beforeCut(this));
   }
 
   /** After batches from `offset` on were cut: offsets, epochs, producers and waiting appends follow. */

@@ -79,6 +79,7 @@ export class SegmentLifecycle {
   /** Cuts off all batches from `offset` on, which lies in a segment. */
   cutAt(offset: number): void {
     const { segments, ports } = this.#loaded;
+    this.#loseNames();
     this.#drop(segments.removeAbove(offset));
     segments.active.truncateTo(offset, ports.clock.wallMs());
   }
@@ -86,6 +87,7 @@ export class SegmentLifecycle {
   /** Takes all segments away and begins anew at `offset`. */
   beginAnew(offset: number): void {
     const { segments } = this.#loaded;
+    this.#loseNames();
     this.#drop(segments.removeAll());
     this.#add(offset);
   }
@@ -111,6 +113,11 @@ export class SegmentLifecycle {
     this.#graveyard.close();
     for (const segment of this.#loaded.segments.all) segment.close();
     this.#input.tail.clear();
+  }
+
+  /** What is appended behind a cut must not survive a power loss without the cut: the next sync takes the names along. */
+  #loseNames(): void {
+    this.#loaded.context.folder.namesUnsynced = true;
   }
 
   #add(baseOffset: number): void {

@@ -364,3 +364,17 @@ test("an append to a log that was just opened and can not be read is refused as 
   world.storage.failing = undefined;
   expect(append(log, batch(['b'])).firstOffset).toBe(1);
 });
+
+test('a flush whose records are cut meanwhile ends', async () => {
+  const world = new World();
+  const log = world.make(world.open());
+  for (const value of ['a', 'b', 'c']) append(log, batch([value]));
+  world.time.tick();
+  world.storage.holdSyncs = true;
+  const flushed = log.flush();
+  log.truncateTo(1);
+  world.storage.holdSyncs = false;
+  world.storage.releaseSyncs();
+  await flushed;
+  expect([log.logEndOffset, log.recoveryPoint]).toEqual([1, 1]);
+});

@@ -307,3 +307,41 @@ test('a manager that is closed keeps no file open, also of dirs that failed', as
   await manager.close();
   expect(world.storage.openCount).toBe(0);
 });
+
+test('a log that begins under the name of a deleted one is not judged by its checkpoints', async () => {
+  const world = new World();
+  const manager = await open(world);
+  const old = manager.getOrCreate('t', 0, topicId);
+  for (const value of ['a', 'b', 'c']) append(old, batch([value]));
+  world.time.tick();
+  old.updateHighWatermark(3);
+  old.deleteRecordsBefore(2);
+  await manager.close();
+  const second = await open(world);
+  expect(second.get('t', 0)!.logStartOffset).toBe(2);
+  second.delete('t', 0);
+  const fresh = second.getOrCreate('t', 0, 'AnotherTopicIdAnotherA' as Uuid);
+  append(fresh, batch(['new']));
+  world.time.tick();
+  await fresh.flush();
+  world.storage.crash();
+  const reopened = (await open(world)).get('t', 0)!;
+  expect([reopened.logStartOffset, await valuesFrom(reopened, 0)]).toEqual([0, ['new']]);
+});
+
+test('a cut lowers the recovery point on the disk before anything is cut', async () => {
+  const world = new World();
+  const manager = await open(world);
+  manager.startBackground();
+  const log = manager.getOrCreate('t', 0, topicId);
+  for (const value of ['a', 'b', 'c']) append(log, batch([value]));
+  world.time.tick();
+  await log.flush();
+  await world.time.pass(60_000);
+  expect(text(world, '/data/recovery-point-offset-checkpoint')).toBe('0\n1\nt 0 2\n');
+  const seen: (string | undefined)[] = [];
+  world.storage.writes = [];
+  log.truncateTo(1);
+  seen.push(text(world, '/data/recovery-point-offset-checkpoint'));
+  expect(seen).toEqual(['0\n1\nt 0 0\n']);
+});
