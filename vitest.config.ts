@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -5,6 +6,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['test/interop/**'],
     pool: 'threads',
+    // By itself it leaves one core idle, which is half of two.
+    maxWorkers: availableParallelism(),
     testTimeout: 30_000,
   },
 });
