@@ -73,7 +73,10 @@ function load(input: OpenLogInput): LoadedLog {
   const producers = new ProducerState();
   const producerFiles = new ProducerFiles(storage, ports.logger, dir, producers);
   producerFiles.scan(files, segments.all);
-  if (!input.cleanShutdown) distrust(segments, input.recoveryPoint);
+  if (!input.cleanShutdown) {
+    distrust(segments, input.recoveryPoint);
+    producerFiles.distrust(files, input.recoveryPoint);
+  }
   let logEndOffset = segments.count === 0 ? -1 : segments.active.readNextOffset();
   const isEmptied = logEndOffset < checkpointStart;
   if (isEmptied) {

@@ -411,9 +411,11 @@ export class PartitionLog {
     this.#ensureOnline();
     this.#writer.writeStaged();
     this.#announceCut(0);
-    guarded(() => this.#lifecycle.beginAnew(offset), this.#halfDone);
-    this.#epochs.clear();
-    guarded(() => this.#producerFiles.clear());
+    guarded(() => {
+      this.#lifecycle.beginAnew(offset);
+      this.#epochs.clear();
+      this.#producerFiles.clear();
+    }, this.#halfDone);
     this.#logStart = offset;
     this.#afterCut(offset);
   }
@@ -540,7 +542,7 @@ export class PartitionLog {
     this.#cutEpochs(offset);
     this.#writer.cutAt(offset, this.#logStart);
     this.#highWatermark = Math.max(this.#logStart, Math.min(this.#highWatermark, this.#writer.logEnd));
-    guarded(() => this.#producerFiles.reload(this.#segments, offset));
+    guarded(() => this.#producerFiles.reload(this.#segments, offset), this.#halfDone);
     this.#producers.onHighWatermark(this.#highWatermark);
     this.#writer.failAbove(
       offset,

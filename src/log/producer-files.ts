@@ -56,6 +56,18 @@ export class ProducerFiles {
   }
 
   /**
+   * After a crash nothing here is known to survive a power loss: the next sync takes all transaction indexes along, and the
+   * snapshots from `offset` on.
+   */
+  distrust(names: readonly string[], offset: number): void {
+    for (const name of names) {
+      const isIndex = name.endsWith(TXN_INDEX_SUFFIX);
+      const isSnapshot = name.endsWith(SNAPSHOT_SUFFIX) && (offsetOf(name) ?? 0) >= offset;
+      if (isIndex || isSnapshot) this.#unsynced.add(`${this.#dir}/${name}`);
+    }
+  }
+
+  /**
    * Makes the state that the producers have at the end of `segments`: from the newest sound snapshot and the batches behind
    * it. Snapshots at the last two bases are made where they are missing. Throws StorageError.
    */

@@ -71,9 +71,17 @@ export class SegmentLifecycle {
     return true;
   }
 
-  /** Takes the oldest `count` away. */
+  /** Takes the oldest `count` away, one after the other: where the disk fails the rest stays as it is. */
   dropFirst(count: number): void {
-    this.#drop(this.#loaded.segments.removeFirst(count));
+    const { segments, ports } = this.#loaded;
+    for (let dropped = 0; dropped < count; dropped += 1) {
+      const { first } = segments;
+      try {
+        this.#drop([first]);
+      } finally {
+        if (ports.storage.sizeOf(first.log.path) === undefined) segments.removeFirst(1);
+      }
+    }
   }
 
   /** Cuts off all batches from `offset` on, which lies in a segment. */

@@ -435,12 +435,12 @@ export class Segment {
    */
   markDeleted(keepSnapshot = false): string[] {
     this.log.close();
-    this.#indexesUnwritten = false;
     const paths: string[] = [];
     for (const path of Segment.filesOf(this.#stem)) {
       if (keepSnapshot && path.endsWith(SNAPSHOT_SUFFIX)) continue;
       if (this.#context.storage.sizeOf(path) === undefined) continue;
       this.#context.storage.rename(path, path + DELETED_SUFFIX);
+      this.#indexesUnwritten = false;
       paths.push(path + DELETED_SUFFIX);
     }
     return paths;

@@ -17,9 +17,12 @@ export function encodeTxnIndex(aborted: readonly AbortedTxn[]): Buffer {
   return bytes;
 }
 
-/** Undefined where the bytes can't be the transaction index of a segment that begins at `baseOffset`. */
+/**
+ * Undefined where the bytes can't be the transaction index of a segment that begins at `baseOffset`. No bytes at all are
+ * what a power loss leaves: a segment without aborted transactions has no such file.
+ */
 export function decodeTxnIndex(bytes: Buffer, baseOffset: number): AbortedTxn[] | undefined {
-  if (bytes.length % ENTRY_BYTES !== 0) return undefined;
+  if (bytes.length === 0 || bytes.length % ENTRY_BYTES !== 0) return undefined;
   const aborted: AbortedTxn[] = [];
   let before = baseOffset - 1;
   for (let at = 0; at < bytes.length; at += ENTRY_BYTES) {

@@ -188,7 +188,7 @@ test('of the snapshots at no base only the newest stays', async () => {
   expect(offsets(world)).toEqual([3]);
 });
 
-test.each(['there', 'damaged'])(
+test.each(['there', 'damaged', 'empty'])(
   'aborted transactions come back after a clean stop, their index %s',
   async (how) => {
     const world = new World();
@@ -206,8 +206,9 @@ test.each(['there', 'damaged'])(
     await log.close();
     const indexes = world.names().filter((name) => name.endsWith('.txnindex'));
     expect(indexes.length).toBeGreaterThan(1);
-    if (how === 'damaged') {
-      for (const name of indexes) world.storage.files.get(`/data/t-0/${name}`)!.bytes = Buffer.alloc(5, 1);
+    if (how !== 'there') {
+      const bytes = Buffer.alloc(how === 'empty' ? 0 : 5, 1);
+      for (const name of indexes) world.storage.files.get(`/data/t-0/${name}`)!.bytes = bytes;
     }
     const again = world.open(small, { cleanShutdown: true });
     expect(again.abortedTransactions(0, 100)).toEqual(wanted);
@@ -217,6 +218,28 @@ test.each(['there', 'damaged'])(
     expect(crashed.abortedTransactions(0, 100)).toEqual(wanted);
   },
 );
+
+test('what recovery writes about producers and transactions is synced with the log', async () => {
+  const world = new World();
+  const log = world.open();
+  append(log, transactional(8n, 0));
+  end(log, 8n, true);
+  append(log, idempotent(1n, 0));
+  world.time.tick();
+  log.roll();
+  await log.flush();
+  // The process is killed here.
+  const again = world.open();
+  append(again, idempotent(1n, 1));
+  world.time.tick();
+  await again.flush();
+  const aborted = again.abortedTransactions(0, 100);
+  expect(aborted).toHaveLength(1);
+  world.storage.crash();
+  const { recoveryPoint } = again;
+  const third = world.open({}, { recoveryPoint });
+  expect([third.abortedTransactions(0, 100), producersOf(third)]).toEqual([aborted, producersOf(again)]);
+});
 
 test('a cut takes producers and aborted transactions back', async () => {
   const world = new World();
