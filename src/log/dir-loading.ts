@@ -143,7 +143,12 @@ export class DirLoading {
           this.#progress?.read(step.value?.progress ?? 0);
         }
       } finally {
-        steps.return({ bytes: 0, notes: [], producers: { entries: [], unreplicated: [], aborted: [] } });
+        steps.return({
+          bytes: 0,
+          notes: [],
+          reindexed: [],
+          producers: { entries: [], unreplicated: [], aborted: [] },
+        });
       }
     }
   }

@@ -35,6 +35,8 @@ export interface RecoveredFolder {
   readonly bytes: number;
   /** All that the batches tell of their producers: a snapshot would keep the last batch of each only. */
   readonly producers: ProducerDump;
+  /** Base offsets of the segments below the recovery point that lacked an index: what was made is not synced. */
+  readonly reindexed: readonly number[];
   /** What the log is to say of it. */
   readonly notes: readonly RecoveryNote[];
 }
@@ -54,7 +56,7 @@ export function* recoverFolder(
   const recovery = new FolderRecovery(input, storage, notes, clock.wallMs(), buffer);
   try {
     const bytes = yield* recovery.run();
-    return { bytes, producers: recovery.producers.dump(), notes };
+    return { bytes, producers: recovery.producers.dump(), reindexed: recovery.reindexed, notes };
   } finally {
     recovery.close();
   }
@@ -72,6 +74,7 @@ class FolderRecovery {
   readonly #segments = new Segments();
   readonly #epochs: LeaderEpochCache;
   readonly producers = new ProducerState();
+  readonly reindexed: number[] = [];
   readonly #producerFiles: ProducerFiles;
   readonly #nowMs: number;
   readonly #buffer: Buffer;
@@ -136,6 +139,7 @@ class FolderRecovery {
       this.#logger.warn(`${segment.stem}${names.INDEX_SUFFIX} is missing and is made anew`);
       yield* segment.rebuildIndexes();
       segment.writeIndexesUnsynced();
+      this.reindexed.push(segment.baseOffset);
       this.#bytes += segment.sizeInBytes;
       yield { progress: segment.sizeInBytes };
     }

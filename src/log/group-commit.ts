@@ -4,7 +4,7 @@ export interface GroupCommitInput {
   readonly writtenEnd: number;
   /** The offset after the last record in the files now. */
   readonly currentEnd: () => number;
-  /** fdatasync of all that was written up to the call. */
+  /** fdatasync of all that was written, or cut, up to the call. */
   readonly sync: () => Promise<void>;
   readonly onSynced: () => void;
   /** A sync failed; it is never tried again (what the kernel could not write it may have dropped). */
@@ -22,6 +22,8 @@ export class GroupCommit {
   #demandedEnd = 0;
   #running: Promise<void> | undefined;
   #again = false;
+  /** The log was cut since the last sync began. */
+  #isCut = false;
   #stopped = false;
 
   constructor(input: GroupCommitInput) {
@@ -57,10 +59,10 @@ export class GroupCommit {
     if (this.#running === undefined) this.#run();
   }
 
-  /** Resolves when all that is written now is synced, or cut. Resolves early when stopped. */
+  /** Resolves when all that is written now is synced, or cut, and the cuts are. Resolves early when stopped. */
   async flush(): Promise<void> {
     const end = this.#input.currentEnd();
-    while (!this.#stopped && this.#syncedEnd < Math.min(end, this.#input.currentEnd())) {
+    while (!this.#stopped && (this.#isCut || this.#syncedEnd < Math.min(end, this.#input.currentEnd()))) {
       await (this.#running ?? this.#run());
     }
   }
@@ -73,6 +75,7 @@ export class GroupCommit {
 
   /** The log was cut at `offset`. */
   cutAt(offset: number): void {
+    this.#isCut = true;
     this.#syncedEnd = Math.min(this.#syncedEnd, offset);
     this.#begunEnd = Math.min(this.#begunEnd, offset);
     this.#demandedEnd = Math.min(this.#demandedEnd, offset);
@@ -86,6 +89,7 @@ export class GroupCommit {
     const end = this.#input.currentEnd();
     this.#begunEnd = end;
     this.#again = false;
+    this.#isCut = false;
     this.#running = this.#input.sync().then(
       () => this.#onSynced(end),
       (error: unknown) => {

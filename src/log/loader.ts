@@ -77,6 +77,7 @@ function load(input: OpenLogInput): LoadedLog {
     distrust(segments, input.recoveryPoint);
     producerFiles.distrust(files, input.recoveryPoint);
   }
+  for (const offset of recovered?.reindexed ?? []) segments.at(segments.floor(offset))?.distrustFiles();
   let logEndOffset = segments.count === 0 ? -1 : segments.active.readNextOffset();
   const isEmptied = logEndOffset < checkpointStart;
   if (isEmptied) {

@@ -329,6 +329,19 @@ test('a log that begins under the name of a deleted one is not judged by its che
   expect([reopened.logStartOffset, await valuesFrom(reopened, 0)]).toEqual([0, ['new']]);
 });
 
+test('a stop in order syncs what was cut', async () => {
+  const world = new World();
+  const manager = await open(world);
+  const log = manager.getOrCreate('t', 0, topicId);
+  for (const value of ['a', 'b']) append(log, batch([value]));
+  world.time.tick();
+  await log.flush();
+  log.truncateTo(1);
+  world.storage.syncs = [];
+  await manager.close();
+  expect(world.storage.syncs).toContain('/data/t-0/00000000000000000000.log');
+});
+
 test('a cut lowers the recovery point on the disk before anything is cut', async () => {
   const world = new World();
   const manager = await open(world);
