@@ -61,6 +61,18 @@ export class Writer {
     return Buffer.concat(chunks);
   }
 
+  /** Copies what was written, `length` bytes, to the start of `into`. */
+  copyTo(into: Uint8Array): void {
+    let to = 0;
+    for (const chunk of this.#chunks) {
+      into.set(chunk, to);
+      to += chunk.length;
+    }
+    const buffer = this.#buffer;
+    // A call with a view would cost more than the few bytes of most messages.
+    for (let from = this.#cutAt; from < this.#at; from++) into[to++] = buffer[from]!;
+  }
+
   /** Forgets what was written and gives the buffers back to where they came from. */
   release(): void {
     if (this.#taken.length > 0) {

@@ -34,11 +34,7 @@ export class AnswerEncoder {
     const sizeInBytes = writer.length;
     if (sizeInBytes <= COPIED_BYTES_MAX) {
       const copy = Buffer.allocUnsafe(sizeInBytes);
-      let at = 0;
-      for (const chunk of writer.chunks()) {
-        copy.set(chunk, at);
-        at += chunk.length;
-      }
+      writer.copyTo(copy);
       writer.release();
       this.#spare = writer;
       return { chunks: [copy], sizeInBytes, release: undefined };

@@ -87,11 +87,14 @@ export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
     handler: (shard: S) => CoordinatorResult<T, R>,
     done: Done<T>,
   ): void {
-    this.#enter(() => {
+    this.#depth += 1;
+    try {
       const slot = this.#slots.get(partition);
       if (slot !== undefined) slot.host.run(name, handler, done);
       else this.#replies.push(() => done(failed(new ProtocolError(Errors.NOT_COORDINATOR))));
-    });
+    } finally {
+      this.#leave();
+    }
   }
 
   /** Runs a handler that only reads; the answer waits for what is on its way to the log. */
@@ -133,9 +136,13 @@ export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
     try {
       run();
     } finally {
-      this.#depth -= 1;
-      if (this.#depth === 0 && !this.#draining) this.#drain();
+      this.#leave();
     }
+  }
+
+  #leave(): void {
+    this.#depth -= 1;
+    if (this.#depth === 0 && !this.#draining && this.#replies.length > 0) this.#drain();
   }
 
   #drain(): void {

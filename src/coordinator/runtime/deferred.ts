@@ -7,6 +7,8 @@ export interface DeferredEvent {
   readonly finish: (error: ProtocolError | undefined) => void;
 }
 
+const NONE: readonly DeferredEvent[] = [];
+
 /** Answers that wait for the records they tell of, in log order. One per request in flight, so requests bound it. */
 export class DeferredEvents {
   #waiting: DeferredEvent[] = [];
@@ -28,25 +30,27 @@ export class DeferredEvents {
     let count = 0;
     while (count < this.#waiting.length && this.#waiting[count]!.requiredOffset <= committedOffset)
       count += 1;
-    if (count === 0) return;
-    const ready = this.#waiting.slice(0, count);
-    this.#waiting = this.#waiting.slice(count);
-    for (const event of ready) event.finish(undefined);
+    for (const event of this.#takeFirst(count)) event.finish(undefined);
   }
 
   /** All wait equally long, so those that are late stand first. */
   expire(nowMs: number, error: () => ProtocolError): void {
     let count = 0;
     while (count < this.#waiting.length && this.#waiting[count]!.deadlineMs <= nowMs) count += 1;
-    if (count === 0) return;
-    const late = this.#waiting.slice(0, count);
-    this.#waiting = this.#waiting.slice(count);
-    for (const event of late) event.finish(error());
+    for (const event of this.#takeFirst(count)) event.finish(error());
   }
 
   failAll(error: ProtocolError): void {
-    const all = this.#waiting;
-    this.#waiting = [];
-    for (const event of all) event.finish(error);
+    for (const event of this.#takeFirst(this.#waiting.length)) event.finish(error);
+  }
+
+  #takeFirst(count: number): readonly DeferredEvent[] {
+    if (count === 0) return NONE;
+    const taken = this.#waiting;
+    if (count === taken.length) {
+      this.#waiting = [];
+      return taken;
+    }
+    return taken.splice(0, count);
   }
 }

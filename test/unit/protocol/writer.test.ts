@@ -126,3 +126,13 @@ describe('buffers', () => {
     expect(writer.chunks()).toHaveLength(1);
   });
 });
+
+test('copies what was written, attached records too, to where it is wanted', () => {
+  const writer = new Writer();
+  writer.int16(0x0102);
+  writer.records(Buffer.alloc(2000, 9));
+  writer.string('behind');
+  const into = Buffer.alloc(writer.length);
+  writer.copyTo(into);
+  expect(into).toEqual(writer.bytes());
+});
