@@ -17,6 +17,8 @@ export interface Peer {
   /** KIP-511, from ApiVersions v3 and up. */
   clientSoftwareName: string;
   clientSoftwareVersion: string;
+  /** Calls back once when the connection has ended, at once where it has already. */
+  whenClosed(run: () => void): void;
 }
 
 export type ListenerKind = 'broker' | 'controller';

@@ -81,6 +81,8 @@ export class Connection implements CallOwner, FrameOwner {
   /** No further request is started: the connection ends when what is under way was sent. */
   #ending = false;
   #closed = false;
+  /** Who wants to know that it ended; most connections have nobody. */
+  #closeListeners: (() => void)[] | undefined;
   #active = true;
   /** Bytes of answers that were given to the link. */
   #givenBytes = 0;
@@ -174,6 +176,12 @@ export class Connection implements CallOwner, FrameOwner {
   /** Drops the connection now. Idempotent. */
   destroy(reason: string): void {
     if (!this.#closed) this.#link.destroy(new Error(reason));
+  }
+
+  whenClosed(run: () => void): void {
+    if (this.#closed) run();
+    else if (this.#closeListeners === undefined) this.#closeListeners = [run];
+    else this.#closeListeners.push(run);
   }
 
   callOrdered(call: Call): void {
@@ -413,6 +421,9 @@ export class Connection implements CallOwner, FrameOwner {
     this.#abandon();
     if (reason !== undefined)
       this.#host.logger.debug(`Connection ${this.id} was lost`, { reason: reason.message });
+    const listeners = this.#closeListeners ?? [];
+    this.#closeListeners = undefined;
+    for (const told of listeners) told();
     this.#host.onClosed(this);
   }
 }

@@ -7,6 +7,7 @@ import { ConfigResourceType, type MetadataImage } from '../metadata/image.ts';
 import type { ReplicaManager } from '../replication/replica-manager.ts';
 import type { BrokerMetadata } from './broker-metadata.ts';
 import { CoordinatorElections } from './coordinator-elections.ts';
+import { MemberConnections } from './member-connections.ts';
 import { CONSUMER_OFFSETS_TOPIC } from './topic-creation.ts';
 
 export interface GroupCoordinationOptions {
@@ -22,6 +23,7 @@ export interface GroupCoordinationOptions {
 export class GroupCoordination {
   readonly coordinator: GroupCoordinator;
   readonly #topics: MetadataTopics;
+  readonly memberConnections: MemberConnections;
   readonly #elections: CoordinatorElections;
 
   constructor({ ports, config, currentConfig, metadata, replicas }: GroupCoordinationOptions) {
@@ -46,6 +48,11 @@ export class GroupCoordination {
       },
       partitionCount: () => metadata.topic(CONSUMER_OFFSETS_TOPIC)?.partitions.length ?? 0,
     });
+    this.memberConnections = new MemberConnections({
+      timers: ports.timers,
+      graceMs: config.get('group.disconnect.grace.ms'),
+      onGone: (groupId, memberId) => this.coordinator.onMemberDisconnected(groupId, memberId),
+    });
     this.#elections = new CoordinatorElections(CONSUMER_OFFSETS_TOPIC, replicas, this.coordinator);
     this.#elections.applyAll(metadata.image);
   }
@@ -62,6 +69,7 @@ export class GroupCoordination {
 
   /** The node stops: whoever waits for a group is told so. */
   close(): void {
+    this.memberConnections.close();
     this.coordinator.close();
   }
 }

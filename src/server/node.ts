@@ -329,6 +329,7 @@ export class BrokerNode {
       replicas,
       logs,
       groups: this.#groups!.coordinator,
+      memberConnections: this.#groups!.memberConnections,
       fetchSessions: new FetchSessionCache({
         slotsMax: this.config.get('max.incremental.fetch.session.cache.slots'),
         evictionMs: FETCH_SESSION_EVICTION_MS,

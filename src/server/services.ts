@@ -7,6 +7,7 @@ import type { FetchSessionCache } from '../replication/fetch-session.ts';
 import type { ReplicaManager } from '../replication/replica-manager.ts';
 import type { BrokerMetadata } from './broker-metadata.ts';
 import type { ControllerChannel } from './controller-channel.ts';
+import type { MemberConnections } from './member-connections.ts';
 import type { ProducerIds } from './producer-ids.ts';
 import type { TopicCreation } from './topic-creation.ts';
 
@@ -21,6 +22,7 @@ export interface HandlerServices {
   readonly replicas: ReplicaManager;
   readonly logs: LogManager;
   readonly groups: GroupCoordinator;
+  readonly memberConnections: MemberConnections;
   readonly fetchSessions: FetchSessionCache;
   readonly controller: ControllerChannel;
   readonly topicCreation: TopicCreation;

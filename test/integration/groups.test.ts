@@ -59,8 +59,11 @@ class GroupClient {
   }
 }
 
-async function started(topics: readonly string[] = ['t']): Promise<{ broker: Broker; client: GroupClient }> {
-  const broker = await startBroker({ memory: true });
+async function started(
+  topics: readonly string[] = ['t'],
+  properties: Readonly<Record<string, number>> = {},
+): Promise<{ broker: Broker; client: GroupClient }> {
+  const broker = await startBroker({ memory: true, properties });
   closers.push(() => broker.stop());
   const client = await GroupClient.open(broker);
   await client.ask(CreateTopicsRequest, CreateTopicsResponse, 7, {
@@ -132,6 +135,30 @@ describe('a group over the wire', () => {
       protocolName: '',
       memberId: 'nobody',
     });
+  });
+
+  it('of a member whose connection ended goes on without it after group.disconnect.grace.ms', async () => {
+    const { broker, client } = await started(['t'], { 'group.disconnect.grace.ms': 20 });
+    const first = await client.join(3, {});
+    const named = { groupId: 'g', memberId: first.memberId };
+    await client.ask(SyncGroupRequest, SyncGroupResponse, 3, { ...named, generationId: 1 });
+    const other = await GroupClient.open(broker);
+    const joining = other.join(3, {});
+    const beat = async (generationId: number) =>
+      (await client.ask(HeartbeatRequest, HeartbeatResponse, 3, { ...named, generationId })).errorCode;
+    const until = async (code: number, generationId: number) => {
+      while ((await beat(generationId)) !== code) await new Promise((resolve) => setImmediate(resolve));
+    };
+    await until(Errors.REBALANCE_IN_PROGRESS, 1);
+    expect((await client.join(3, named)).members).toHaveLength(2);
+    const second = await joining;
+    await client.ask(SyncGroupRequest, SyncGroupResponse, 3, { ...named, generationId: 2 });
+    const mine = { groupId: 'g', memberId: second.memberId, generationId: 2 };
+    await other.ask(SyncGroupRequest, SyncGroupResponse, 3, mine);
+    expect(await beat(2)).toBe(0);
+    other.wire.close();
+    await until(Errors.REBALANCE_IN_PROGRESS, 2);
+    expect(await client.join(3, named)).toMatchObject({ generationId: 3, errorCode: 0 });
   });
 
   it('tells members that wait for a join when the broker stops', async () => {

@@ -202,6 +202,12 @@ export class GroupCoordinator {
     });
   }
 
+  /** The connection of a dynamic member of a classic group ended, and it has not come back: it leaves. */
+  onMemberDisconnected(groupId: string, memberId: string): void {
+    const handler = (shard: GroupShard) => shard.disconnected(groupId, memberId);
+    this.#runtime.write('end of a connection', this.#partitionFor(groupId), handler, ignoreOutcome);
+  }
+
   // Offsets.
 
   commitOffsets(

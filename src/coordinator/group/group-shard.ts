@@ -171,6 +171,10 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
     return this.#consumers.heartbeat(context, request);
   }
 
+  disconnected(groupId: string, memberId: string): GroupResult {
+    return this.#rebalance.disconnected(this.#groupWithMembers(groupId), memberId);
+  }
+
   // Offsets.
 
   commitOffsets(

@@ -116,6 +116,22 @@ export class ClassicRebalance {
     group.remove(member.memberId);
   }
 
+  /**
+   * The connection of a member ended some time ago: its session ends now. Static members keep theirs, which is what lets
+   * them restart without a rebalance (KIP-345).
+   */
+  disconnected(group: ClassicGroup, memberId: string): GroupResult {
+    const { logger } = this.#context;
+    const member = group.member(memberId);
+    const isPending = group.pendingMembers.has(memberId);
+    if (!isPending && (member === undefined || member.isStatic)) return NOTHING;
+    logger.info(`Member ${memberId} of group ${group.groupId} has lost its connection and not come back`);
+    if (member !== undefined)
+      return this.#goOnWithout(group, member, `member ${memberId} lost its connection`);
+    group.remove(memberId);
+    return this.#completeIfAllJoined(group);
+  }
+
   /** A member that joins for the first time. */
   welcome(group: ClassicGroup, member: ClassicGroupMember): void {
     member.isNew = true;
@@ -270,10 +286,12 @@ export class ClassicRebalance {
     logger.info(`Member ${memberId} of group ${group.groupId} was not heard of in time`, {
       sessionTimeoutMs: member.sessionTimeoutMs,
     });
+    return this.#goOnWithout(group, member, `member ${memberId} was not heard of in time`);
+  }
+
+  #goOnWithout(group: ClassicGroup, member: ClassicGroupMember, reason: string): GroupResult {
     this.removeMember(group, member);
-    if (group.state === 'Stable' || group.state === 'CompletingRebalance') {
-      return this.prepare(group, `member ${memberId} was not heard of in time`);
-    }
+    if (group.state === 'Stable' || group.state === 'CompletingRebalance') return this.prepare(group, reason);
     return this.#completeIfAllJoined(group);
   }
 

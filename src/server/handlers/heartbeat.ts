@@ -1,3 +1,4 @@
+import { Errors } from '../../protocol/errors.ts';
 import { HeartbeatRequest, HeartbeatResponse } from '../../protocol/messages/heartbeat.ts';
 import { type ApiRow, staged } from '../api-row.ts';
 import type { HandlerServices } from '../services.ts';
@@ -8,7 +9,15 @@ export function heartbeatRow(services: HandlerServices): ApiRow {
     request: HeartbeatRequest,
     response: HeartbeatResponse,
     handle(call, request) {
-      services.groups.heartbeat(request, (response) => call.answer(response));
+      const { groupId, memberId, groupInstanceId } = request;
+      services.groups.heartbeat(request, (response) => {
+        const { errorCode } = response;
+        const isKnown = errorCode === Errors.NONE || errorCode === Errors.REBALANCE_IN_PROGRESS;
+        if (isKnown && groupInstanceId === null) {
+          services.memberConnections.spoke(call.peer, groupId, memberId);
+        }
+        call.answer(response);
+      });
     },
     failure: (_request, errorCode) => ({ throttleTimeMs: 0, errorCode }),
   });

@@ -1,4 +1,5 @@
 import { joinFailure } from '../../coordinator/index.ts';
+import { Errors } from '../../protocol/errors.ts';
 import { JoinGroupRequest, JoinGroupResponse } from '../../protocol/messages/join-group.ts';
 import { type ApiRow, staged } from '../api-row.ts';
 import { groupRequestContext } from '../group-request-context.ts';
@@ -20,7 +21,15 @@ export function joinGroupRow(services: HandlerServices): ApiRow {
     handle(call, request) {
       const { version } = call;
       if (version < REBALANCE_TIMEOUT_VERSION_MIN) request.rebalanceTimeoutMs = request.sessionTimeoutMs;
+      const { peer } = call;
+      const { groupId, memberId } = request;
+      const isDynamic = request.groupInstanceId === null;
+      const connections = services.memberConnections;
+      // The answer may take minutes, and the connection end before it.
+      if (isDynamic && memberId !== '') connections.spoke(peer, groupId, memberId);
       services.groups.joinGroup(groupRequestContext(call), request, (response) => {
+        if (isDynamic && isMember(response)) connections.spoke(peer, groupId, response.memberId);
+        else if (isDynamic) connections.left(groupId, memberId);
         call.answer(inVersion(version, response));
       });
       // Whatever is kept of the request was copied: a join may wait for minutes.
@@ -28,6 +37,16 @@ export function joinGroupRow(services: HandlerServices): ApiRow {
     },
     failure: (request, code, _message, version) => inVersion(version, joinFailure(code, request.memberId)),
   });
+}
+
+/** Whether the coordinator knows the sender by the id in the answer, or is about to. */
+function isMember({ errorCode, memberId }: JoinGroupResponse): boolean {
+  if (memberId === '') return false;
+  return (
+    errorCode === Errors.NONE ||
+    errorCode === Errors.MEMBER_ID_REQUIRED ||
+    errorCode === Errors.REBALANCE_IN_PROGRESS
+  );
 }
 
 function inVersion(version: number, response: JoinGroupResponse): JoinGroupResponse {

@@ -16,7 +16,11 @@ export function leaveGroupRow(services: HandlerServices): ApiRow {
       if (version < BATCH_VERSION_MIN) {
         request.members = [{ memberId: request.memberId, groupInstanceId: null, reason: null }];
       }
-      services.groups.leaveGroup(request, (response) => call.answer(inVersion(version, response)));
+      services.groups.leaveGroup(request, (response) => {
+        for (const { memberId } of request.members)
+          services.memberConnections.left(request.groupId, memberId);
+        call.answer(inVersion(version, response));
+      });
     },
     failure: (_request, errorCode) => ({ throttleTimeMs: 0, errorCode, members: [] }),
   });

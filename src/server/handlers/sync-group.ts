@@ -18,7 +18,13 @@ export function syncGroupRow(services: HandlerServices): ApiRow {
         call.fail(Errors.INCONSISTENT_GROUP_PROTOCOL);
         return;
       }
-      services.groups.syncGroup(request, (response) => call.answer(response));
+      const { groupId, memberId, groupInstanceId } = request;
+      services.groups.syncGroup(request, (response) => {
+        if (response.errorCode === Errors.NONE && groupInstanceId === null) {
+          services.memberConnections.spoke(call.peer, groupId, memberId);
+        }
+        call.answer(response);
+      });
       call.releaseFrame();
     },
     failure: (_request, code) => syncFailure(code),

@@ -530,3 +530,49 @@ function threeJoined() {
   world.time.advance(9000);
   return { world, joined: members.map((one) => one.joined), ids: members.map(({ memberId }) => memberId) };
 }
+
+describe('a member that lost its connection', () => {
+  it('leaves a stable group, whose others are asked to join again', async () => {
+    const world = new GroupWorld({ initialRebalanceDelayMs: 0 });
+    const first = world.joinWithId();
+    world.time.advance(0);
+    world.stabilize([first.joined]);
+    const second = world.joinWithId();
+    const again = world.join({ memberId: first.memberId });
+    world.stabilize([again, second.joined]);
+    world.coordinator.onMemberDisconnected('g', second.memberId);
+    world.time.settle();
+    expect(world.heartbeat(second.memberId, 2)).toBe(Errors.UNKNOWN_MEMBER_ID);
+    expect(world.heartbeat(first.memberId, 2)).toBe(Errors.REBALANCE_IN_PROGRESS);
+    const alone = world.join({ memberId: first.memberId });
+    expect(alone.value).toMatchObject({ errorCode: 0, generationId: 3 });
+    expect(alone.value.members).toHaveLength(1);
+  });
+
+  it('holds nobody up whom it was waited for', () => {
+    const world = new GroupWorld({ initialRebalanceDelayMs: 0 });
+    const first = world.joinWithId();
+    world.time.advance(0);
+    world.stabilize([first.joined]);
+    const second = world.joinWithId();
+    expect(second.joined.isAnswered).toBe(false);
+    world.coordinator.onMemberDisconnected('g', first.memberId);
+    world.time.settle();
+    expect(second.joined.value).toMatchObject({ errorCode: 0, generationId: 2, leader: second.memberId });
+  });
+
+  it('keeps its session where it is static, and is nobody where it never joined', async () => {
+    const world = new GroupWorld({ initialRebalanceDelayMs: 0 });
+    const member = world.join({ groupInstanceId: 'instance' });
+    world.time.advance(0);
+    world.stabilize([member]);
+    const { memberId, generationId } = member.value;
+    const pending = world.join({}).value.memberId;
+    for (const id of [memberId, pending, pending, 'nobody']) world.coordinator.onMemberDisconnected('g', id);
+    world.coordinator.onMemberDisconnected('unheard of', 'nobody');
+    world.time.settle();
+    expect(world.heartbeat(memberId, generationId, { groupInstanceId: 'instance' })).toBe(0);
+    expect(world.join({ memberId: pending }).value.errorCode).toBe(Errors.UNKNOWN_MEMBER_ID);
+    expect((await world.describe()).groupState).toBe('Stable');
+  });
+});
