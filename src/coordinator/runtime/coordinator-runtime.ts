@@ -1,4 +1,4 @@
-import type { Clock, Logger, Timers, Turn } from '../../base/ports.ts';
+import type { Clock, Logger, Timer, Timers, Turn } from '../../base/ports.ts';
 import type { CompressionCodec } from '../../protocol/compression/index.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../../protocol/errors.ts';
 import type { CoordinatorLog, RecordSerde } from './ports.ts';
@@ -26,14 +26,21 @@ export interface CoordinatorRuntimeOptions<S extends CoordinatorShard<R>, R> {
 interface Slot<S extends CoordinatorShard<R>, R> {
   readonly log: CoordinatorLog;
   host: ShardHost<S, R>;
+  /** Loads that failed since one succeeded. */
+  failedLoads: number;
+  retry: Timer | undefined;
 }
 
+/** Between two tries to load a shard: as long at first, twice as long each time, at most so long. */
+const RETRY_MS_FIRST = 1000;
+const RETRY_MS_MAX = 60_000;
 const NO_RECORDS: readonly never[] = [];
 
 /**
  * Runs the shards of one coordinator, one per partition of its topic that this node leads: a handler returns records
  * and an answer, the records are replayed before the next handler of that shard runs, and the answer leaves when they
- * are committed. A failed append or a throw in replay is no request error: the shard is dropped and loaded again.
+ * are committed. A failed append or a throw in replay is no request error: the shard is dropped and loaded again, again
+ * and again where the log can't be read.
  */
 export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
   readonly #options: CoordinatorRuntimeOptions<S, R>;
@@ -62,7 +69,7 @@ export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
     this.unload(partition);
     this.#enter(() => {
       const host = this.#newHost(partition, log);
-      this.#slots.set(partition, { log, host });
+      this.#slots.set(partition, { log, host, failedLoads: 0, retry: undefined });
       host.load();
     });
   }
@@ -72,6 +79,7 @@ export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
     const slot = this.#slots.get(partition);
     if (slot === undefined) return;
     this.#slots.delete(partition);
+    slot.retry?.cancel();
     this.#enter(() => slot.host.close(Errors.NOT_COORDINATOR));
   }
 
@@ -114,6 +122,7 @@ export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
         this.#replies.push(answer);
       },
       onBroken: (error) => this.#reload(partition, host, error),
+      onLoadFailed: () => this.#retryLater(partition, host),
       onDrained: () => this.#slots.get(partition)?.host.load(),
     });
     return host;
@@ -126,8 +135,26 @@ export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
     const { topic, logger } = this.#options;
     logger.error(`${topic}-${partition} could not be written and is loaded again`, { error: error.message });
     slot.host = this.#newHost(partition, slot.log);
+    slot.failedLoads = 0;
     broken.close(Errors.NOT_COORDINATOR);
     if (broken.isDrained) slot.host.load();
+  }
+
+  /** A disk that failed to answer may answer again. */
+  #retryLater(partition: number, failed: ShardHost<S, R>): number {
+    const slot = this.#slots.get(partition);
+    if (slot?.host !== failed) return 0;
+    const delayMs = Math.min(RETRY_MS_FIRST * 2 ** slot.failedLoads, RETRY_MS_MAX);
+    slot.failedLoads += 1;
+    slot.retry = this.#options.timers.after(delayMs, () => {
+      slot.retry = undefined;
+      this.#enter(() => {
+        failed.close(Errors.NOT_COORDINATOR);
+        slot.host = this.#newHost(partition, slot.log);
+        slot.host.load();
+      });
+    });
+    return delayMs;
   }
 
   /** Runs what may change shards, then the answers that it brought: none of them runs inside a handler. */

@@ -30,6 +30,8 @@ export interface ShardHostOptions<S extends CoordinatorShard<R>, R> {
   readonly reply: (answer: () => void) => void;
   /** State and log may differ: this host must be closed and another one load the shard. */
   readonly onBroken: (error: Error) => void;
+  /** The log can't be read: this host is of no use, and says when there is another try, in ms. */
+  readonly onLoadFailed: () => number;
   /** A closed host has no append on its way any more: the log says all that there is. */
   readonly onDrained: () => void;
 }
@@ -155,9 +157,11 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
   }
 
   #loadFailed(error: unknown): void {
+    const { logger, name, onLoadFailed } = this.#options;
     this.#state = 'failed';
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.#options.logger.error(`${this.#options.name} can't be loaded: what it holds has no coordinator`, {
+    logger.error(`${name} can't be loaded: what it holds has no coordinator until another try succeeds`, {
+      nextTryMs: onLoadFailed(),
       error: text,
     });
   }

@@ -360,6 +360,45 @@ describe('a shard of a coordinator', () => {
     expect(codes()).toEqual([Errors.NOT_COORDINATOR]);
   });
 
+  it('is loaded once its log can be read again, asked for less and less often', async () => {
+    log.append(batchOf('kept'), () => undefined);
+    const read = log.read.bind(log);
+    let reads = 0;
+    log.read = (from, maxBytes) => {
+      reads += 1;
+      if (reads <= 9) throw new Error('the disk does not answer');
+      return read(from, maxBytes);
+    };
+    runtime.load(0, log);
+    await turnOver(time);
+    for (const delayMs of [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]) {
+      const before = reads;
+      time.advance(delayMs - 1);
+      await turnOver(time);
+      expect(reads).toBe(before);
+      time.advance(1);
+      await turnOver(time);
+      expect(reads).toBe(before + 1);
+    }
+    expect(runtime.errorOf(0)).toBe(Errors.NOT_COORDINATOR);
+    time.advance(60_000);
+    expect(runtime.errorOf(0)).toBe(Errors.COORDINATOR_LOAD_IN_PROGRESS);
+    await turnOver(time);
+    write(add('a'));
+    time.settle();
+    expect(codes()).toEqual([1]);
+    expect(shards.at(-1)!.words).toEqual(['kept', 'a']);
+  });
+
+  it('is not loaded again where somebody else leads it meanwhile', async () => {
+    log.append(batchOf(POISON), () => undefined);
+    runtime.load(0, log);
+    await turnOver(time);
+    runtime.unload(0);
+    expect(time.timersWaiting).toBe(0);
+    expect(runtime.errorOf(0)).toBe(Errors.NOT_COORDINATOR);
+  });
+
   it('answers an unexpected throw as a server error and goes on', () => {
     runtime.load(0, log);
     write(() => {
