@@ -1,10 +1,20 @@
 import type { Logger } from './base/ports.ts';
 import { BrokerConfig } from './config/broker-config.ts';
 import type { Profile } from './config/profiles.ts';
+import type { BrokerGroup } from './server/group-inspection.ts';
 import { startNode } from './server/main.ts';
 
 export type { LogFields, Logger } from './base/ports.ts';
 export type { Profile } from './config/profiles.ts';
+export { ProtocolError } from './protocol/errors.ts';
+export type {
+  AssignedPartition,
+  BrokerGroup,
+  GroupDescription,
+  GroupMemberDescription,
+  GroupOffset,
+  StableGroup,
+} from './server/group-inspection.ts';
 
 export interface StartBrokerOptions {
   /** Keep all data in memory. Default: true where no `dataDir` is given. */
@@ -26,6 +36,11 @@ export interface Broker extends AsyncDisposable {
   /** What clients connect to: `localhost:54321`. */
   readonly bootstrapServers: string;
   readonly clusterId: string;
+  /**
+   * A consumer group as data: its members and what they have, its offsets and lag, and a promise for the moment when it
+   * is stable: `await broker.group('orders').stable({ members: 2, partitions: 6 })`.
+   */
+  group(groupId: string): BrokerGroup;
   /** Answers what is under way, closes everything; after it nothing of the broker keeps the process alive. */
   stop(): Promise<void>;
 }
@@ -60,6 +75,7 @@ export async function startBroker(options: StartBrokerOptions = {}): Promise<Bro
       )
       .join(','),
     clusterId: node.clusterId,
+    group: (groupId) => node.group(groupId),
     stop,
     [Symbol.asyncDispose]: stop,
   };

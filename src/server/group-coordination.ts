@@ -7,6 +7,7 @@ import { ConfigResourceType, type MetadataImage } from '../metadata/image.ts';
 import type { ReplicaManager } from '../replication/replica-manager.ts';
 import type { BrokerMetadata } from './broker-metadata.ts';
 import { CoordinatorElections } from './coordinator-elections.ts';
+import { GroupInspection } from './group-inspection.ts';
 import { MemberConnections } from './member-connections.ts';
 import { CONSUMER_OFFSETS_TOPIC } from './topic-creation.ts';
 
@@ -24,6 +25,7 @@ export class GroupCoordination {
   readonly coordinator: GroupCoordinator;
   readonly #topics: MetadataTopics;
   readonly memberConnections: MemberConnections;
+  readonly inspection: GroupInspection;
   readonly #elections: CoordinatorElections;
 
   constructor({ ports, config, currentConfig, metadata, replicas }: GroupCoordinationOptions) {
@@ -53,6 +55,15 @@ export class GroupCoordination {
       graceMs: config.get('group.disconnect.grace.ms'),
       onGone: (groupId, memberId) => this.coordinator.onMemberDisconnected(groupId, memberId),
     });
+    this.inspection = new GroupInspection({
+      coordinator: this.coordinator,
+      timers: ports.timers,
+      nowMs: () => ports.clock.monotonicMs(),
+      endOffset: (topic, partition) => {
+        const held = replicas.partition(topic, partition);
+        return held?.isLeader === true ? held.log.highWatermark : undefined;
+      },
+    });
     this.#elections = new CoordinatorElections(CONSUMER_OFFSETS_TOPIC, replicas, this.coordinator);
     this.#elections.applyAll(metadata.image);
   }
@@ -69,6 +80,7 @@ export class GroupCoordination {
 
   /** The node stops: whoever waits for a group is told so. */
   close(): void {
+    this.inspection.close();
     this.memberConnections.close();
     this.coordinator.close();
   }

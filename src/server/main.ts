@@ -2,6 +2,7 @@ import type { Endpoint, Logger } from '../base/ports.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { realPorts } from '../io/index.ts';
 import { holdingProcess } from '../io/process-hold.ts';
+import type { BrokerGroup } from './group-inspection.ts';
 import { BrokerNode } from './node.ts';
 
 /** Beside this module, in the bundle as in the sources. */
@@ -30,6 +31,7 @@ export interface StartedNode {
   readonly nodeId: number;
   /** Settles, with the reason, when the node had to stop by itself. */
   readonly failed: Promise<Error>;
+  group(groupId: string): BrokerGroup;
   stop(): Promise<void>;
 }
 
@@ -58,6 +60,7 @@ export async function startNode(options: StartNodeOptions): Promise<StartedNode>
     clusterId: node.clusterId,
     nodeId: node.nodeId,
     failed,
+    group: (groupId) => node.group(groupId),
     stop: () => holdingProcess(node.stop()),
   };
 }

@@ -27,6 +27,7 @@ import { DirAssignments } from './dir-assignments.ts';
 import { Dispatcher } from './dispatch.ts';
 import { makeDirDurably } from './durable-dirs.ts';
 import { GroupCoordination } from './group-coordination.ts';
+import type { BrokerGroup } from './group-inspection.ts';
 import { allocateProducerIdsApi } from './handlers/api-shapes.ts';
 import { apiVersionsRow } from './handlers/api-versions.ts';
 import { dynamicConfigsOf, MetadataApplier } from './metadata-applier.ts';
@@ -131,6 +132,12 @@ export class BrokerNode {
   /** What this node knows of the cluster. */
   get image(): MetadataImage {
     return this.#publisher.image;
+  }
+
+  /** A group as data; throws before the node has started. */
+  group(groupId: string): BrokerGroup {
+    if (this.#groups === undefined) throw new Error('groups are known once the node has started');
+    return this.#groups.inspection.group(groupId);
   }
 
   /** Resolves when requests are answered. Rejects with {@link StartInterruptedError} when `stop` came first. */

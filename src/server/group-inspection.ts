@@ -1,0 +1,221 @@
+import type { Timers } from '../base/ports.ts';
+import type { GroupCoordinator, OffsetFetchGroupResponse } from '../coordinator/index.ts';
+import { decodeFrom } from '../protocol/codec.ts';
+import { type ErrorCode, Errors, ProtocolError } from '../protocol/errors.ts';
+import { ConsumerProtocolAssignment } from '../protocol/messages/consumer-protocol.ts';
+import type { DescribeGroupsResponse } from '../protocol/messages/describe-groups.ts';
+import { Reader } from '../protocol/reader.ts';
+
+/** Between two looks at a group that somebody waits for. */
+const LOOK_EVERY_MS = 10;
+const STABLE_TIMEOUT_MS = 30_000;
+const DESCRIBE_VERSION = 5;
+const CONSUMER_PROTOCOL_TYPE = 'consumer';
+/** Every later version of an assignment begins like this one. */
+const ASSIGNMENT_VERSION = 0;
+const VERSION_BYTES = 2;
+const NO_EPOCH = -1;
+
+export interface AssignedPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface GroupMemberDescription {
+  readonly memberId: string;
+  /** `group.instance.id`; null for dynamic members. */
+  readonly groupInstanceId: string | null;
+  readonly clientId: string;
+  /** A slash and the address. */
+  readonly clientHost: string;
+  /** Empty while the group rebalances, and where the group's protocol is not that of consumers. */
+  readonly partitions: readonly AssignedPartition[];
+}
+
+export interface GroupDescription {
+  readonly groupId: string;
+  /** As Kafka's tools print it: `Stable`, `PreparingRebalance`, `Empty`; `Dead` where there is no such group. */
+  readonly state: string;
+  /** What assigns: `range`, `cooperative-sticky`; empty while nothing is agreed on. */
+  readonly assignor: string;
+  readonly members: readonly GroupMemberDescription[];
+}
+
+export interface GroupOffset extends AssignedPartition {
+  /** What the group committed: of the next record that it wants. */
+  readonly offset: number;
+  /** Of the record before; undefined where the client did not tell. */
+  readonly leaderEpoch: number | undefined;
+  readonly metadata: string;
+  /** The offset after the last record that consumers may see; undefined where the partition is not led here. */
+  readonly endOffset: number | undefined;
+  /** Records between the two, at least 0; undefined as above. */
+  readonly lag: number | undefined;
+}
+
+export interface StableGroup {
+  /** How many members there must be. Default: any number but 0. */
+  readonly members?: number;
+  /** How many partitions they must have among them. Default: any number. */
+  readonly partitions?: number;
+  /** Ms until the wait is given up. Default: 30,000. */
+  readonly timeoutMs?: number;
+}
+
+/** A group of a broker in this process, of whatever protocol, as data. */
+export interface BrokerGroup {
+  /** Rejects with `ProtocolError` while the coordinator of the group is not there or loads. */
+  describe(): Promise<GroupDescription>;
+  /** What the group has committed, by topic and partition; empty for a group that has committed nothing. */
+  offsets(): Promise<readonly GroupOffset[]>;
+  /**
+   * Resolves when the group is stable, with as many members and assigned partitions as are asked for. Rejects after the
+   * timeout, saying how the group is then, and when the broker stops.
+   */
+  stable(wanted?: StableGroup): Promise<GroupDescription>;
+}
+
+export interface GroupInspectionOptions {
+  readonly coordinator: GroupCoordinator;
+  readonly timers: Timers;
+  /** Ms on a clock that only goes forward. */
+  readonly nowMs: () => number;
+  /** The high watermark of a partition that is led here. */
+  readonly endOffset: (topic: string, partition: number) => number | undefined;
+}
+
+/** What users of an embedded broker may know of its groups. */
+export class GroupInspection {
+  readonly #options: GroupInspectionOptions;
+  #closed = false;
+
+  constructor(options: GroupInspectionOptions) {
+    this.#options = options;
+  }
+
+  group(groupId: string): BrokerGroup {
+    return {
+      describe: () => this.#describe(groupId),
+      offsets: () => this.#offsets(groupId),
+      stable: (wanted = {}) => this.#stable(groupId, wanted),
+    };
+  }
+
+  /** Whoever waits is told at its next look. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #describe(groupId: string): Promise<GroupDescription> {
+    const request = { groups: [groupId], includeAuthorizedOperations: false };
+    const [group] = await this.#options.coordinator.describeGroups(request, DESCRIBE_VERSION);
+    if (group === undefined || group.errorCode !== Errors.NONE) {
+      const code = (group?.errorCode ?? Errors.UNKNOWN_SERVER_ERROR) as ErrorCode;
+      throw new ProtocolError(code, `group ${groupId} can't be described now`);
+    }
+    return classicDescription(group);
+  }
+
+  #offsets(groupId: string): Promise<readonly GroupOffset[]> {
+    const request = { groupId, memberId: null, memberEpoch: NO_EPOCH, topics: null };
+    return new Promise((resolve, reject) => {
+      this.#options.coordinator.fetchOffsets(request, false, ({ errorCode, topics }) => {
+        if (errorCode === Errors.NONE) resolve(topics.flatMap((topic) => this.#offsetsIn(topic)));
+        else
+          reject(new ProtocolError(errorCode as ErrorCode, `the offsets of group ${groupId} can't be read`));
+      });
+    });
+  }
+
+  #offsetsIn({ name: topic, partitions }: OffsetFetchGroupResponse['topics'][number]): GroupOffset[] {
+    return partitions.map(
+      ({ partitionIndex: partition, committedOffset, committedLeaderEpoch, metadata }) => {
+        const endOffset = this.#options.endOffset(topic, partition);
+        return {
+          topic,
+          partition,
+          offset: committedOffset,
+          leaderEpoch: committedLeaderEpoch === NO_EPOCH ? undefined : committedLeaderEpoch,
+          metadata: metadata ?? '',
+          endOffset,
+          lag: endOffset === undefined ? undefined : Math.max(0, endOffset - committedOffset),
+        };
+      },
+    );
+  }
+
+  async #stable(groupId: string, wanted: StableGroup): Promise<GroupDescription> {
+    const { nowMs, timers } = this.#options;
+    const { timeoutMs = STABLE_TIMEOUT_MS } = wanted;
+    const deadlineMs = nowMs() + timeoutMs;
+    for (;;) {
+      const group = await this.#describeIfThere(groupId);
+      if (group !== undefined && isAs(group, wanted)) return group;
+      if (this.#closed) throw new Error(`the broker stopped before group ${groupId} was stable`);
+      if (nowMs() >= deadlineMs) {
+        throw new Error(
+          `group ${groupId} is not stable${asked(wanted)} after ${timeoutMs} ms: ${told(group)}`,
+        );
+      }
+      await new Promise<void>((resolve) => void timers.after(LOOK_EVERY_MS, resolve));
+    }
+  }
+
+  /** Undefined while the coordinator is not there: the first member of a group makes its topic. */
+  async #describeIfThere(groupId: string): Promise<GroupDescription | undefined> {
+    try {
+      return await this.#describe(groupId);
+    } catch (error) {
+      if (error instanceof ProtocolError) return undefined;
+      throw error;
+    }
+  }
+}
+
+function classicDescription(group: DescribeGroupsResponse['groups'][number]): GroupDescription {
+  const { groupId, groupState: state, protocolType, protocolData: assignor } = group;
+  const isOfConsumers = protocolType === CONSUMER_PROTOCOL_TYPE;
+  const members = group.members.map((member) => {
+    const { memberId, groupInstanceId, clientId, clientHost, memberAssignment } = member;
+    const partitions = isOfConsumers ? assignedIn(memberAssignment) : [];
+    return { memberId, groupInstanceId, clientId, clientHost, partitions };
+  });
+  return { groupId, state, assignor, members };
+}
+
+/** Assignments are the members' own affair: what can't be read is none. */
+function assignedIn(assignment: Uint8Array): AssignedPartition[] {
+  if (assignment.length <= VERSION_BYTES) return [];
+  try {
+    const reader = new Reader(assignment, VERSION_BYTES);
+    const { assignedPartitions } = decodeFrom(ConsumerProtocolAssignment, ASSIGNMENT_VERSION, reader);
+    return assignedPartitions.flatMap(({ topic, partitions }) =>
+      partitions.map((partition) => ({ topic, partition })),
+    );
+  } catch {
+    return [];
+  }
+}
+
+function isAs({ state, members }: GroupDescription, wanted: StableGroup): boolean {
+  if (state !== 'Stable') return false;
+  if (wanted.members !== undefined && members.length !== wanted.members) return false;
+  return wanted.partitions === undefined || partitionCount(members) === wanted.partitions;
+}
+
+const partitionCount = (members: readonly GroupMemberDescription[]): number =>
+  members.reduce((sum, { partitions }) => sum + partitions.length, 0);
+
+function asked({ members, partitions }: StableGroup): string {
+  const parts = [
+    ...(members === undefined ? [] : [`${members} members`]),
+    ...(partitions === undefined ? [] : [`${partitions} partitions`]),
+  ];
+  return parts.length === 0 ? '' : ` with ${parts.join(' and ')}`;
+}
+
+function told(group: GroupDescription | undefined): string {
+  if (group === undefined) return 'its coordinator is not there';
+  const { state, members } = group;
+  return `it is ${state} with ${members.length} members, who have ${partitionCount(members)} partitions`;
+}
