@@ -1,5 +1,6 @@
 export { failedConsumerDescription } from './group/consumer-describe.ts';
 export { failedHeartbeat } from './group/consumer-heartbeat.ts';
+export { coordinatorError } from './group/coordinator-error.ts';
 export { failedDescription } from './group/describe.ts';
 export { type GroupCoordinatorConfig, groupCoordinatorConfigOf } from './group/group-config.ts';
 export { commitFailure, GroupCoordinator, type GroupCoordinatorOptions } from './group/group-coordinator.ts';
@@ -9,4 +10,4 @@ export { type GroupTopics, MetadataTopics } from './group/group-topics.ts';
 export type { OffsetFetchGroup, OffsetFetchGroupResponse } from './group/offset-handlers.ts';
 export { partitionForGroup } from './group/partition-for.ts';
 export { joinFailure, syncFailure } from './group/rebalance.ts';
-export type { CoordinatorLog } from './runtime/ports.ts';
+export type { CoordinatorAppend, CoordinatorLog } from './runtime/ports.ts';

@@ -8,3 +8,4 @@ export { checkProducedRecords } from './log-validator.ts';
 export { EARLIEST_LOCAL_TIMESTAMP, EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, MAX_TIMESTAMP } from './lookup.ts';
 export { RecordValidationError } from './record-checks.ts';
 export type * from './types.ts';
+export type { ProducerToVerify, TransactionalAppend, VerificationGuard } from './verification.ts';

@@ -65,7 +65,7 @@ export class LogAppender {
     const { producers } = this.#loaded;
     const hasProducer = header.hasProducerId(batch, 0);
     if (hasProducer) {
-      const duplicate = checkProducer(producers, batch, origin, options.transactionVersion ?? 0);
+      const duplicate = checkProducer(producers, batch, options);
       if (duplicate !== undefined) {
         this.#writer.whenPublished(duplicate.lastOffset + 1, options.done);
         const { firstOffset, lastOffset, timestamp } = duplicate;

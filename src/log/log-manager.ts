@@ -305,7 +305,8 @@ export class LogManager {
     this.#every(every.highWatermarkCheckpointMs, () => this.#eachDir((dir) => dir.writeHighWatermarks()));
     this.#every(every.producerExpiryCheckMs, () => {
       const expirationMs = this.#input.producerIdExpirationMs?.() ?? DAY_MS;
-      for (const log of this.#logs.values()) log.expireProducers(expirationMs);
+      const nowMs = this.#input.ports.clock.wallMs();
+      for (const log of this.#logs.values()) log.producers.expire(nowMs, expirationMs);
     });
   }
 

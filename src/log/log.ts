@@ -2,7 +2,6 @@ import { assert } from '../base/assert.ts';
 import { type Uuid, ZERO_UUID } from '../base/uuid.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
-import type { LastRecord } from './cleaner/batch-filter.ts';
 import type { CleanedGroup } from './cleaner/clean-log.ts';
 import type { LeaderEpochCache } from './epoch-cache.ts';
 import { finishFolder, parentOf, syncFolder, writeTopicId } from './folder-work.ts';
@@ -12,7 +11,7 @@ import type { SharedLogState } from './log-options.ts';
 import { LogWriter } from './log-writer.ts';
 import { findOffset, offsetsBefore } from './lookup.ts';
 import type { ProducerFiles } from './producer-files.ts';
-import type { ProducerState } from './producer-state.ts';
+import type { PartitionProducers, ProducerState } from './producer-state.ts';
 import { LogReader } from './reader.ts';
 import { concernsOldSegments, Retention } from './retention.ts';
 import type { Segment, SegmentContext } from './segment.ts';
@@ -333,14 +332,9 @@ export class PartitionLog {
     return this.#producers.active();
   }
 
-  /** What each known producer wrote last. */
-  lastRecords(): LastRecord[] {
-    return this.#producers.lastRecords();
-  }
-
-  /** Forgets producers that have sent nothing for so long. */
-  expireProducers(expirationMs: number): void {
-    this.#producers.expire(this.#ports.clock.wallMs(), expirationMs);
+  /** Their sequences and transactions: what an append leaves behind. */
+  get producers(): PartitionProducers {
+    return this.#producers;
   }
 
   /** Aborted transactions that a read_committed fetch of offsets `from` to before `to` must know. */

@@ -1,66 +1,21 @@
 import { Errors, ProtocolError } from '../protocol/errors.ts';
 import * as header from '../protocol/record-batch/header.ts';
-import {
-  joinTimestamp,
-  keyOf,
-  maxTimestampHigh,
-  maxTimestampLow,
-  type ProducerKey,
-  producerKey,
-} from './batch-bytes.ts';
+import { keyOf, maxTimestampHigh, maxTimestampLow, type ProducerKey, producerKey } from './batch-bytes.ts';
 import type { LastRecord } from './cleaner/batch-filter.ts';
+import { checkFirstSequence, checkSequence, isOpen, oldEpoch, supersededEpoch } from './producer-checks.ts';
+import { entryOf, NO_EPOCH, ProducerEntry } from './producer-entry.ts';
 import type { ProducerSnapshotEntry } from './producer-snapshot.ts';
 import type { AbortedTxn, ActiveProducer, AppendOrigin } from './types.ts';
+import {
+  type ProducerToVerify,
+  type TransactionalAppend,
+  type VerificationGuard,
+  Verifications,
+} from './verification.ts';
 
 /** How many batches of a producer are remembered to recognise repeats; clients have at most 5 requests in flight. */
 const BATCHES_REMEMBERED = 5;
-const SEQUENCE_MAX = 0x7fffffff;
 const EPOCH_MAX = 0x7fff;
-const NO_EPOCH = -1;
-
-interface BatchMetadata {
-  readonly firstSequence: number;
-  readonly lastSequence: number;
-  readonly firstOffset: number;
-  readonly lastOffset: number;
-  readonly timestamp: bigint;
-}
-
-/** What one producer id has done in this partition. */
-export class ProducerEntry {
-  readonly key: ProducerKey;
-  epoch = NO_EPOCH;
-  coordinatorEpoch = -1;
-  timestampHigh = -1;
-  timestampLow = 0xffffffff;
-  /** First offset of the open transaction, -1 without. */
-  txnFirstOffset = -1;
-  /** The newest is last. */
-  batches: BatchMetadata[] = [];
-
-  constructor(key: ProducerKey) {
-    this.key = key;
-  }
-
-  get lastSequence(): number {
-    return this.batches.at(-1)?.lastSequence ?? -1;
-  }
-
-  get lastTimestamp(): bigint {
-    return joinTimestamp(this.timestampHigh, this.timestampLow);
-  }
-
-  copy(): ProducerEntry {
-    const copy = new ProducerEntry(this.key);
-    copy.epoch = this.epoch;
-    copy.coordinatorEpoch = this.coordinatorEpoch;
-    copy.timestampHigh = this.timestampHigh;
-    copy.timestampLow = this.timestampLow;
-    copy.txnFirstOffset = this.txnFirstOffset;
-    copy.batches = this.batches.slice();
-    return copy;
-  }
-}
 
 /** The whole state as plain data, for its way to another thread. */
 export interface ProducerDump {
@@ -72,22 +27,6 @@ export interface ProducerDump {
 interface CompletedTxn {
   readonly firstOffset: number;
   readonly lastOffset: number;
-}
-
-/** A producer as a snapshot keeps it; its last batch is the only one that is remembered. */
-function entryOf(saved: ProducerSnapshotEntry): ProducerEntry {
-  const { producerId, lastSequence, lastOffset, offsetDelta, timestamp } = saved;
-  const entry = new ProducerEntry(keyOf(producerId));
-  entry.epoch = saved.epoch;
-  entry.coordinatorEpoch = saved.coordinatorEpoch;
-  entry.timestampHigh = Number(timestamp >> 32n);
-  entry.timestampLow = Number(timestamp & 0xffffffffn);
-  entry.txnFirstOffset = saved.currentTxnFirstOffset;
-  if (lastOffset < 0) return entry;
-  const firstSequence = lastSequence - offsetDelta + (lastSequence < offsetDelta ? SEQUENCE_MAX + 1 : 0);
-  const firstOffset = lastOffset - offsetDelta;
-  entry.batches.push({ firstSequence, lastSequence, firstOffset, lastOffset, timestamp });
-  return entry;
 }
 
 /** How to take one batch back: what its producer looked like before. */
@@ -104,6 +43,9 @@ export interface TxnMarker {
   readonly coordinatorEpoch: number;
 }
 
+/** What others than the log itself do with its producers. */
+export type PartitionProducers = Pick<ProducerState, 'expire' | 'lastRecords' | 'startVerification'>;
+
 /** The batch is one of the last five of its producer: it is in the log already. */
 export interface DuplicateBatch {
   readonly firstOffset: number;
@@ -118,11 +60,14 @@ export interface DuplicateBatch {
  */
 export class ProducerState {
   readonly #entries = new Map<ProducerKey, ProducerEntry>();
-  // First offsets of transactions, ascending: without a marker, and with one at or above the high watermark.
+  // First offsets of transactions without a marker, ascending.
   readonly #ongoing = new Map<number, ProducerKey>();
+  // Those with a marker at or above the high watermark.
   #unreplicated: CompletedTxn[] = [];
+  // By the offsets of their markers.
   #aborted: AbortedTxn[] = [];
   readonly #undo: Undo[] = [];
+  readonly #verifications = new Verifications();
 
   get size(): number {
     return this.#entries.size;
@@ -149,13 +94,42 @@ export class ProducerState {
   }
 
   /**
-   * Throws the ProtocolError that Apache answers for a batch which does not follow: an old epoch, a gap, an older repeat, a
-   * new epoch that does not begin with sequence 0, a plain batch inside a transaction.
+   * Begins to verify that a producer's transaction includes this partition, or goes on with that; undefined where the
+   * transaction is open here. Throws INVALID_PRODUCER_EPOCH for a producer that has been superseded.
    */
-  check(bytes: Uint8Array, at: number, origin: AppendOrigin): void {
+  startVerification(
+    { producerId, epoch, sequence, supportsEpochBump }: ProducerToVerify,
+    nowMs: number,
+  ): VerificationGuard | undefined {
+    const key = keyOf(producerId);
+    const entry = this.#entries.get(key);
+    if (entry !== undefined && epoch < entry.epoch) throw supersededEpoch(producerId, epoch, entry.epoch);
+    if (isOpen(entry, epoch)) return undefined;
+    return this.#verifications.start(key, { epoch, sequence, supportsEpochBump }, nowMs);
+  }
+
+  /**
+   * Throws the ProtocolError that Apache answers for a batch which does not follow: an old epoch, a gap, an older repeat, a
+   * new epoch that does not begin with sequence 0, a plain batch inside a transaction, a transaction that nobody verified.
+   */
+  check(
+    bytes: Uint8Array,
+    at: number,
+    origin: AppendOrigin,
+    transaction: TransactionalAppend | undefined,
+  ): void {
     const epoch = header.producerEpoch(bytes, at);
-    const entry = this.#entries.get(producerKey(bytes, at));
+    const key = producerKey(bytes, at);
+    const entry = this.#entries.get(key);
     if (epoch < (entry?.epoch ?? NO_EPOCH)) throw oldEpoch(bytes, at, entry?.epoch ?? NO_EPOCH);
+    const pending = this.#verifications.get(key);
+    if (transaction !== undefined && header.isTransactional(bytes, at) && !isOpen(entry, epoch)) {
+      if (transaction.guard === undefined || pending?.guard !== transaction.guard) {
+        const text = `producer ${header.producerId(bytes, at)} has no transaction that includes the partition`;
+        throw new ProtocolError(Errors.INVALID_TXN_STATE, text);
+      }
+    }
+    if (origin === 'client' && pending !== undefined) checkFirstSequence(bytes, at, entry, pending);
     if (entry === undefined) return;
     if (origin === 'client') checkSequence(bytes, at, entry, epoch);
     if (entry.txnFirstOffset >= 0 && !header.isTransactional(bytes, at)) {
@@ -198,7 +172,9 @@ export class ProducerState {
       lastOffset: header.lastOffset(bytes, at),
       timestamp: entry.lastTimestamp,
     });
-    if (header.isTransactional(bytes, at) && entry.txnFirstOffset < 0) {
+    if (!header.isTransactional(bytes, at)) return;
+    this.#verifications.end(entry.key);
+    if (entry.txnFirstOffset < 0) {
       entry.txnFirstOffset = firstOffset;
       this.#ongoing.set(firstOffset, entry.key);
     }
@@ -213,6 +189,7 @@ export class ProducerState {
     const completed = firstOffset < 0 ? undefined : { firstOffset, lastOffset: offset };
     const entry = this.#change(key, undoable, completed);
     const epoch = header.producerEpoch(bytes, at);
+    this.#verifications.endByMarker(key, epoch);
     if (entry.epoch !== epoch) {
       entry.epoch = epoch;
       entry.batches = [];
@@ -236,6 +213,7 @@ export class ProducerState {
 
   /** Takes back what was applied since the last `settle`. */
   rollBack(): void {
+    let reopened = false;
     for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop()) {
       const { key, before, completed } = undo;
       const now = this.#entries.get(key);
@@ -248,7 +226,9 @@ export class ProducerState {
       if (completed === undefined) continue;
       this.#unreplicated.pop();
       this.#ongoing.set(completed.firstOffset, key);
+      reopened = true;
     }
+    if (reopened) this.#sortOngoing();
   }
 
   /** Transactions whose marker lies below the high watermark are stable. */
@@ -266,14 +246,21 @@ export class ProducerState {
     return first;
   }
 
-  /** Aborted transactions that touch offsets from `from` to before `to`, by the offset of their marker. */
+  /** Aborted transactions that touch offsets from `from` to before `to`, by their first offsets as some clients need it. */
   abortedTransactions(from: number, to: number): AbortedTxn[] {
-    return this.#aborted.filter((txn) => txn.lastOffset >= from && txn.firstOffset < to);
+    const found: AbortedTxn[] = [];
+    for (let at = this.#firstAbortedAt(from); at < this.#aborted.length; at += 1) {
+      const txn = this.#aborted[at]!;
+      if (txn.firstOffset < to) found.push(txn);
+      // All that were open then, and all later ones, begin behind.
+      if (txn.lastStableOffset >= to) break;
+    }
+    return found.length < 2 ? found : found.sort((one, other) => one.firstOffset - other.firstOffset);
   }
 
   /** Aborted transactions whose marker lies from `from` to before `to`, by the offset of the marker. */
   abortedBetween(from: number, to: number): AbortedTxn[] {
-    return this.#aborted.filter((txn) => txn.lastOffset >= from && txn.lastOffset < to);
+    return this.#aborted.slice(this.#firstAbortedAt(from), this.#firstAbortedAt(to));
   }
 
   /** All producers, as a snapshot keeps them. */
@@ -306,6 +293,7 @@ export class ProducerState {
       this.#entries.set(entry.key, entry);
       if (entry.txnFirstOffset >= 0) this.#ongoing.set(entry.txnFirstOffset, entry.key);
     }
+    this.#sortOngoing();
     this.#unreplicated = dump.unreplicated.slice();
     this.#aborted = dump.aborted.slice();
   }
@@ -318,6 +306,7 @@ export class ProducerState {
       this.#entries.set(entry.key, entry);
       if (entry.txnFirstOffset >= 0) this.#ongoing.set(entry.txnFirstOffset, entry.key);
     }
+    this.#sortOngoing();
     this.#aborted = aborted.slice();
   }
 
@@ -348,6 +337,7 @@ export class ProducerState {
       const timestamp = entry.timestampHigh * 4294967296 + entry.timestampLow;
       if (entry.txnFirstOffset < 0 && nowMs - timestamp >= expirationMs) this.#entries.delete(entry.key);
     }
+    this.#verifications.expire(nowMs, expirationMs);
   }
 
   clear(): void {
@@ -356,6 +346,7 @@ export class ProducerState {
     this.#unreplicated = [];
     this.#aborted = [];
     this.#undo.length = 0;
+    this.#verifications.clear();
   }
 
   active(): ActiveProducer[] {
@@ -369,12 +360,27 @@ export class ProducerState {
     }));
   }
 
-  #firstOngoing(): number | undefined {
-    let first: number | undefined;
-    for (const offset of this.#ongoing.keys()) {
-      if (first === undefined || offset < first) first = offset;
+  /** Where the aborted transactions begin whose markers lie at `offset` or behind it. */
+  #firstAbortedAt(offset: number): number {
+    let low = 0;
+    let high = this.#aborted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#aborted[middle]!.lastOffset < offset) low = middle + 1;
+      else high = middle;
     }
-    return first;
+    return low;
+  }
+
+  #firstOngoing(): number | undefined {
+    return this.#ongoing.keys().next().value;
+  }
+
+  /** Of all that came in out of order. */
+  #sortOngoing(): void {
+    const sorted = [...this.#ongoing].sort(([one], [other]) => one - other);
+    this.#ongoing.clear();
+    for (const [offset, key] of sorted) this.#ongoing.set(offset, key);
   }
 
   #change(key: ProducerKey, undoable: boolean, completed: CompletedTxn | undefined): ProducerEntry {
@@ -387,24 +393,4 @@ export class ProducerState {
     }
     return entry;
   }
-}
-
-function oldEpoch(bytes: Uint8Array, at: number, lastEpoch: number): ProtocolError {
-  const epoch = header.producerEpoch(bytes, at);
-  const text = `epoch ${epoch} of producer ${header.producerId(bytes, at)} is older than ${lastEpoch}`;
-  return new ProtocolError(Errors.INVALID_PRODUCER_EPOCH, text);
-}
-
-function checkSequence(bytes: Uint8Array, at: number, entry: ProducerEntry, epoch: number): void {
-  const first = header.baseSequence(bytes, at);
-  let fits: boolean;
-  if (epoch !== entry.epoch) {
-    fits = first === 0 || entry.epoch === NO_EPOCH;
-  } else {
-    const last = entry.lastSequence;
-    fits = first === last + 1 || (first === 0 && last === SEQUENCE_MAX);
-  }
-  if (fits) return;
-  const text = `producer ${header.producerId(bytes, at)} epoch ${epoch} sent sequence ${first} after ${entry.lastSequence} of epoch ${entry.epoch}`;
-  throw new ProtocolError(Errors.OUT_OF_ORDER_SEQUENCE_NUMBER, text);
 }

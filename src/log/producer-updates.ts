@@ -5,7 +5,7 @@ import { InvalidRecordError, type KafkaRecord, records } from '../protocol/recor
 import type { BatchScanner } from './batch-scanner.ts';
 import type { DuplicateBatch, ProducerState, TxnMarker } from './producer-state.ts';
 import type { Segment } from './segment.ts';
-import type { AppendOrigin } from './types.ts';
+import type { AppendOptions } from './types.ts';
 
 const REPLAY_STEP_BYTES = 4 * 1024 * 1024;
 
@@ -31,16 +31,15 @@ function markerOf(bytes: Uint8Array, at: number): MarkerRecord | undefined {
 export function checkProducer(
   producers: ProducerState,
   batch: Uint8Array,
-  origin: AppendOrigin,
-  transactionVersion: number,
+  { origin, transactionVersion, transaction }: AppendOptions,
 ): DuplicateBatch | undefined {
   if (header.isControl(batch, 0)) {
     const marker = readMarker(batch);
-    if (marker !== undefined) producers.checkMarker(batch, 0, marker, transactionVersion);
+    if (marker !== undefined) producers.checkMarker(batch, 0, marker, transactionVersion ?? 0);
     return undefined;
   }
   const duplicate = origin === 'client' ? producers.findDuplicate(batch, 0) : undefined;
-  if (duplicate === undefined) producers.check(batch, 0, origin);
+  if (duplicate === undefined) producers.check(batch, 0, origin, transaction);
   return duplicate;
 }
 

@@ -1,4 +1,5 @@
 import type { Background, Clock, Logger, Storage, Timers, Turn } from '../base/ports.ts';
+import type { TransactionalAppend } from './verification.ts';
 
 /** The ports that a log needs, a subset of `Ports`. */
 export interface LogPorts {
@@ -30,9 +31,11 @@ export interface AppendOptions {
    */
   readonly done: (error: Error | undefined) => void;
   /** Written with the call rather than at the end of the tick: for who gathers what a tick brings himself. */
-  readonly atOnce?: boolean;
+  readonly atOnce?: boolean | undefined;
   /** Of the transaction whose marker this is; 2 and up demand a newer producer epoch (KIP-890). */
-  readonly transactionVersion?: number;
+  readonly transactionVersion?: number | undefined;
+  /** Where given, data of a transaction must belong to one that is open here, or was verified with this guard (KIP-890). */
+  readonly transaction?: TransactionalAppend | undefined;
 }
 
 /** What an append was given. For a repeat of an earlier batch (`duplicate`) it is what that one was given. */

@@ -3,6 +3,7 @@ import type { Timer, Timers } from '../base/ports.ts';
 import type { Uuid } from '../base/uuid.ts';
 import type { AppendInfo, RecordError } from '../log/index.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../protocol/errors.ts';
+import type { SpecialAppend } from './partition.ts';
 
 /** One batch for one partition. */
 export interface ProduceEntry {
@@ -12,6 +13,8 @@ export interface ProduceEntry {
   readonly partition: number;
   /** Valid until the operation is done. */
   readonly records: Buffer;
+  /** Undefined for what belongs to no transaction. */
+  readonly transaction: SpecialAppend | undefined;
 }
 
 export interface ProduceResult {

@@ -1,5 +1,14 @@
 import type { Uuid } from '../base/uuid.ts';
-import type { AppendInfo, AppendOrigin, EpochEndOffset, PartitionLog } from '../log/index.ts';
+import type {
+  AppendInfo,
+  AppendOptions,
+  AppendOrigin,
+  EpochEndOffset,
+  PartitionLog,
+  ProducerToVerify,
+  TransactionalAppend,
+  VerificationGuard,
+} from '../log/index.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../protocol/errors.ts';
 import { WaitingFetches } from './delayed-fetch.ts';
 
@@ -22,10 +31,34 @@ export interface PartitionOptions {
   readonly onProgress: (partition: Partition) => void;
 }
 
+/** What is special about an append. */
+export interface SpecialAppend {
+  /** See `AppendOptions` of the log. */
+  readonly atOnce?: boolean | undefined;
+  /** Of data: see `AppendOptions` of the log. */
+  readonly transaction?: TransactionalAppend | undefined;
+  /** Of a marker. */
+  readonly transactionVersion?: number | undefined;
+}
+
 /** Appends with acks=all that are written here and wait for the other replicas. */
 interface ReplicationWait {
   readonly requiredOffset: number;
   readonly finished: (error: Error | undefined) => void;
+}
+
+function optionsOf(
+  origin: AppendOrigin,
+  done: (error: Error | undefined) => void,
+  given: SpecialAppend | undefined,
+): AppendOptions {
+  return {
+    origin,
+    done,
+    atOnce: given?.atOnce,
+    transaction: given?.transaction,
+    transactionVersion: given?.transactionVersion,
+  };
 }
 
 /** Why a leader epoch in a request is refused: -1 asks for no check. */
@@ -123,11 +156,11 @@ export class Partition {
     requiredAcks: number,
     origin: AppendOrigin,
     finished: (error: Error | undefined) => void,
-    atOnce = false,
+    special?: SpecialAppend,
   ): AppendInfo {
     if (!this.isLeader) throw new ProtocolError(Errors.NOT_LEADER_OR_FOLLOWER);
     if (requiredAcks !== -1) {
-      return this.log.appendAsLeader(records, this.#state.leaderEpoch, { origin, done: finished, atOnce });
+      return this.log.appendAsLeader(records, this.#state.leaderEpoch, optionsOf(origin, finished, special));
     }
     const minIsr = Math.min(this.log.config.minInsyncReplicas, Math.max(1, this.#state.replicas.length));
     if (this.#state.isr.length < minIsr) {
@@ -144,9 +177,17 @@ export class Partition {
       failure = error;
       if (info !== undefined) this.#awaitReplicas(info.lastOffset + 1, error, finished);
     };
-    info = this.log.appendAsLeader(records, this.#state.leaderEpoch, { origin, done, atOnce });
+    info = this.log.appendAsLeader(records, this.#state.leaderEpoch, optionsOf(origin, done, special));
     if (written) this.#awaitReplicas(info.lastOffset + 1, failure, finished);
     return info;
+  }
+
+  /**
+   * Begins to verify that a producer's transaction includes this partition; undefined where it is open here. Throws
+   * NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR or INVALID_PRODUCER_EPOCH.
+   */
+  startVerification(producer: ProducerToVerify, nowMs: number): VerificationGuard | undefined {
+    return this.readableLog(-1, true).producers.startVerification(producer, nowMs);
   }
 
   /**

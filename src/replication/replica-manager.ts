@@ -72,6 +72,10 @@ export class ReplicaManager {
     return this.#topics.get(topic)?.get(partition);
   }
 
+  holds(topic: string, partition: number): boolean {
+    return this.partition(topic, partition) !== undefined;
+  }
+
   /** All partitions held here. */
   *partitions(): IterableIterator<Partition> {
     for (const partitions of this.#topics.values()) yield* partitions.values();
@@ -231,9 +235,9 @@ export class ReplicaManager {
         throw new ProtocolError(Errors.INVALID_TOPIC_EXCEPTION, `${entry.topic} is for brokers to write`);
       }
       partition = this.find(entry.topic, entry.partition, entry.topicId);
-      const info = partition.appendAsLeader(entry.records, requiredAcks, origin, (error) =>
-        operation.finished(index, error),
-      );
+      const finished = (error: Error | undefined) => operation.finished(index, error);
+      const { records, transaction } = entry;
+      const info = partition.appendAsLeader(records, requiredAcks, origin, finished, transaction);
       operation.appended(index, info);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;

@@ -32,6 +32,8 @@ import { offsetFetchRow } from './handlers/offset-fetch.ts';
 import { offsetForLeaderEpochRow } from './handlers/offset-for-leader-epoch.ts';
 import { produceRow } from './handlers/produce.ts';
 import { syncGroupRow } from './handlers/sync-group.ts';
+import { txnOffsetCommitRow } from './handlers/txn-offset-commit.ts';
+import { writeTxnMarkersRow } from './handlers/write-txn-markers.ts';
 import type { HandlerServices } from './services.ts';
 
 /** Every API of the broker listeners except ApiVersions, which is derived from this table. */
@@ -55,6 +57,8 @@ export function brokerRows(services: HandlerServices): readonly ApiRow[] {
     consumerGroupDescribeRow(services),
     deleteGroupsRow(services),
     initProducerIdRow(services),
+    txnOffsetCommitRow(services),
+    writeTxnMarkersRow(services),
     offsetForLeaderEpochRow(services),
     alterConfigsRow(services),
     incrementalAlterConfigsRow(services),

@@ -1,4 +1,4 @@
-import type { CoordinatorLog } from '../coordinator/index.ts';
+import type { CoordinatorAppend, CoordinatorLog } from '../coordinator/index.ts';
 import type { LogRead, PendingRead } from '../log/index.ts';
 import type { Partition } from '../replication/partition.ts';
 
@@ -25,9 +25,14 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
     return Math.min(maxMessageBytes, segmentBytes);
   }
 
-  append(batch: Buffer, committed: (error: Error | undefined) => void): number {
+  append(
+    batch: Buffer,
+    committed: (error: Error | undefined) => void,
+    transaction?: CoordinatorAppend,
+  ): number {
     // A coordinator's batch is all that a tick has brought: another turn of the loop would only make its answers wait.
-    return this.#partition.appendAsLeader(batch, ACKS_ALL, 'coordinator', committed, true).firstOffset;
+    const special = { ...transaction, atOnce: true };
+    return this.#partition.appendAsLeader(batch, ACKS_ALL, 'coordinator', committed, special).firstOffset;
   }
 
   read(from: number, maxBytes: number): LogRead | PendingRead {

@@ -14,6 +14,7 @@ import { MetadataPublisher } from '../metadata/publisher.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
 import { FetchSessionCache } from '../replication/fetch-session.ts';
 import { ReplicaManager } from '../replication/replica-manager.ts';
+import { TransactionVerifier } from '../replication/transaction-verification.ts';
 import { AnswerMemory } from './answer-memory.ts';
 import { brokerRows } from './api-table.ts';
 import { BrokerLifecycle } from './broker-lifecycle.ts';
@@ -41,6 +42,8 @@ import { SocketServer } from './socket-server.ts';
 import { SpaceReserve } from './space-reserve.ts';
 import { setStrayLogsAside } from './stray-logs.ts';
 import { TopicCreation } from './topic-creation.ts';
+import { NO_TRANSACTIONS, verificationSettingsOf } from './transaction-verification.ts';
+import { TxnMarkerWriter } from './txn-markers.ts';
 import { UnenforcedMetadata } from './unenforced-metadata.ts';
 
 const LOCK_FILE = '.lock';
@@ -350,6 +353,20 @@ export class BrokerNode {
         logger: this.#logger.child('TopicCreation'),
       }),
       producerIds: new ProducerIds(() => this.#allocateProducerIds(controller)),
+      txnMarkers: new TxnMarkerWriter({
+        clock: this.#ports.clock,
+        turn: this.#ports.turn,
+        replicas,
+        groups: this.#groups!.coordinator,
+        timeoutMs: () => this.config.get('request.timeout.ms'),
+      }),
+      transactionVerifier: new TransactionVerifier({
+        find: (topic, partition) => replicas.find(topic, partition),
+        transactions: NO_TRANSACTIONS,
+        clock: this.#ports.clock,
+        timers: this.#ports.timers,
+        settings: () => verificationSettingsOf(this.config),
+      }),
       supportedFeatures: NODE_FEATURES,
     };
   }

@@ -5,11 +5,13 @@ import type { LogManager } from '../log/index.ts';
 import type { FeatureRange } from '../metadata/features.ts';
 import type { FetchSessionCache } from '../replication/fetch-session.ts';
 import type { ReplicaManager } from '../replication/replica-manager.ts';
+import type { TransactionVerifier } from '../replication/transaction-verification.ts';
 import type { BrokerMetadata } from './broker-metadata.ts';
 import type { ControllerChannel } from './controller-channel.ts';
 import type { MemberConnections } from './member-connections.ts';
 import type { ProducerIds } from './producer-ids.ts';
 import type { TopicCreation } from './topic-creation.ts';
+import type { TxnMarkerWriter } from './txn-markers.ts';
 
 /** What the handlers of broker listeners work with. */
 export interface HandlerServices {
@@ -27,5 +29,7 @@ export interface HandlerServices {
   readonly controller: ControllerChannel;
   readonly topicCreation: TopicCreation;
   readonly producerIds: ProducerIds;
+  readonly transactionVerifier: TransactionVerifier;
+  readonly txnMarkers: TxnMarkerWriter;
   readonly supportedFeatures: ReadonlyMap<string, FeatureRange>;
 }

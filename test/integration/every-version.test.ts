@@ -46,8 +46,10 @@ import * as offsetFetch from '../../src/protocol/messages/offset-fetch.ts';
 import * as offsetForLeaderEpoch from '../../src/protocol/messages/offset-for-leader-epoch.ts';
 import * as produce from '../../src/protocol/messages/produce.ts';
 import * as syncGroup from '../../src/protocol/messages/sync-group.ts';
+import * as txnOffsetCommit from '../../src/protocol/messages/txn-offset-commit.ts';
 import * as unregisterBroker from '../../src/protocol/messages/unregister-broker.ts';
 import * as updateFeatures from '../../src/protocol/messages/update-features.ts';
+import * as writeTxnMarkers from '../../src/protocol/messages/write-txn-markers.ts';
 import type { MessageSchema } from '../../src/protocol/schema.ts';
 import { WireClient } from './wire-client.ts';
 
@@ -183,6 +185,24 @@ const probes: readonly Probe[] = [
   probe(initProducerId.InitProducerIdRequest, initProducerId.InitProducerIdResponse, () => ({
     transactionalId: null,
     transactionTimeoutMs: 1000,
+  })),
+  probe(writeTxnMarkers.WriteTxnMarkersRequest, writeTxnMarkers.WriteTxnMarkersResponse, () => ({
+    markers: [
+      {
+        producerId: 1_000_000n,
+        producerEpoch: 0,
+        transactionResult: false,
+        coordinatorEpoch: 0,
+        topics: [{ name: 'probed', partitionIndexes: [0] }],
+      },
+    ],
+  })),
+  probe(txnOffsetCommit.TxnOffsetCommitRequest, txnOffsetCommit.TxnOffsetCommitResponse, () => ({
+    transactionalId: 'nobody',
+    groupId: 'group',
+    producerId: 1_000_000n,
+    producerEpoch: 0,
+    topics: [],
   })),
   probe(describeConfigs.DescribeConfigsRequest, describeConfigs.DescribeConfigsResponse, () => ({
     resources: [

@@ -86,6 +86,7 @@ export const networkSettings = {
     doc: 'Requests that wait at a time before no more is read.',
   }),
   'request.timeout.ms': int(30000, {
+    effective: true,
     doc: 'How long this node waits for the answer to a request of its own.',
   }),
   'security.inter.broker.protocol': string('PLAINTEXT', {

@@ -5,10 +5,12 @@ import { boolean, int, short } from '../definition.ts';
 export const transactionsSettings = {
   'add.partitions.to.txn.retry.backoff.max.ms': int(100, {
     check: range(0),
+    effective: true,
     doc: 'Longest wait of the broker between two tries to add a partition to a transaction for a producer.',
   }),
   'add.partitions.to.txn.retry.backoff.ms': int(20, {
     check: range(1),
+    effective: true,
     doc: 'Wait of the broker before it tries again to add a partition to a transaction for a producer.',
   }),
   'producer.id.expiration.check.interval.ms': int(600000, {
@@ -33,6 +35,7 @@ export const transactionsSettings = {
   }),
   'transaction.partition.verification.enable': boolean(true, {
     dynamic: 'cluster-wide',
+    effective: true,
     doc: 'Whether a partition checks with the coordinator that a transaction includes it.',
   }),
   'transaction.remove.expired.transaction.cleanup.interval.ms': int(3600000, {

@@ -26,6 +26,22 @@ export function checkConsumerCommit(
     const text = `members of consumer groups commit with version ${MEMBER_EPOCH_VERSION_MIN} or newer`;
     throw new ProtocolError(Errors.UNSUPPORTED_VERSION, text);
   }
+  return checkEpoch(member, epoch);
+}
+
+/** The same for a commit within a transaction, which any version may make and whose member may be left out. */
+export function checkConsumerTransactionalCommit(
+  group: ConsumerGroup,
+  memberId: string,
+  groupInstanceId: string | null,
+  epoch: number,
+): CheckCommittedPartition | undefined {
+  if (epoch < 0 && group.size === 0) return undefined;
+  if (epoch === -1 && memberId === '' && groupInstanceId === null) return undefined;
+  return checkEpoch(group.member(memberId), epoch);
+}
+
+function checkEpoch(member: ConsumerGroupMember, epoch: number): CheckCommittedPartition | undefined {
   if (epoch === member.memberEpoch) return undefined;
   if (epoch > member.memberEpoch) {
     throw staleEpoch(member, `${epoch} is ahead of the member epoch ${member.memberEpoch}`);

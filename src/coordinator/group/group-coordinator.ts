@@ -18,9 +18,14 @@ import type { ListGroupsRequest, ListGroupsResponse } from '../../protocol/messa
 import type { OffsetCommitRequest, OffsetCommitResponse } from '../../protocol/messages/offset-commit.ts';
 import type { OffsetDeleteRequest, OffsetDeleteResponse } from '../../protocol/messages/offset-delete.ts';
 import type { SyncGroupRequest, SyncGroupResponse } from '../../protocol/messages/sync-group.ts';
+import type {
+  TxnOffsetCommitRequest,
+  TxnOffsetCommitResponse,
+} from '../../protocol/messages/txn-offset-commit.ts';
 import { CoordinatorRuntime } from '../runtime/coordinator-runtime.ts';
 import type { CoordinatorLog } from '../runtime/ports.ts';
 import type { Done } from '../runtime/result.ts';
+import type { TransactionalWrite, TransactionCompletion } from '../runtime/transactions.ts';
 import { type DescribedConsumerGroup, failedConsumerDescription } from './consumer-describe.ts';
 import { checkConsumerHeartbeat, failedHeartbeat } from './consumer-heartbeat.ts';
 import { coordinatorError } from './coordinator-error.ts';
@@ -121,7 +126,7 @@ export class GroupCoordinator {
     } else {
       const once = onlyOnce(answer);
       const handler = (shard: GroupShard) => shard.join(context, request, once);
-      this.#runtime.write('JoinGroup', this.#partitionFor(groupId), handler, (outcome) => {
+      this.#runtime.write('JoinGroup', this.partitionFor(groupId), handler, (outcome) => {
         if (!outcome.ok) once(joinFailure(coordinatorError(outcome.error), memberId));
       });
     }
@@ -135,7 +140,7 @@ export class GroupCoordinator {
     }
     const once = onlyOnce(answer);
     const handler = (shard: GroupShard) => shard.sync(request, once);
-    this.#runtime.write('SyncGroup', this.#partitionFor(groupId), handler, (outcome) => {
+    this.#runtime.write('SyncGroup', this.partitionFor(groupId), handler, (outcome) => {
       if (!outcome.ok) once(syncFailure(coordinatorError(outcome.error)));
     });
   }
@@ -148,7 +153,7 @@ export class GroupCoordinator {
       return;
     }
     const handler = (shard: GroupShard) => shard.heartbeat(request);
-    this.#runtime.read('Heartbeat', this.#partitionFor(groupId), handler, (outcome) => {
+    this.#runtime.read('Heartbeat', this.partitionFor(groupId), handler, (outcome) => {
       if (outcome.ok) told(outcome.response);
       // While the group is loaded its members need not do anything.
       else if (outcome.error.code === Errors.COORDINATOR_LOAD_IN_PROGRESS) told(Errors.NONE);
@@ -163,7 +168,7 @@ export class GroupCoordinator {
       return;
     }
     const handler = (shard: GroupShard) => shard.leave(request);
-    this.#runtime.write('LeaveGroup', this.#partitionFor(groupId), handler, (outcome) => {
+    this.#runtime.write('LeaveGroup', this.partitionFor(groupId), handler, (outcome) => {
       if (outcome.ok) answer(outcome.response);
       else if (outcome.error.code !== Errors.UNKNOWN_MEMBER_ID) {
         answer({ throttleTimeMs: 0, errorCode: coordinatorError(outcome.error), members: [] });
@@ -195,7 +200,7 @@ export class GroupCoordinator {
       return;
     }
     const handler = (shard: GroupShard) => shard.consumerHeartbeat(context, request);
-    const partition = this.#partitionFor(request.groupId);
+    const partition = this.partitionFor(request.groupId);
     this.#runtime.write('ConsumerGroupHeartbeat', partition, handler, (outcome) => {
       if (outcome.ok) answer(outcome.response);
       else refuse(outcome.error);
@@ -205,7 +210,7 @@ export class GroupCoordinator {
   /** The connection of a dynamic member of a classic group ended, and it has not come back: it leaves. */
   onMemberDisconnected(groupId: string, memberId: string): void {
     const handler = (shard: GroupShard) => shard.disconnected(groupId, memberId);
-    this.#runtime.write('end of a connection', this.#partitionFor(groupId), handler, ignoreOutcome);
+    this.#runtime.write('end of a connection', this.partitionFor(groupId), handler, ignoreOutcome);
   }
 
   // Offsets.
@@ -216,8 +221,30 @@ export class GroupCoordinator {
     answer: Answer<OffsetCommitResponse>,
   ): void {
     const handler = (shard: GroupShard) => shard.commitOffsets(context, request);
-    this.#runtime.write('OffsetCommit', this.#partitionFor(request.groupId), handler, (outcome) => {
+    this.#runtime.write('OffsetCommit', this.partitionFor(request.groupId), handler, (outcome) => {
       answer(outcome.ok ? outcome.response : commitFailure(request, coordinatorError(outcome.error)));
+    });
+  }
+
+  /** `write` says which transaction the offsets are part of; they are pending until `completeTransaction`. */
+  commitTransactionalOffsets(
+    context: GroupRequestContext,
+    request: TxnOffsetCommitRequest,
+    write: TransactionalWrite,
+    answer: Answer<TxnOffsetCommitResponse>,
+  ): void {
+    const partition = this.partitionFor(request.groupId);
+    const handler = (shard: GroupShard) => shard.commitTransactionalOffsets(context, request);
+    this.#runtime.writeTransactional('TxnOffsetCommit', partition, write, handler, (outcome) => {
+      if (outcome.ok) answer(outcome.response);
+      else answer(commitFailure(request, coordinatorError(outcome.error)));
+    });
+  }
+
+  /** Ends a producer's transaction in a partition of the groups' topic. */
+  completeTransaction(partition: number, completion: TransactionCompletion, answer: Answer<ErrorCode>): void {
+    this.#runtime.completeTransaction('WriteTxnMarkers', partition, completion, (outcome) => {
+      answer(outcome.ok ? Errors.NONE : outcome.error.code);
     });
   }
 
@@ -228,7 +255,7 @@ export class GroupCoordinator {
   ): void {
     const { groupId } = request;
     const handler = (shard: GroupShard) => shard.fetchOffsets(request, requireStable);
-    this.#runtime.read('OffsetFetch', this.#partitionFor(groupId), handler, (outcome) => {
+    this.#runtime.read('OffsetFetch', this.partitionFor(groupId), handler, (outcome) => {
       if (outcome.ok) answer(outcome.response);
       else answer({ groupId, topics: [], errorCode: fetchError(outcome.error) });
     });
@@ -241,7 +268,7 @@ export class GroupCoordinator {
       return;
     }
     const handler = (shard: GroupShard) => shard.deleteOffsets(request);
-    this.#runtime.write('OffsetDelete', this.#partitionFor(request.groupId), handler, (outcome) => {
+    this.#runtime.write('OffsetDelete', this.partitionFor(request.groupId), handler, (outcome) => {
       if (outcome.ok) answer(outcome.response);
       else refuse(coordinatorError(outcome.error));
     });
@@ -272,7 +299,7 @@ export class GroupCoordinator {
         outcomeOf<DescribeGroupsResponse['groups'][number]>((done) =>
           this.#runtime.read(
             'DescribeGroups',
-            this.#partitionFor(groupId),
+            this.partitionFor(groupId),
             (shard) => shard.describe(groupId, apiVersion),
             done,
           ),
@@ -288,7 +315,7 @@ export class GroupCoordinator {
         return outcomeOf<DescribedConsumerGroup>((done) =>
           this.#runtime.read(
             'ConsumerGroupDescribe',
-            this.#partitionFor(groupId),
+            this.partitionFor(groupId),
             (shard) => shard.describeConsumer(groupId),
             done,
           ),
@@ -301,7 +328,7 @@ export class GroupCoordinator {
   async deleteGroups({ groupsNames }: DeleteGroupsRequest): Promise<DeleteGroupsResponse['results']> {
     const byPartition = new Map<number, string[]>();
     for (const groupId of new Set(groupsNames)) {
-      const partition = this.#partitionFor(groupId);
+      const partition = this.partitionFor(groupId);
       const groups = byPartition.get(partition);
       if (groups === undefined) byPartition.set(partition, [groupId]);
       else groups.push(groupId);
@@ -317,7 +344,7 @@ export class GroupCoordinator {
   }
 
   /** The partition of a group; one that is not here where the topic is not there yet. */
-  #partitionFor(groupId: string): number {
+  partitionFor(groupId: string): number {
     const count = this.#options.partitionCount();
     return count === 0 ? -1 : partitionForGroup(groupId, count);
   }
@@ -329,7 +356,10 @@ function fetchError(error: ProtocolError): ErrorCode {
   return code === Errors.COORDINATOR_NOT_AVAILABLE ? Errors.NOT_COORDINATOR : code;
 }
 
-export function commitFailure(request: OffsetCommitRequest, errorCode: ErrorCode): OffsetCommitResponse {
+export function commitFailure(
+  request: Pick<TxnOffsetCommitRequest, 'topics'>,
+  errorCode: ErrorCode,
+): TxnOffsetCommitResponse {
   return {
     throttleTimeMs: 0,
     topics: request.topics.map(({ name, topicId, partitions }) => ({

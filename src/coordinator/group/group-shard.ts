@@ -13,6 +13,10 @@ import type { ListGroupsRequest, ListGroupsResponse } from '../../protocol/messa
 import type { OffsetCommitRequest, OffsetCommitResponse } from '../../protocol/messages/offset-commit.ts';
 import type { OffsetDeleteRequest, OffsetDeleteResponse } from '../../protocol/messages/offset-delete.ts';
 import type { SyncGroupRequest } from '../../protocol/messages/sync-group.ts';
+import type {
+  TxnOffsetCommitRequest,
+  TxnOffsetCommitResponse,
+} from '../../protocol/messages/txn-offset-commit.ts';
 import type { CoordinatorResult } from '../runtime/result.ts';
 import type { CoordinatorShard, RecordOrigin, ShardContext, TransactionResult } from '../runtime/shard.ts';
 import type { CoordinatorTimer } from '../runtime/timer.ts';
@@ -39,6 +43,7 @@ import {
 import { OffsetStore, offsetFromRecord } from './offsets.ts';
 import { ClassicRebalance, joinFailure, syncFailure } from './rebalance.ts';
 import { type GroupRecord, groupTombstone } from './records.ts';
+import { checkTransactionalCommit, plainCommit } from './transactional-offsets.ts';
 
 /** OffsetCommit tells of a group that is not there from this version on; before, of a wrong generation. */
 const GROUP_NOT_FOUND_VERSION_MIN = 9;
@@ -172,7 +177,8 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
   }
 
   disconnected(groupId: string, memberId: string): GroupResult {
-    return this.#rebalance.disconnected(this.#groupWithMembers(groupId), memberId);
+    const group = this.#groupWithMembers(groupId);
+    return group.type === 'consumer' ? NOTHING : this.#rebalance.disconnected(group, memberId);
   }
 
   // Offsets.
@@ -194,6 +200,15 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
       throw new ProtocolError(tells ? Errors.GROUP_ID_NOT_FOUND : Errors.ILLEGAL_GENERATION);
     }
     return this.#offsets.commit(request);
+  }
+
+  /** The offsets are pending until the transaction ends. */
+  commitTransactionalOffsets(
+    context: GroupRequestContext,
+    request: TxnOffsetCommitRequest,
+  ): CoordinatorResult<TxnOffsetCommitResponse, GroupRecord> {
+    const check = checkTransactionalCommit(this.#groups.get(request.groupId), request, context.apiVersion);
+    return this.#offsets.commit(plainCommit(request), check);
   }
 
   fetchOffsets(request: OffsetFetchGroup, requireStable: boolean): OffsetFetchGroupResponse {

@@ -3,7 +3,8 @@ import type { CompressionCodec } from '../../protocol/compression/index.ts';
 import { Errors, ProtocolError } from '../../protocol/errors.ts';
 import { BatchBuilder } from '../../protocol/record-batch/builder.ts';
 import { BATCH_OVERHEAD } from '../../protocol/record-batch/header.ts';
-import type { CoordinatorLog, RecordBytes, RecordSerde } from './ports.ts';
+import type { CoordinatorAppend, CoordinatorLog, RecordBytes, RecordSerde } from './ports.ts';
+import type { TransactionalWrite } from './transactions.ts';
 
 /** Attributes, deltas and lengths of a record: at most so many bytes besides its key and value. */
 const RECORD_OVERHEAD_MAX = 40;
@@ -85,6 +86,40 @@ export class BatchWriter<R> {
     const offset = this.#nextOffset;
     this.#nextOffset += 1;
     return offset;
+  }
+
+  /**
+   * Appends records of a transaction behind what was gathered, as one batch of its producer. Returns the offset of the
+   * first. Throws ProtocolError where nothing was appended.
+   */
+  appendTransactional(records: readonly R[], write: TransactionalWrite): number {
+    const { serde, clock, compression, log } = this.#options;
+    const { producerId, producerEpoch, transaction } = write;
+    const batch = new BatchBuilder({ compression, producerId, producerEpoch, isTransactional: true });
+    const timestamp = clock.wallMs();
+    for (const record of records) batch.append({ timestamp, ...serde.encode(record) });
+    const bytes = batch.build();
+    if (bytes.length > log.batchBytesMax) {
+      const text = `${records.length} records have ${bytes.length} bytes, and a batch at most ${log.batchBytesMax}`;
+      throw new ProtocolError(Errors.RECORD_LIST_TOO_LARGE, text);
+    }
+    return this.appendBatch(bytes, records.length, { transaction });
+  }
+
+  /** Appends a batch of its own behind what was gathered, and returns its offset. Throws where nothing was appended. */
+  appendBatch(bytes: Buffer, count: number, options: CoordinatorAppend): number {
+    const first = this.#nextOffset;
+    this.#appendsInFlight += 1;
+    let offset: number;
+    try {
+      offset = this.#options.log.append(bytes, (error) => this.#settled(first + count, error), options);
+    } catch (error) {
+      this.#appendsInFlight -= 1;
+      throw error;
+    }
+    this.#nextOffset = first + count;
+    if (offset !== first) this.#fail(new Error(`records expected at offset ${first} are at ${offset}`));
+    return first;
   }
 
   /** Appends what was gathered. */

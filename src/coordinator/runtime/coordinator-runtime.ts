@@ -5,6 +5,7 @@ import type { CoordinatorLog, RecordSerde } from './ports.ts';
 import { type CoordinatorResult, type Done, failed } from './result.ts';
 import type { CoordinatorShard, ShardContext } from './shard.ts';
 import { ShardHost } from './shard-host.ts';
+import type { TransactionalWrite, TransactionCompletion } from './transactions.ts';
 
 export interface CoordinatorRuntimeOptions<S extends CoordinatorShard<R>, R> {
   /** The topic whose partitions hold the shards; for log lines. */
@@ -105,9 +106,38 @@ export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
     }
   }
 
+  /** The same for records that are part of a transaction: pending until `completeTransaction`. */
+  writeTransactional<T>(
+    name: string,
+    partition: number,
+    write: TransactionalWrite,
+    handler: (shard: S) => CoordinatorResult<T, R>,
+    done: Done<T>,
+  ): void {
+    this.#at(partition, done, (host) => host.runTransactional(name, write, handler, done));
+  }
+
+  /** Writes the marker of a transaction; `done` gets its outcome once the marker is committed. */
+  completeTransaction(
+    name: string,
+    partition: number,
+    completion: TransactionCompletion,
+    done: Done<void>,
+  ): void {
+    this.#at(partition, done, (host) => host.completeTransaction(name, completion, done));
+  }
+
   /** Runs a handler that only reads; the answer waits for what is on its way to the log. */
   read<T>(name: string, partition: number, handler: (shard: S) => T, done: Done<T>): void {
     this.write(name, partition, (shard) => ({ records: NO_RECORDS, response: handler(shard) }), done);
+  }
+
+  #at<T>(partition: number, done: Done<T>, run: (host: ShardHost<S, R>) => void): void {
+    this.#enter(() => {
+      const slot = this.#slots.get(partition);
+      if (slot !== undefined) run(slot.host);
+      else this.#replies.push(() => done(failed(new ProtocolError(Errors.NOT_COORDINATOR))));
+    });
   }
 
   #newHost(partition: number, log: CoordinatorLog): ShardHost<S, R> {

@@ -1,4 +1,12 @@
-import type { LogRead, PendingRead } from '../../log/index.ts';
+import type { LogRead, PendingRead, TransactionalAppend } from '../../log/index.ts';
+
+/** What an append has to do with a transaction. */
+export interface CoordinatorAppend {
+  /** Of data. */
+  readonly transaction?: TransactionalAppend | undefined;
+  /** Of a marker. */
+  readonly transactionVersion?: number;
+}
 
 /** One partition of a coordinator's topic, led by this node. */
 export interface CoordinatorLog {
@@ -12,7 +20,11 @@ export interface CoordinatorLog {
    * high watermark, or with why it never will be; it may run before this returns. Throws `ProtocolError` where nothing
    * was appended; `committed` then never runs.
    */
-  append(batch: Buffer, committed: (error: Error | undefined) => void): number;
+  append(
+    batch: Buffer,
+    committed: (error: Error | undefined) => void,
+    transaction?: CoordinatorAppend,
+  ): number;
   /** Batches from an offset on, the first one however large. */
   read(from: number, maxBytes: number): LogRead | PendingRead;
 }

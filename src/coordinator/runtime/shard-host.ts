@@ -1,6 +1,7 @@
 import type { Clock, Logger, Timer, Timers, Turn } from '../../base/ports.ts';
 import { type CompressionCodec, prepareCodec } from '../../protocol/compression/index.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../../protocol/errors.ts';
+import { endTxnMarkerBatch } from '../../protocol/record-batch/control.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { DeferredEvents } from './deferred.ts';
 import { type LoadSummary, loadShard } from './loader.ts';
@@ -8,6 +9,7 @@ import type { CoordinatorLog, RecordSerde } from './ports.ts';
 import { type CoordinatorResult, type Done, failed } from './result.ts';
 import type { CoordinatorShard, ShardContext } from './shard.ts';
 import { CoordinatorTimer } from './timer.ts';
+import type { TransactionalWrite, TransactionCompletion } from './transactions.ts';
 
 const NO_PRODUCER_ID = -1n;
 
@@ -103,6 +105,56 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
   }
 
   run<T>(name: string, handler: (shard: S) => CoordinatorResult<T, R>, done: Done<T>): void {
+    this.#attempt(name, done, (writer) => {
+      const result = handler(this.#shard);
+      if (result.records.length > 0 && !this.#write(writer, result, done)) return;
+      this.#defer(writer, result, done);
+    });
+  }
+
+  /** The same for records that are part of a transaction: they are pending until its marker comes. */
+  runTransactional<T>(
+    name: string,
+    write: TransactionalWrite,
+    handler: (shard: S) => CoordinatorResult<T, R>,
+    done: Done<T>,
+  ): void {
+    this.#attempt(name, done, (writer) => {
+      const result = handler(this.#shard);
+      const { records } = result;
+      if (records.length > 0) {
+        this.#flush(writer);
+        // A refusal, as that of a transaction which is over, changes nothing here.
+        const first = writer.appendTransactional(records, write);
+        this.#replay(() => {
+          for (const [at, record] of records.entries()) {
+            this.#shard.replay(record, { offset: first + at, producerId: write.producerId });
+          }
+        });
+      }
+      this.#defer(writer, result, done);
+    });
+  }
+
+  /** Appends the marker of a transaction; its records take effect or vanish. */
+  completeTransaction(name: string, completion: TransactionCompletion, done: Done<void>): void {
+    this.#attempt(name, done, (writer) => {
+      const { producerId, producerEpoch, coordinatorEpoch, result, transactionVersion } = completion;
+      this.#flush(writer);
+      const marker = endTxnMarkerBatch({
+        committed: result === 'commit',
+        producerId,
+        producerEpoch,
+        coordinatorEpoch,
+        timestamp: BigInt(this.#options.clock.wallMs()),
+      });
+      writer.appendBatch(marker, 1, { transactionVersion });
+      this.#replay(() => this.#shard.replayEndTransactionMarker(producerId, result));
+      this.#defer(writer, { records: [], response: undefined }, done);
+    });
+  }
+
+  #attempt<T>(name: string, done: Done<T>, run: (writer: BatchWriter<R>) => void): void {
     const { reply } = this.#options;
     const writer = this.#writer;
     if (this.#state !== 'active' || writer === undefined) {
@@ -111,13 +163,32 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
       return;
     }
     try {
-      const result = handler(this.#shard);
-      if (result.records.length > 0 && !this.#write(writer, result, done)) return;
-      this.#defer(writer, result, done);
+      run(writer);
     } catch (error) {
       const told = this.#asProtocolError(name, error);
       reply(() => done(failed(told)));
     }
+  }
+
+  /** What was gathered goes to the log first, in the order in which it was replayed. */
+  #flush(writer: BatchWriter<R>): void {
+    writer.flush();
+    this.#ensureActive();
+  }
+
+  /** After an append, which may have broken the shard. */
+  #replay(run: () => void): void {
+    this.#ensureActive();
+    try {
+      run();
+    } catch (error) {
+      this.#options.onBroken(error instanceof Error ? error : new Error(String(error)));
+      this.#ensureActive();
+    }
+  }
+
+  #ensureActive(): void {
+    if (this.#state !== 'active') throw new ProtocolError(Errors.NOT_COORDINATOR);
   }
 
   /** Answers whoever waits in here. Idempotent. */

@@ -242,7 +242,7 @@ export class LogCleaner {
         zstd: config.compressionZstdLevel,
       },
       abortedTransactions: run.log.abortedTransactions(segments[0]!.baseOffset, end),
-      lastRecords: run.log.lastRecords(),
+      lastRecords: run.log.producers.lastRecords(),
       bytesPerSecond: run.bytesPerSecond,
     };
   }

@@ -3,12 +3,18 @@ import { checkProducedRecords } from '../../log/index.ts';
 import { prepareCodec } from '../../protocol/compression/index.ts';
 import { type ErrorCode, Errors, errorName, ProtocolError } from '../../protocol/errors.ts';
 import { ProduceRequest, ProduceResponse } from '../../protocol/messages/produce.ts';
-import { BATCH_OVERHEAD, compressionOf, isTransactional, magic } from '../../protocol/record-batch/header.ts';
-import { failedProduce, type ProduceEntry, type ProduceResult } from '../../replication/delayed-produce.ts';
+import { BATCH_OVERHEAD, compressionOf } from '../../protocol/record-batch/header.ts';
+import {
+  failedProduce,
+  type ProduceDone,
+  type ProduceEntry,
+  type ProduceResult,
+} from '../../replication/delayed-produce.ts';
 import { type ApiRow, staged } from '../api-row.ts';
 import type { Call } from '../call.ts';
 import type { HandlerServices } from '../services.ts';
 import { type LeaderEndpoint, LeaderHints, NO_LEADER_HINT } from './current-leader.ts';
+import { type Append, appendVerified, isTransactionalBatch } from './transactional-produce.ts';
 
 type TopicAnswer = ProduceResponse['responses'][number];
 type PartitionAnswer = TopicAnswer['partitionResponses'][number];
@@ -95,11 +101,26 @@ function produce(services: HandlerServices, call: Call<ProduceResponse>, request
     answer(services, call, acks, topics, []);
     return;
   }
-  const internalAllowed = call.header.clientId === ADMIN_CLIENT_ID;
-  services.replicas.append(entries, acks, request.timeoutMs, 'client', internalAllowed, (results) =>
-    answer(services, call, acks, topics, results),
+  const append: Append = (given, done) => {
+    const internalAllowed = call.header.clientId === ADMIN_CLIENT_ID;
+    services.replicas.append(given, acks, request.timeoutMs, 'client', internalAllowed, done);
+    call.ordered();
+  };
+  const done: ProduceDone = (results) => answer(services, call, acks, topics, results);
+  const { transactionalId } = request;
+  if (transactionalId === null || !hasTransactionalBatch(request)) {
+    append(entries, done);
+    return;
+  }
+  const code = appendVerified(
+    services.transactionVerifier,
+    call.version,
+    transactionalId,
+    entries,
+    append,
+    done,
   );
-  call.ordered();
+  if (code !== Errors.NONE) call.fail(code);
 }
 
 function hasTransactionalBatch(request: ProduceRequest): boolean {
@@ -109,10 +130,6 @@ function hasTransactionalBatch(request: ProduceRequest): boolean {
     }
   }
   return false;
-}
-
-function isTransactionalBatch(records: Uint8Array): boolean {
-  return records.length >= BATCH_OVERHEAD && magic(records, 0) === 2 && isTransactional(records, 0);
 }
 
 /** Sorts the partitions into those to append and those that are refused before a log is asked. */
@@ -139,6 +156,7 @@ function split(
           topicId: byId ? topicId : ZERO_UUID,
           partition: index,
           records: asBuffer(records!),
+          transaction: undefined,
         };
         if (earlier === -1) {
           parts.push({ index, refused: undefined, entry: entries.length });
@@ -166,8 +184,7 @@ function refusal(
     if (error instanceof ProtocolError) return error.code;
     throw error;
   }
-  // Without a transaction coordinator no transaction can be open.
-  return isTransactionalBatch(records) ? Errors.INVALID_TXN_STATE : Errors.NONE;
+  return Errors.NONE;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -133,7 +133,7 @@ test('producers expire, but not those with an open transaction', () => {
   append(log, batch(['t'], { producerId: 8n, producerEpoch: 0, baseSequence: 0, isTransactional: true }));
   world.time.tick();
   world.time.nowMs += 24 * 3600_000;
-  log.expireProducers(24 * 60 * 60 * 1000);
+  log.producers.expire(world.time.nowMs, 24 * 60 * 60 * 1000);
   expect(log.activeProducers().map((one) => one.producerId)).toEqual([8n]);
 });
 

@@ -79,7 +79,7 @@ function produce(
 ) {
   const outcome: { results?: readonly ProduceResult[]; calls: number } = { calls: 0 };
   replicas.append(
-    [{ topic, topicId: ZERO_UUID, partition: 0, records }],
+    [{ topic, topicId: ZERO_UUID, partition: 0, records, transaction: undefined }],
     acks,
     timeoutMs,
     'client',
@@ -153,6 +153,7 @@ describe('append', () => {
       topicId: ZERO_UUID,
       partition: 0,
       records,
+      transaction: undefined,
     });
     const broken = batch(1);
     broken[30] = broken[30]! ^ 0xff;

@@ -1,0 +1,65 @@
+import { joinTimestamp, keyOf, type ProducerKey } from './batch-bytes.ts';
+import type { ProducerSnapshotEntry } from './producer-snapshot.ts';
+
+export const SEQUENCE_MAX = 0x7fffffff;
+export const NO_EPOCH = -1;
+
+interface BatchMetadata {
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly firstOffset: number;
+  readonly lastOffset: number;
+  readonly timestamp: bigint;
+}
+
+/** What one producer id has done in this partition. */
+export class ProducerEntry {
+  readonly key: ProducerKey;
+  epoch = NO_EPOCH;
+  coordinatorEpoch = -1;
+  timestampHigh = -1;
+  timestampLow = 0xffffffff;
+  /** First offset of the open transaction, -1 without. */
+  txnFirstOffset = -1;
+  /** The newest is last. */
+  batches: BatchMetadata[] = [];
+
+  constructor(key: ProducerKey) {
+    this.key = key;
+  }
+
+  get lastSequence(): number {
+    return this.batches.at(-1)?.lastSequence ?? -1;
+  }
+
+  get lastTimestamp(): bigint {
+    return joinTimestamp(this.timestampHigh, this.timestampLow);
+  }
+
+  copy(): ProducerEntry {
+    const copy = new ProducerEntry(this.key);
+    copy.epoch = this.epoch;
+    copy.coordinatorEpoch = this.coordinatorEpoch;
+    copy.timestampHigh = this.timestampHigh;
+    copy.timestampLow = this.timestampLow;
+    copy.txnFirstOffset = this.txnFirstOffset;
+    copy.batches = this.batches.slice();
+    return copy;
+  }
+}
+
+/** A producer as a snapshot keeps it; its last batch is the only one that is remembered. */
+export function entryOf(saved: ProducerSnapshotEntry): ProducerEntry {
+  const { producerId, lastSequence, lastOffset, offsetDelta, timestamp } = saved;
+  const entry = new ProducerEntry(keyOf(producerId));
+  entry.epoch = saved.epoch;
+  entry.coordinatorEpoch = saved.coordinatorEpoch;
+  entry.timestampHigh = Number(timestamp >> 32n);
+  entry.timestampLow = Number(timestamp & 0xffffffffn);
+  entry.txnFirstOffset = saved.currentTxnFirstOffset;
+  if (lastOffset < 0) return entry;
+  const firstSequence = lastSequence - offsetDelta + (lastSequence < offsetDelta ? SEQUENCE_MAX + 1 : 0);
+  const firstOffset = lastOffset - offsetDelta;
+  entry.batches.push({ firstSequence, lastSequence, firstOffset, lastOffset, timestamp });
+  return entry;
+}
