@@ -11,3 +11,13 @@ export type { OffsetFetchGroup, OffsetFetchGroupResponse } from './group/offset-
 export { partitionForGroup } from './group/partition-for.ts';
 export { joinFailure, syncFailure } from './group/rebalance.ts';
 export type { CoordinatorAppend, CoordinatorLog } from './runtime/ports.ts';
+export type { MarkerWriter } from './transaction/marker-queue.ts';
+export {
+  type TransactionCoordinatorConfig,
+  transactionCoordinatorConfigOf,
+} from './transaction/transaction-config.ts';
+export {
+  OLD_CLIENT_VERSION,
+  TransactionCoordinator,
+  type TransactionCoordinatorOptions,
+} from './transaction/transaction-coordinator.ts';
