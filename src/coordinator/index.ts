@@ -11,6 +11,7 @@ export type { OffsetFetchGroup, OffsetFetchGroupResponse } from './group/offset-
 export { partitionForGroup } from './group/partition-for.ts';
 export { joinFailure, syncFailure } from './group/rebalance.ts';
 export type { CoordinatorAppend, CoordinatorLog } from './runtime/ports.ts';
+export { undescribedTransaction } from './transaction/list-transactions.ts';
 export type { MarkerWriter } from './transaction/marker-queue.ts';
 export {
   type TransactionCoordinatorConfig,

@@ -1,5 +1,7 @@
 import type { ApiRow } from './api-row.ts';
 import { aclRows } from './handlers/acls.ts';
+import { addOffsetsToTxnRow } from './handlers/add-offsets-to-txn.ts';
+import { addPartitionsToTxnRow } from './handlers/add-partitions-to-txn.ts';
 import { alterConfigsRow } from './handlers/alter-configs.ts';
 import { alterReplicaLogDirsRow } from './handlers/alter-replica-log-dirs.ts';
 import { consumerGroupDescribeRow } from './handlers/consumer-group-describe.ts';
@@ -13,7 +15,9 @@ import { describeGroupsRow } from './handlers/describe-groups.ts';
 import { describeLogDirsRow } from './handlers/describe-log-dirs.ts';
 import { describeProducersRow } from './handlers/describe-producers.ts';
 import { describeTopicPartitionsRow } from './handlers/describe-topic-partitions.ts';
+import { describeTransactionsRow } from './handlers/describe-transactions.ts';
 import { describeUserScramCredentialsRow } from './handlers/describe-user-scram-credentials.ts';
+import { endTxnRow } from './handlers/end-txn.ts';
 import { fetchRow } from './handlers/fetch.ts';
 import { findCoordinatorRow } from './handlers/find-coordinator.ts';
 import { forwardedRows } from './handlers/forwarded.ts';
@@ -25,6 +29,7 @@ import { leaveGroupRow } from './handlers/leave-group.ts';
 import { listConfigResourcesRow } from './handlers/list-config-resources.ts';
 import { listGroupsRow } from './handlers/list-groups.ts';
 import { listOffsetsRow } from './handlers/list-offsets.ts';
+import { listTransactionsRow } from './handlers/list-transactions.ts';
 import { metadataRow } from './handlers/metadata.ts';
 import { offsetCommitRow } from './handlers/offset-commit.ts';
 import { offsetDeleteRow } from './handlers/offset-delete.ts';
@@ -57,8 +62,13 @@ export function brokerRows(services: HandlerServices): readonly ApiRow[] {
     consumerGroupDescribeRow(services),
     deleteGroupsRow(services),
     initProducerIdRow(services),
-    txnOffsetCommitRow(services),
+    addPartitionsToTxnRow(services),
+    addOffsetsToTxnRow(services),
+    endTxnRow(services),
     writeTxnMarkersRow(services),
+    txnOffsetCommitRow(services),
+    describeTransactionsRow(services),
+    listTransactionsRow(services),
     offsetForLeaderEpochRow(services),
     alterConfigsRow(services),
     incrementalAlterConfigsRow(services),

@@ -5,6 +5,7 @@ import {
   GROUP_VERSION,
   NEW_CLUSTER_METADATA_VERSION,
   supportedFeatures,
+  TRANSACTION_VERSION,
 } from '../metadata/features.ts';
 import type { MetadataRecord } from '../metadata/records.ts';
 
@@ -12,6 +13,7 @@ import type { MetadataRecord } from '../metadata/records.ts';
 const SERVED: ReadonlyMap<string, number> = new Map([
   [ELR_VERSION, 1],
   [GROUP_VERSION, 1],
+  [TRANSACTION_VERSION, 2],
 ]);
 
 export const NODE_FEATURES: ReadonlyMap<string, FeatureRange> = supportedFeatures(SERVED);

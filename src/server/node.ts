@@ -42,7 +42,8 @@ import { SocketServer } from './socket-server.ts';
 import { SpaceReserve } from './space-reserve.ts';
 import { setStrayLogsAside } from './stray-logs.ts';
 import { TopicCreation } from './topic-creation.ts';
-import { NO_TRANSACTIONS, verificationSettingsOf } from './transaction-verification.ts';
+import { TransactionCoordination } from './transaction-coordination.ts';
+import { verificationSettingsOf } from './transaction-verification.ts';
 import { TxnMarkerWriter } from './txn-markers.ts';
 import { UnenforcedMetadata } from './unenforced-metadata.ts';
 
@@ -99,6 +100,7 @@ export class BrokerNode {
   );
   #replicas: ReplicaManager | undefined;
   #groups: GroupCoordination | undefined;
+  #transactions: TransactionCoordination | undefined;
   #server: SocketServer | undefined;
   #channel: ControllerChannel | undefined;
   #lifecycle: BrokerLifecycle | undefined;
@@ -328,6 +330,24 @@ export class BrokerNode {
     controller: ControllerChannel,
   ): HandlerServices {
     const node = this;
+    const producerIds = new ProducerIds(() => this.#allocateProducerIds(controller));
+    const txnMarkers = new TxnMarkerWriter({
+      clock: this.#ports.clock,
+      turn: this.#ports.turn,
+      replicas,
+      groups: this.#groups!.coordinator,
+      timeoutMs: () => this.config.get('request.timeout.ms'),
+    });
+    const transactions = new TransactionCoordination({
+      ports: this.#ports,
+      config: this.config,
+      metadata,
+      replicas,
+      producerIds,
+      markers: txnMarkers,
+    });
+    this.#transactions = transactions;
+    this.#publisher.onDelta((delta, image) => transactions.apply(delta, image));
     return {
       nodeId: this.nodeId,
       clusterId: this.clusterId,
@@ -340,6 +360,7 @@ export class BrokerNode {
       logs,
       groups: this.#groups!.coordinator,
       memberConnections: this.#groups!.memberConnections,
+      transactions: transactions.coordinator,
       fetchSessions: new FetchSessionCache({
         slotsMax: this.config.get('max.incremental.fetch.session.cache.slots'),
         evictionMs: FETCH_SESSION_EVICTION_MS,
@@ -352,17 +373,11 @@ export class BrokerNode {
         controller,
         logger: this.#logger.child('TopicCreation'),
       }),
-      producerIds: new ProducerIds(() => this.#allocateProducerIds(controller)),
-      txnMarkers: new TxnMarkerWriter({
-        clock: this.#ports.clock,
-        turn: this.#ports.turn,
-        replicas,
-        groups: this.#groups!.coordinator,
-        timeoutMs: () => this.config.get('request.timeout.ms'),
-      }),
+      producerIds,
+      txnMarkers,
       transactionVerifier: new TransactionVerifier({
         find: (topic, partition) => replicas.find(topic, partition),
-        transactions: NO_TRANSACTIONS,
+        transactions: transactions.coordinator,
         clock: this.#ports.clock,
         timers: this.#ports.timers,
         settings: () => verificationSettingsOf(this.config),
@@ -450,6 +465,7 @@ export class BrokerNode {
     this.#lifecycle?.stop();
     this.#assignments?.stop();
     this.#groups?.close();
+    this.#transactions?.close();
     this.#reserve?.stop();
     this.#replicas?.close();
     await this.#server?.close();

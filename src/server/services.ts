@@ -1,6 +1,6 @@
 import type { Ports } from '../base/ports.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
-import type { GroupCoordinator } from '../coordinator/index.ts';
+import type { GroupCoordinator, TransactionCoordinator } from '../coordinator/index.ts';
 import type { LogManager } from '../log/index.ts';
 import type { FeatureRange } from '../metadata/features.ts';
 import type { FetchSessionCache } from '../replication/fetch-session.ts';
@@ -25,6 +25,7 @@ export interface HandlerServices {
   readonly logs: LogManager;
   readonly groups: GroupCoordinator;
   readonly memberConnections: MemberConnections;
+  readonly transactions: TransactionCoordinator;
   readonly fetchSessions: FetchSessionCache;
   readonly controller: ControllerChannel;
   readonly topicCreation: TopicCreation;

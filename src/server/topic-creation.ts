@@ -13,6 +13,7 @@ const VERSION = 7;
 const TIMEOUT_MS = 30_000;
 
 export const CONSUMER_OFFSETS_TOPIC = '__consumer_offsets';
+export const TRANSACTION_STATE_TOPIC = '__transaction_state';
 
 export interface TopicCreationOptions {
   readonly config: () => BrokerConfig;
@@ -22,7 +23,9 @@ export interface TopicCreationOptions {
 }
 
 function isInternalTopicName(name: string): name is InternalTopic {
-  return name === CONSUMER_OFFSETS_TOPIC || name === '__transaction_state' || name === '__share_group_state';
+  return (
+    name === CONSUMER_OFFSETS_TOPIC || name === TRANSACTION_STATE_TOPIC || name === '__share_group_state'
+  );
 }
 
 /**

@@ -1,6 +1,5 @@
 import type { BrokerConfig } from '../config/broker-config.ts';
-import { Errors } from '../protocol/errors.ts';
-import type { TransactionPartitions, VerificationSettings } from '../replication/transaction-verification.ts';
+import type { VerificationSettings } from '../replication/transaction-verification.ts';
 
 export function verificationSettingsOf(config: BrokerConfig): VerificationSettings {
   return {
@@ -12,18 +11,3 @@ export function verificationSettingsOf(config: BrokerConfig): VerificationSettin
     ),
   };
 }
-
-/** Without a transaction coordinator no transaction can be open. */
-export const NO_TRANSACTIONS: TransactionPartitions = {
-  addPartitionsToTxn({ topics }, done) {
-    done(
-      topics.map(({ name, partitions }) => ({
-        name,
-        resultsByPartition: partitions.map((partitionIndex) => ({
-          partitionIndex,
-          partitionErrorCode: Errors.INVALID_TXN_STATE,
-        })),
-      })),
-    );
-  },
-};

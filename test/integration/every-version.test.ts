@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Broker, startBroker } from '../../src/index.ts';
 import { defaults } from '../../src/protocol/codec.ts';
 import { Errors } from '../../src/protocol/errors.ts';
+import * as addOffsetsToTxn from '../../src/protocol/messages/add-offsets-to-txn.ts';
+import * as addPartitionsToTxn from '../../src/protocol/messages/add-partitions-to-txn.ts';
 import * as alterClientQuotas from '../../src/protocol/messages/alter-client-quotas.ts';
 import * as alterConfigs from '../../src/protocol/messages/alter-configs.ts';
 import * as alterPartitionReassignments from '../../src/protocol/messages/alter-partition-reassignments.ts';
@@ -26,8 +28,10 @@ import * as describeLogDirs from '../../src/protocol/messages/describe-log-dirs.
 import * as describeProducers from '../../src/protocol/messages/describe-producers.ts';
 import * as describeQuorum from '../../src/protocol/messages/describe-quorum.ts';
 import * as describeTopicPartitions from '../../src/protocol/messages/describe-topic-partitions.ts';
+import * as describeTransactions from '../../src/protocol/messages/describe-transactions.ts';
 import * as describeUserScramCredentials from '../../src/protocol/messages/describe-user-scram-credentials.ts';
 import * as electLeaders from '../../src/protocol/messages/elect-leaders.ts';
+import * as endTxn from '../../src/protocol/messages/end-txn.ts';
 import * as fetch from '../../src/protocol/messages/fetch.ts';
 import * as findCoordinator from '../../src/protocol/messages/find-coordinator.ts';
 import * as heartbeat from '../../src/protocol/messages/heartbeat.ts';
@@ -39,6 +43,7 @@ import * as listConfigResources from '../../src/protocol/messages/list-config-re
 import * as listGroups from '../../src/protocol/messages/list-groups.ts';
 import * as listOffsets from '../../src/protocol/messages/list-offsets.ts';
 import * as listPartitionReassignments from '../../src/protocol/messages/list-partition-reassignments.ts';
+import * as listTransactions from '../../src/protocol/messages/list-transactions.ts';
 import * as metadata from '../../src/protocol/messages/metadata.ts';
 import * as offsetCommit from '../../src/protocol/messages/offset-commit.ts';
 import * as offsetDelete from '../../src/protocol/messages/offset-delete.ts';
@@ -336,6 +341,36 @@ const probes: readonly Probe[] = [
   probe(describeProducers.DescribeProducersRequest, describeProducers.DescribeProducersResponse, () => ({
     topics: [{ name: 'probed', partitionIndexes: [0] }],
   })),
+  probe(
+    addPartitionsToTxn.AddPartitionsToTxnRequest,
+    addPartitionsToTxn.AddPartitionsToTxnResponse,
+    (version) => {
+      const topics = [{ name: 'probed', partitions: [0] }];
+      return version >= 4
+        ? { transactions: [{ transactionalId: 'probe', topics }] }
+        : { v3AndBelowTransactionalId: 'probe', v3AndBelowTopics: topics };
+    },
+  ),
+  // Nobody has asked for the coordinator yet, which makes its topic.
+  probe(
+    addOffsetsToTxn.AddOffsetsToTxnRequest,
+    addOffsetsToTxn.AddOffsetsToTxnResponse,
+    () => ({ transactionalId: 'probe', groupId: 'g' }),
+    Errors.NOT_COORDINATOR,
+  ),
+  probe(
+    endTxn.EndTxnRequest,
+    endTxn.EndTxnResponse,
+    () => ({ transactionalId: 'probe', committed: true }),
+    Errors.NOT_COORDINATOR,
+  ),
+  probe(listTransactions.ListTransactionsRequest, listTransactions.ListTransactionsResponse),
+  probe(
+    describeTransactions.DescribeTransactionsRequest,
+    describeTransactions.DescribeTransactionsResponse,
+    () => ({ transactionalIds: ['probe'] }),
+    Errors.NOT_COORDINATOR,
+  ),
   probe(
     unregisterBroker.UnregisterBrokerRequest,
     unregisterBroker.UnregisterBrokerResponse,

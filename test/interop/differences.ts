@@ -227,7 +227,7 @@ export const observationDifferences: readonly ObservationDifference[] = [
   {
     suite: 'the official Java tools',
     step: /^kafka-features describe$/,
-    why: `Features that are not served (groups, share groups, streams, transactions) are not offered. The newest metadata.version known here is that
+    why: `Features that are not served (groups, share groups, streams) are not offered. The newest metadata.version known here is that
       of 4.4, which the 4.3 tool can't name. kraft.version is 0: the voters are those of the settings, until there are clusters.`,
     reduce: (value, other) => {
       const names = new Set((other as { name: string }[]).map((feature) => feature.name));

@@ -27,10 +27,12 @@ export const transactionsSettings = {
   }),
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': int(10000, {
     check: range(1),
+    effective: true,
     doc: 'How often transactions are looked at for being over time.',
   }),
   'transaction.max.timeout.ms': int(900000, {
     check: range(1),
+    effective: true,
     doc: 'Longest transaction timeout that a producer may ask for.',
   }),
   'transaction.partition.verification.enable': boolean(true, {
@@ -40,33 +42,41 @@ export const transactionsSettings = {
   }),
   'transaction.remove.expired.transaction.cleanup.interval.ms': int(3600000, {
     check: range(1),
+    effective: true,
     doc: 'How often expired transactional ids are removed.',
   }),
   'transaction.state.log.load.buffer.size': int(5242880, {
     check: range(1),
+    effective: true,
     doc: 'Bytes read at a time while the state of transactions is loaded.',
   }),
   'transaction.state.log.min.isr': int(2, {
     check: range(1),
+    effective: true,
     doc: 'The setting min.insync.replicas of __transaction_state.',
   }),
   'transaction.state.log.num.partitions': int(50, {
     check: range(1),
+    effective: true,
     doc: 'Partitions of __transaction_state; not to be changed later.',
   }),
   'transaction.state.log.replication.factor': short(3, {
     check: range(1),
+    effective: true,
     doc: 'Replicas of __transaction_state.',
   }),
   'transaction.state.log.segment.bytes': int(104857600, {
     check: range(1),
+    effective: true,
     doc: 'Segment size of __transaction_state.',
   }),
   'transaction.two.phase.commit.enable': boolean(false, {
+    effective: true,
     doc: 'Whether producers may take part in two-phase commits (KIP-939).',
   }),
   'transactional.id.expiration.ms': int(604800000, {
     check: range(1),
+    effective: true,
     doc: 'How long an unused transactional id is remembered.',
   }),
 } as const;

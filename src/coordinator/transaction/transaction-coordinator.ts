@@ -209,6 +209,9 @@ export class TransactionCoordinator {
   async listTransactions(
     request: ListTransactionsRequest,
   ): Promise<Pick<ListTransactionsResponse, 'unknownStateFilters' | 'transactionStates'>> {
+    if (request.transactionalIdPattern !== null && request.transactionalIdPattern !== '') {
+      throw new ProtocolError(Errors.UNSUPPORTED_VERSION, 'patterns of transactional ids are not served yet');
+    }
     const filter = new TransactionFilter(request, () => true);
     const parts = this.#runtime.partitions().map((partition) =>
       promised<ListedTransaction[]>((done) =>

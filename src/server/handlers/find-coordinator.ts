@@ -5,7 +5,7 @@ import { type ApiRow, serial } from '../api-row.ts';
 import type { BrokerNodeAddress } from '../broker-metadata.ts';
 import type { Call } from '../call.ts';
 import type { HandlerServices } from '../services.ts';
-import { CONSUMER_OFFSETS_TOPIC } from '../topic-creation.ts';
+import { CONSUMER_OFFSETS_TOPIC, TRANSACTION_STATE_TOPIC } from '../topic-creation.ts';
 
 const GROUP = 0;
 const TRANSACTION = 1;
@@ -20,22 +20,32 @@ interface Outcome {
   readonly node: BrokerNodeAddress | undefined;
 }
 
+/** The internal topic whose leaders are the coordinators of a type. */
+const TOPIC_OF = new Map([
+  [GROUP, CONSUMER_OFFSETS_TOPIC],
+  [TRANSACTION, TRANSACTION_STATE_TOPIC],
+]);
+
 /**
- * FindCoordinator v0-6: the broker that leads the partition of `__consumer_offsets` to which a group belongs. The topic
- * is created when it is first needed, and the answer waits for that. Coordinators of transactions and share groups do
- * not exist yet and are refused, so that clients fail at once instead of looking for ever.
+ * FindCoordinator v0-6: the broker that leads the partition of `__consumer_offsets` to which a group belongs, or the
+ * one of `__transaction_state` with a transactional id. The topic is created when it is first needed, and the answer
+ * waits for that. Coordinators of share groups do not exist yet and are refused, so that clients fail at once instead
+ * of looking for ever.
  */
 export function findCoordinatorRow(services: HandlerServices): ApiRow {
   return serial<FindCoordinatorRequest, FindCoordinatorResponse>({
     request: FindCoordinatorRequest,
     response: FindCoordinatorResponse,
     handle(call, request) {
-      const refused = refusal(call, request);
       const keys = keysOf(call.version, request);
-      if (refused !== undefined) return answer(call.version, keys, () => refused);
-      const finish = () => answer(call.version, keys, (key) => find(services, call, key));
-      if (services.metadata.topic(CONSUMER_OFFSETS_TOPIC) !== undefined) return finish();
-      return services.topicCreation.create([CONSUMER_OFFSETS_TOPIC]).then(finish);
+      const topic = TOPIC_OF.get(request.keyType);
+      if (topic === undefined) {
+        const refused = refusal(call, request);
+        return answer(call.version, keys, () => refused);
+      }
+      const finish = () => answer(call.version, keys, (key) => find(services, call, topic, key));
+      if (services.metadata.topic(topic) !== undefined) return finish();
+      return services.topicCreation.create([topic]).then(finish);
     },
     failure: (request, code, message, version) =>
       answer(version, keysOf(version, request), () => ({ code, message, node: undefined })),
@@ -46,11 +56,7 @@ function keysOf(version: number, request: FindCoordinatorRequest): readonly stri
   return version >= BATCH_VERSION_MIN ? request.coordinatorKeys : [request.key];
 }
 
-function refusal(call: Call<FindCoordinatorResponse>, request: FindCoordinatorRequest): Outcome | undefined {
-  if (request.keyType === GROUP) return undefined;
-  if (request.keyType === TRANSACTION) {
-    return { code: Errors.UNSUPPORTED_VERSION, message: 'transactions are not served yet', node: undefined };
-  }
+function refusal(call: Call<FindCoordinatorResponse>, request: FindCoordinatorRequest): Outcome {
   if (request.keyType === SHARE && call.version >= SHARE_VERSION_MIN) {
     return { code: Errors.UNSUPPORTED_VERSION, message: 'share groups are not served yet', node: undefined };
   }
@@ -58,10 +64,15 @@ function refusal(call: Call<FindCoordinatorResponse>, request: FindCoordinatorRe
   throw new ProtocolError(Errors.INVALID_REQUEST, `there is no coordinator of type ${request.keyType}`);
 }
 
-function find(services: HandlerServices, call: Call<FindCoordinatorResponse>, group: string): Outcome {
-  const topic = services.metadata.topic(CONSUMER_OFFSETS_TOPIC);
+function find(
+  services: HandlerServices,
+  call: Call<FindCoordinatorResponse>,
+  name: string,
+  key: string,
+): Outcome {
+  const topic = services.metadata.topic(name);
   if (topic === undefined) return { code: Errors.COORDINATOR_NOT_AVAILABLE, message: null, node: undefined };
-  const partition = topic.partitions[partitionForGroup(group, topic.partitions.length)];
+  const partition = topic.partitions[partitionForGroup(key, topic.partitions.length)];
   const node =
     partition === undefined
       ? undefined
