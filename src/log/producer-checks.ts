@@ -17,18 +17,21 @@ export function isOpen(entry: ProducerEntry | undefined, epoch: number): boolean
   return entry !== undefined && entry.txnFirstOffset >= 0 && entry.epoch === epoch;
 }
 
-/** Of the first batch in a transaction: none may come in before one that was refused only for now. */
+/**
+ * Of the first batch in a transaction, where nothing says which sequence comes next: none may come in before one that was
+ * refused only for now. Late repeats of batches that are known say nothing about that.
+ */
 export function checkFirstSequence(
   bytes: Uint8Array,
   at: number,
   entry: ProducerEntry | undefined,
   pending: VerificationState,
 ): void {
+  if (entry !== undefined && entry.batches.length > 0) return;
   const first = header.baseSequence(bytes, at);
-  const isUnknown = entry === undefined || entry.batches.length === 0;
-  const mayBegin = first === 0 || !pending.supportsEpochBump || !isUnknown;
-  if (mayBegin && first <= pending.lowestSequence) return;
-  const text = `producer ${header.producerId(bytes, at)} sent sequence ${first} before ${mayBegin ? pending.lowestSequence : 0}`;
+  const expected = pending.supportsEpochBump ? 0 : pending.lowestSequence;
+  if (first <= expected) return;
+  const text = `producer ${header.producerId(bytes, at)} sent sequence ${first} before ${expected}`;
   throw new ProtocolError(Errors.OUT_OF_ORDER_SEQUENCE_NUMBER, text);
 }
 

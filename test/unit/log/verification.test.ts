@@ -117,6 +117,15 @@ test('a later batch does not overtake one that was refused for now', () => {
   expect(producer.send(0, next, 1)).toBe(Errors.NONE);
 });
 
+test('a late repeat of a batch that is known keeps nobody from going on', () => {
+  const producer = new Producer(new World().open());
+  producer.send(0, producer.verify());
+  producer.send(1, undefined);
+  producer.end();
+  producer.verify(0);
+  expect(producer.send(2, producer.verify(2))).toBe(Errors.NONE);
+});
+
 test('without state a transaction of version 2 begins with sequence 0, one of version 1 anywhere', () => {
   const v2 = new Producer(new World().open(), true);
   expect(v2.send(3, v2.verify(3))).toBe(Errors.OUT_OF_ORDER_SEQUENCE_NUMBER);
