@@ -38,11 +38,13 @@ export interface DirLoadingInput {
   readonly shared: SharedLogState;
   /** How many jobs recover folders at the same time. */
   readonly threads: number;
-  readonly adopt: (name: string, log: PartitionLog) => void;
+  readonly adopt: (folder: names.PartitionFolder, log: PartitionLog) => void;
 }
 
 interface Folder {
   readonly name: string;
+  /** The partition's, which the checkpoints know it by. */
+  readonly key: string;
   readonly folder: names.PartitionFolder;
   readonly config: LogConfig;
   readonly files: readonly string[];
@@ -104,7 +106,8 @@ export class DirLoading {
     const path = `${dir.path}/${name}`;
     const files = listFiles(ports.storage, path);
     const logs = files.filter((file) => file.endsWith(names.LOG_SUFFIX));
-    const recoveryPoint = dir.recoveryPoints.get(name) ?? 0;
+    const key = names.partitionFolder(folder.topic, folder.partition);
+    const recoveryPoint = dir.recoveryPoints.get(key) ?? 0;
     const above = logs.findLastIndex((file) => (names.offsetOf(file) ?? 0) <= recoveryPoint);
     // Folders of before there were snapshots are read once, too.
     const hasProducers = files.some((file) => file.endsWith(names.SNAPSHOT_SUFFIX));
@@ -114,7 +117,7 @@ export class DirLoading {
       const isTrusted = dir.cleanShutdown ? hasProducers : at < above;
       if (!isTrusted || !isIndexed) bytes += ports.storage.sizeOf(`${path}/${file}`) ?? 0;
     }
-    return { name, folder, config: this.#configOf(folder.topic), files, bytes };
+    return { name, key, folder, config: this.#configOf(folder.topic), files, bytes };
   }
 
   #configOf(topic: string): LogConfig {
@@ -188,13 +191,13 @@ export class DirLoading {
     }
   }
 
-  #toRecover({ name, config }: Folder): FolderToRecover {
+  #toRecover({ name, key, config }: Folder): FolderToRecover {
     const { dir } = this.#input;
-    const recoveryPoint = dir.recoveryPoints.get(name) ?? 0;
+    const recoveryPoint = dir.recoveryPoints.get(key) ?? 0;
     return folderToRecover(`${dir.path}/${name}`, config, dir.cleanShutdown, recoveryPoint);
   }
 
-  #open({ name, folder, config, files, bytes }: Folder, recovered: RecoveredFolder | undefined): void {
+  #open({ name, key, folder, config, files, bytes }: Folder, recovered: RecoveredFolder | undefined): void {
     const { dir, ports, shared, adopt } = this.#input;
     if (recovered !== undefined) logNotes(ports.logger, recovered.notes);
     const log = openLog({
@@ -208,13 +211,13 @@ export class DirLoading {
       cleanShutdown: dir.cleanShutdown,
       files: dir.cleanShutdown && bytes === 0 ? files : undefined,
       recovered,
-      recoveryPoint: dir.recoveryPoints.get(name) ?? 0,
-      logStartOffset: dir.logStarts.get(name),
+      recoveryPoint: dir.recoveryPoints.get(key) ?? 0,
+      logStartOffset: dir.logStarts.get(key),
     });
-    log.updateHighWatermark(dir.highWatermarks.get(name) ?? 0);
-    log.cleanedEnd = dir.cleanedEnds.get(name);
+    log.updateHighWatermark(dir.highWatermarks.get(key) ?? 0);
+    log.cleanedEnd = dir.cleanedEnds.get(key);
     if (bytes > 0) this.#progress?.opened();
-    adopt(name, log);
+    adopt(folder, log);
   }
 
   #startSlice(): void {

@@ -127,6 +127,13 @@ export class LeaderEpochCache {
     this.#unwritten = true;
   }
 
+  /** Throws StorageError. */
+  replaceAll(entries: readonly EpochEntry[]): void {
+    this.#entries.splice(0, this.#entries.length, ...entries);
+    this.#isAnnounced = false;
+    this.#write();
+  }
+
   clear(): void {
     this.#entries.length = 0;
     this.#unwritten = true;

@@ -69,8 +69,22 @@ export function partitionFolder(topic: string, partition: number): string {
 
 /** `topic-0.<32 hex digits>-delete`, the topic cut so that the name fits a file system. */
 export function deleteFolder(topic: string, partition: number, random: Random): string {
+  const suffix = `-${partition}.${randomHex(random)}-delete`;
+  return topic.slice(0, FILE_NAME_MAX - suffix.length) + suffix;
+}
+
+/** Whether a topic's name leaves room for the suffix of `futureFolder`, which cuts nothing. */
+export function fitsFutureFolder(topic: string, partition: number): boolean {
+  return `${topic}-${partition}.-future`.length + 32 <= FILE_NAME_MAX;
+}
+
+/** `topic-0.<32 hex digits>-future`: a copy that is to take a partition's place. */
+export function futureFolder(topic: string, partition: number, random: Random): string {
+  return `${topic}-${partition}.${randomHex(random)}-future`;
+}
+
+function randomHex(random: Random): string {
   const id = new Uint8Array(16);
   random.fill(id);
-  const suffix = `-${partition}.${Buffer.from(id).toString('hex')}-delete`;
-  return topic.slice(0, FILE_NAME_MAX - suffix.length) + suffix;
+  return Buffer.from(id).toString('hex');
 }

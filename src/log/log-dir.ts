@@ -120,6 +120,14 @@ export class LogDir {
     this.#write(names.CLEANER_CHECKPOINT, this.cleanedEnds, (log) => log.cleanedEnd);
   }
 
+  /** Partitions have come or gone. */
+  writeAll(): void {
+    this.writeRecoveryPoints();
+    this.writeLogStarts();
+    this.writeHighWatermarks();
+    this.writeCleanedEnds();
+  }
+
   /** Resolves once the recovery points as they are now survive a power loss. Rejects with StorageError. */
   async syncRecoveryPoints(): Promise<void> {
     this.writeRecoveryPoints();

@@ -12,6 +12,7 @@ import { openLog } from './loader.ts';
 import type { PartitionLog } from './log.ts';
 import { emptiestDir, LogDir } from './log-dir.ts';
 import { type LogOptions, type SharedLogState, sharedLogState } from './log-options.ts';
+import { nameLonelyCopies, ReplicaMoves } from './replica-moves.ts';
 import { asProtocolError, guarded, isNoSpace, storageError } from './storage-errors.ts';
 import type { LogPorts } from './types.ts';
 
@@ -29,6 +30,8 @@ export interface LogIntervals {
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** Each needs a few open files and a thread of the pool. */
 const SYNCING_AT_ONCE = 16;
+/** Partitions that are not here and have been given a dir; the oldest are forgotten. */
+const PREFERRED_DIRS_MAX = 10_000;
 /** Logs that retention looks at before other work gets its turn. */
 const RETAINED_AT_ONCE = 50;
 
@@ -70,6 +73,10 @@ export interface LogManagerInput {
   readonly producerIdExpirationMs?: () => number;
   /** log.cleaner.*, read each time they matter. Default: Kafka's. */
   readonly cleanerSettings?: () => CleanerSettings;
+  /** Replicas that are copied to another dir at the same time. Default: as many as there are dirs. */
+  readonly moveThreads?: () => number | null;
+  /** See `MoveThrottle`. Default: no limit. */
+  readonly moveBytesPerSecondMax?: () => number;
   /** `storage.min.free.bytes`, see `FreeSpace`. Default: 0. */
   readonly minFreeBytes?: () => number;
   /** Topics that others look after although they live in the same dir (`__cluster_metadata`). Default: that one. */
@@ -83,6 +90,8 @@ export interface LogManagerInput {
 export class LogManager {
   /** Called once per dir that failed. */
   onDirFailure: (dir: string, error: Error) => void = () => {};
+  /** Called when a log in another dir takes a partition's place, before that one is abandoned. */
+  onReplaced: (log: PartitionLog) => void = () => {};
   readonly shared: SharedLogState;
   /** Compacts the logs with cleanup.policy=compact; begins with `startBackground`. */
   readonly cleaner: LogCleaner;
@@ -93,6 +102,9 @@ export class LogManager {
   readonly #space: FreeSpace;
   readonly #timers = new Set<Timer>();
   readonly #removals: FolderRemovals;
+  readonly #moves: ReplicaMoves;
+  /** Where partitions are to begin that are not there yet; see `move`. */
+  readonly #preferredDirs = new Map<string, string>();
   /** What appends to a deleted partition fail with: one for all, since an error costs a stack. */
   readonly #deleted = new ProtocolError(Errors.UNKNOWN_TOPIC_OR_PARTITION, 'the partition was deleted');
   readonly #loadings = new Set<DirLoading>();
@@ -118,11 +130,13 @@ export class LogManager {
       logs: () => this.#logs.values(),
       ports: input.ports,
       settings: input.cleanerSettings ?? (() => defaultCleanerSettings),
+      isPaused: (log) => this.#moves.isMoving(log),
       plainBytesMax: this.shared.options.plainBytesMax,
       syncRecoveryPoints: async (log) => this.#dirHolding(log)?.syncRecoveryPoints(),
       onCleaned: (log) => this.#writeCleanedEnd(log),
       onRunOver: (log) => this.#retain(log),
     });
+    this.#moves = this.#makeMoves();
   }
 
   /**
@@ -156,9 +170,11 @@ export class LogManager {
    */
   async load(): Promise<void> {
     const dirs = this.#dirs.filter((dir) => dir.failure === undefined);
+    if (this.offlineDirs.length === 0) nameLonelyCopies(this.#input.ports.storage, dirs, this.#input.ports);
     const ended = await Promise.allSettled(dirs.map((dir) => this.#loadDir(dir)));
     for (const one of ended) if (one.status === 'rejected') throw one.reason;
     this.#ensureDirs();
+    this.#moves.resume((name) => this.#logs.get(name));
   }
 
   /** `load` rejects soon; what it has opened is closed in order by `close`. */
@@ -190,9 +206,9 @@ export class LogManager {
     return this.#logs.values();
   }
 
-  /** The log dir that holds a log. */
-  dirOf(log: PartitionLog): string {
-    return log.parentDir;
+  /** Copies of replicas that move to another dir; `get` and `all` know nothing of them. */
+  futures(): IterableIterator<PartitionLog> {
+    return this.#moves.copies();
   }
 
   /**
@@ -226,7 +242,9 @@ export class LogManager {
     if (!isNew && this.offlineDirs.length > 0) {
       throw storageError(`${name} may lie in a log dir that is offline: ${this.offlineDirs.join(', ')}`);
     }
-    const wanted = this.#dirs.find(({ path, failure }) => path === wantedDir && failure === undefined);
+    const preferredDir = wantedDir ?? this.#preferredDirs.get(name);
+    this.#preferredDirs.delete(name);
+    const wanted = this.#dirs.find(({ path, failure }) => path === preferredDir && failure === undefined);
     const dir = wanted ?? emptiestDir(this.#dirs, this.#input.cordonedDirs?.() ?? []);
     guarded(() => dir.begin(name));
     const log = openLog({
@@ -252,6 +270,7 @@ export class LogManager {
     const name = names.partitionFolder(topic, partition);
     const log = this.#logs.get(name);
     if (log === undefined) return false;
+    this.#moves.cancel(log);
     const dir = this.#dirHolding(log);
     this.#logs.delete(name);
     dir?.forget(name);
@@ -260,13 +279,40 @@ export class LogManager {
     // The next partition of this name begins dirty.
     this.#writeCleanedEnd(log);
     if (dir === undefined || dir.failure !== undefined) return true;
-    const { storage, random } = this.#input.ports;
     if (!log.leaderEpochCache.folder.mayExist) return true;
+    const { storage, random } = this.#input.ports;
     const target = `${dir.path}/${names.deleteFolder(topic, partition, random)}`;
     guarded(() => storage.rename(log.dir, target));
     log.movedTo(target);
     this.#after(log.config.fileDeleteDelayMs, () => this.#removals.remove(target));
     return true;
+  }
+
+  /**
+   * Has the partition go to another log dir while it serves (KIP-113). Asked for the dir where it is, it stays, and a move
+   * that is under way ends; where it is not here yet it is to begin there. Throws ProtocolError: LOG_DIR_NOT_FOUND,
+   * KAFKA_STORAGE_ERROR, REPLICA_NOT_AVAILABLE, INVALID_REPLICA_ASSIGNMENT for a cordoned dir, INVALID_TOPIC_EXCEPTION for
+   * a name that leaves no room for a suffix.
+   */
+  move(topic: string, partition: number, path: string): void {
+    if (!names.fitsFutureFolder(topic, partition)) {
+      throw new ProtocolError(Errors.INVALID_TOPIC_EXCEPTION, `${topic} leaves no room for a suffix`);
+    }
+    if (!this.#input.dirs.includes(path)) {
+      throw new ProtocolError(Errors.LOG_DIR_NOT_FOUND, `${path} is not one of log.dirs`);
+    }
+    const dir = this.#dirs.find((one) => one.path === path && one.failure === undefined);
+    if (dir === undefined) throw storageError(`${path} is offline`);
+    if (this.#input.cordonedDirs?.().includes(path)) {
+      throw new ProtocolError(Errors.INVALID_REPLICA_ASSIGNMENT, `${path} is cordoned`);
+    }
+    const log = this.get(topic, partition);
+    if (log === undefined) {
+      this.#prefer(names.partitionFolder(topic, partition), path);
+      throw new ProtocolError(Errors.REPLICA_NOT_AVAILABLE, `${topic}-${partition} is not here`);
+    }
+    this.#moves.move(log, dir);
+    this.cleaner.abort(log);
   }
 
   /** To be awaited before anybody reads or appends; see `PartitionLog.syncRecovered`. A dir that fails goes offline. */
@@ -292,6 +338,7 @@ export class LogManager {
   startBackground(): void {
     this.#space.start();
     this.cleaner.start();
+    this.#moves.start();
     const every = this.#intervals;
     const first = every.initialDelayMs;
     this.#isInBackground = true;
@@ -321,6 +368,7 @@ export class LogManager {
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
     await this.cleaner.stop();
+    await this.#moves.stop();
     await this.#removals.close();
     await Promise.all(
       this.#dirs.map((dir) =>
@@ -352,7 +400,7 @@ export class LogManager {
       ports,
       shared: this.shared,
       threads: Math.max(1, this.#input.recoveryThreadsPerDir?.() ?? 1),
-      adopt: (name, log) => this.#adoptLoaded(dir, name, log),
+      adopt: (folder, log) => this.#adoptLoaded(dir, folder, log),
     });
     this.#loadings.add(loading);
     try {
@@ -365,7 +413,7 @@ export class LogManager {
       dir.failure = failure;
       for (const [name, log] of dir.logs) {
         log.abandon(failure);
-        this.#logs.delete(name);
+        if (this.#logs.get(name) === log) this.#logs.delete(name);
       }
       dir.logs.clear();
       this.#refuseDir(dir.path, failure);
@@ -385,8 +433,8 @@ export class LogManager {
       } else if (folder.kind === 'delete') {
         const { fileDeleteDelayMs } = this.#input.configFor(folder.topic);
         this.#after(fileDeleteDelayMs, () => this.#removals.remove(`${path}/${name}`));
-      } else if (folder.kind !== 'partition') {
-        logger.warn(`${path}/${name} is a ${folder.kind} folder and is left alone`);
+      } else if (folder.kind === 'stray') {
+        logger.warn(`${path}/${name} is a stray folder and is left alone`);
       } else if (!this.#skips(folder.topic)) {
         found.push([name, folder]);
       }
@@ -394,13 +442,48 @@ export class LogManager {
     return found;
   }
 
-  #adoptLoaded(dir: LogDir, name: string, log: PartitionLog): void {
-    if (this.#logs.has(name)) {
-      const failure = storageError(`${name} is in more than one log dir`);
+  #adoptLoaded(dir: LogDir, folder: names.PartitionFolder, log: PartitionLog): void {
+    const name = names.partitionFolder(folder.topic, folder.partition);
+    const sibling = dir.logs.get(name);
+    if (folder.kind === 'future') {
+      if (sibling !== undefined) this.#setAside(dir, log, sibling);
+      else dir.logs.set(name, log);
+      return;
+    }
+    if (sibling !== undefined) this.#setAside(dir, sibling, log);
+    const other = this.#logs.get(name);
+    const otherDir = other && this.#dirHolding(other);
+    if (other === undefined || otherDir === undefined) {
+      this.#adopt(dir, name, log);
+      return;
+    }
+    if (other.topicId !== log.topicId) {
+      const failure = storageError(`${name} is in more than one log dir, and not of the same topic`);
       log.abandon(failure);
       throw failure;
     }
+    // A move that a crash cut short at its very end leaves both, and so does a dir that was away meanwhile.
+    if (log.logEndOffset <= other.logEndOffset) {
+      this.#setAside(dir, log, other);
+      return;
+    }
+    this.#setAside(otherDir, other, log);
+    otherDir.logs.delete(name);
     this.#adopt(dir, name, log);
+  }
+
+  /** Of two folders of a partition one stays; the other gets a `-stray` name, for people to look at. Throws ProtocolError. */
+  #setAside(dir: LogDir, log: PartitionLog, kept: PartitionLog): void {
+    const { storage, random, logger } = this.#input.ports;
+    const { topic, partition } = log;
+    log.abandon(storageError(`${kept.dir} is used instead`));
+    const stray = names.deleteFolder(topic, partition, random).replace(/-delete$/, '-stray');
+    guarded(() => storage.rename(log.dir, `${dir.path}/${stray}`));
+    logger.warn(`${topic}-${partition} is there twice: ${kept.dir} is used, ${log.dir} was put aside`, {
+      folder: stray,
+      endOffset: log.logEndOffset,
+      keptEndOffset: kept.logEndOffset,
+    });
   }
 
   #refuseDir(path: string, failure: ProtocolError): void {
@@ -425,6 +508,7 @@ export class LogManager {
     log.onCut = () => {
       this.cleaner.abort(log);
       this.#writeCleanedEnd(log);
+      this.#moves.sourceWasCut(log);
     };
   }
 
@@ -435,6 +519,7 @@ export class LogManager {
       error: error.message,
     });
     for (const log of dir.logs.values()) log.takeOffline(error);
+    this.#moves.dirFailed(dir);
     this.onDirFailure(dir.path, error);
   }
 
@@ -462,6 +547,35 @@ export class LogManager {
       this.#input.ports.logger.error(`retention of ${log.dir} failed`, {
         error: asProtocolError(error).message,
       });
+    }
+  }
+
+  #makeMoves(): ReplicaMoves {
+    const { dirs, ports, moveThreads, moveBytesPerSecondMax } = this.#input;
+    return new ReplicaMoves({
+      ports,
+      shared: this.shared,
+      dirs: this.#dirs,
+      isDirOffline: () => this.offlineDirs.length > 0,
+      threads: () => moveThreads?.() ?? dirs.length,
+      bytesPerSecondMax: moveBytesPerSecondMax ?? (() => Number.MAX_VALUE),
+      onReplaced: (source, next, dir) => {
+        this.cleaner.forget(source);
+        this.#adopt(dir, names.partitionFolder(next.topic, next.partition), next);
+        this.onReplaced(next);
+      },
+      failDir: (dir, error) => this.#failDir(dir, error),
+      onDirChanged: (dir) => this.#write(dir, (one) => one.writeAll()),
+      remove: (folder, delayMs) => this.#after(delayMs, () => this.#removals.remove(folder)),
+    });
+  }
+
+  #prefer(name: string, path: string): void {
+    this.#preferredDirs.set(name, path);
+    if (this.#preferredDirs.size <= PREFERRED_DIRS_MAX) return;
+    for (const oldest of this.#preferredDirs.keys()) {
+      this.#preferredDirs.delete(oldest);
+      return;
     }
   }
 

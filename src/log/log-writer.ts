@@ -54,6 +54,8 @@ export class LogWriter {
   #writeScheduled = false;
   #flushTimer: Timer | undefined;
   #stopped = false;
+  /** While held: where the log ended then. */
+  #held: { readonly endOffset: number; readonly baseOffset: number; readonly position: number } | undefined;
   readonly #writeTurn = () => {
     if (this.#stopped || this.#waitsForRoom()) return;
     this.#writeScheduled = false;
@@ -192,6 +194,61 @@ export class LogWriter {
     this.#unpublished.failAbove(offset, error);
   }
 
+  /**
+   * Nothing is staged. What is appended from now on is written, but neither shown nor answered, until `release` or
+   * `takeWaiting`. Returns the offset where that begins.
+   */
+  hold(): number {
+    const { active } = this.#segments;
+    const endOffset = this.#writtenEnd;
+    this.#held = { endOffset, baseOffset: active.baseOffset, position: active.sizeInBytes };
+    return endOffset;
+  }
+
+  release(): void {
+    if (this.#held === undefined) return;
+    this.#held = undefined;
+    if (!this.#stopped) this.#publish();
+  }
+
+  /** The batches that were written since `hold`, by segment. Throws StorageError. */
+  readHeld(): Buffer[] {
+    const held = this.#held;
+    const chunks: Buffer[] = [];
+    if (held === undefined) return chunks;
+    for (const segment of this.#segments.all.slice(Math.max(0, this.#segments.floor(held.endOffset)))) {
+      const from = segment.baseOffset === held.baseOffset ? held.position : 0;
+      const chunk = Buffer.allocUnsafe(segment.sizeInBytes - from);
+      if (chunk.length === 0) continue;
+      const count = segment.log.use().read(chunk, from);
+      if (count !== chunk.length) {
+        throw new StorageError('EIO', segment.log.path, `only ${count} of ${chunk.length} bytes were read`);
+      }
+      chunks.push(chunk);
+    }
+    return chunks;
+  }
+
+  /** The appends that wait, for somebody else to answer. */
+  takeWaiting(): CommitQueue {
+    const waiting = new CommitQueue();
+    this.#unpublished.moveTo(waiting);
+    return waiting;
+  }
+
+  /** Answers appends that another log has taken once readers see them here. */
+  adoptWaiting(waiting: CommitQueue): void {
+    waiting.moveTo(this.#unpublished);
+    this.#unpublished.release(this.#logEnd);
+  }
+
+  /** The log goes on at `offset`, behind its end; there are no records between. */
+  skipTo(offset: number): void {
+    this.#assignedEnd = offset;
+    this.#writtenEnd = offset;
+    this.#publish();
+  }
+
   /** Fails every append that waits; nothing is written or synced any more. */
   stop(error: Error): void {
     this.close();
@@ -290,7 +347,8 @@ export class LogWriter {
 
   /** Moves the log end as far as writes and demanded syncs allow, then wakes whoever waits. */
   #publish(): void {
-    const end = this.#commit.visibleEnd;
+    const visibleEnd = this.#commit.visibleEnd;
+    const end = this.#held === undefined ? visibleEnd : Math.min(visibleEnd, this.#held.endOffset);
     if (end > this.#logEnd) {
       this.#logEnd = end;
       this.#input.onAppended();

@@ -27,6 +27,7 @@ import type {
   EpochEndOffset,
   LogPorts,
   LogRead,
+  LogState,
   PendingRead,
   ReadOptions,
   TimestampAndOffset,
@@ -77,6 +78,8 @@ export class PartitionLog {
   #cutCount = 0;
   #offline: Error | undefined;
   #closed = false;
+  /** The log that has taken this one's place. */
+  #successor: PartitionLog | undefined;
   /** What the disk leaves half done is for the next start to make good. */
   readonly #halfDone = (error: unknown) => this.#goOffline(asProtocolError(error));
   constructor(loaded: LoadedLog) {
@@ -291,6 +294,7 @@ export class PartitionLog {
    * OFFSET_OUT_OF_RANGE or KAFKA_STORAGE_ERROR.
    */
   read(startOffset: number, maxBytes: number, options: ReadOptions): LogRead | PendingRead {
+    if (this.#successor !== undefined) return this.#successor.read(startOffset, maxBytes, options);
     this.#ensureOnline();
     if (startOffset < this.#logStart || startOffset > this.#writer.logEnd) {
       const text = `offset ${startOffset} is not between log start ${this.#logStart} and log end ${this.#writer.logEnd}`;
@@ -456,6 +460,65 @@ export class PartitionLog {
       ).catch(rethrow);
     }
     this.#shutFiles();
+  }
+
+  /** Takes over what another log of this partition, whose batches are all here, knows beside them. Throws ProtocolError. */
+  takeStateOf(state: LogState): void {
+    this.#ensureOnline();
+    this.#producers.restoreDump(state.producers);
+    this.#producers.onLogStartOffset(this.#logStart);
+    guarded(() => this.#epochs.replaceAll(state.epochs));
+    this.#cutEpochs(this.#writer.writtenEnd);
+  }
+
+  /** What is known beside the batches; of the batches up to `assignedEndOffset`. */
+  state(): LogState {
+    return { producers: this.#producers.dump(), epochs: this.#epochs.entries.slice() };
+  }
+
+  /** Goes on at `offset`, behind the end: there are no records between. Throws ProtocolError. */
+  skipTo(offset: number): void {
+    this.#ensureOnline();
+    if (!this.#writer.writeStaged() || offset <= this.#writer.writtenEnd) return;
+    guarded(() => this.#epochs.folder.make());
+    this.#appender.rollAt(offset);
+    this.#writer.skipTo(offset);
+  }
+
+  /** Moves the log start as the log has it that this one is a copy of. */
+  followLogStart(offset: number): void {
+    this.#moveLogStart(Math.min(offset, this.#writer.logEnd));
+  }
+
+  /**
+   * What is appended from now on is written, but neither shown nor answered, until `release` or `handOver`: for the time
+   * of a few syncs, in which another log takes this one's place. Returns the offset where that begins. Throws
+   * ProtocolError.
+   */
+  hold(): number {
+    this.#ensureOnline();
+    if (!this.#writer.writeStaged()) throw storageError('the bytes staged before were not written');
+    return this.#writer.hold();
+  }
+
+  /** Shows and answers what was held. */
+  release(): void {
+    this.#writer.release();
+  }
+
+  /** The batches that were appended since `hold`. Throws ProtocolError. */
+  heldBatches(): Buffer[] {
+    this.#ensureOnline();
+    if (!this.#writer.writeStaged()) throw storageError('the bytes staged before were not written');
+    return guarded(() => this.#writer.readHeld());
+  }
+
+  /** `next`, which has all batches of this log, takes its place: it answers appends that wait here, and reads. */
+  handOver(next: PartitionLog): void {
+    this.#successor = next;
+    const waiting = this.#writer.takeWaiting();
+    this.abandon(storageError(`${this.#dir} has given way to ${next.dir}`));
+    next.#writer.adoptWaiting(waiting);
   }
 
   /** The disk below has failed elsewhere: every append that waits fails, and everything from now on. */

@@ -1,4 +1,6 @@
 import type { Background, Clock, Logger, Storage, Timers, Turn } from '../base/ports.ts';
+import type { EpochEntry } from './epoch-cache.ts';
+import type { ProducerDump } from './producer-state.ts';
 import type { TransactionalAppend } from './verification.ts';
 
 /** The ports that a log needs, a subset of `Ports`. */
@@ -56,6 +58,12 @@ export interface TimestampAndOffset {
   readonly timestamp: bigint;
   /** -1 where not known. */
   readonly leaderEpoch: number;
+}
+
+/** What a log knows beside its batches. */
+export interface LogState {
+  readonly producers: ProducerDump;
+  readonly epochs: readonly EpochEntry[];
 }
 
 export interface EpochEndOffset {

@@ -75,7 +75,7 @@ export class Partition {
   readonly topic: string;
   readonly partition: number;
   readonly topicId: Uuid;
-  readonly log: PartitionLog;
+  #log: PartitionLog;
   readonly #localId: number;
   readonly #onProgress: (partition: Partition) => void;
   #state: PartitionState;
@@ -92,11 +92,15 @@ export class Partition {
     this.topic = options.topic;
     this.partition = options.partition;
     this.topicId = options.topicId;
-    this.log = options.log;
+    this.#log = options.log;
     this.#localId = options.localId;
     this.#onProgress = options.onProgress;
     this.#state = { leader: -1, leaderEpoch: -1, partitionEpoch: -1, replicas: [], isr: [] };
     this.log.onAppended = () => this.#appended();
+  }
+
+  get log(): PartitionLog {
+    return this.#log;
   }
 
   get state(): PartitionState {
@@ -123,6 +127,16 @@ export class Partition {
       this.#leaderEpochStartOffset = this.log.logEndOffset;
       this.log.announceEpoch(state.leaderEpoch);
     }
+    this.#advance();
+  }
+
+  /** Goes on with another log that has all batches of the one before: the replica has moved to another dir. */
+  replaceLog(log: PartitionLog): void {
+    this.#log.onAppended = () => {};
+    this.#log = log;
+    log.onAppended = () => this.#appended();
+    if (!this.isLeader) return;
+    log.announceEpoch(this.#state.leaderEpoch);
     this.#advance();
   }
 

@@ -3,7 +3,7 @@ import type { Uuid } from '../base/uuid.ts';
 import { ZERO_UUID } from '../base/uuid.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import type { LogManager } from '../log/index.ts';
-import { type AppendOrigin, RecordValidationError } from '../log/index.ts';
+import { type AppendOrigin, type PartitionLog, RecordValidationError } from '../log/index.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../protocol/errors.ts';
 import { DelayedFetch } from './delayed-fetch.ts';
 import {
@@ -140,6 +140,15 @@ export class ReplicaManager {
       if (!(error instanceof ProtocolError)) throw error;
       this.#options.logger.error(`${topic}-${partition} could not be removed`, { error: error.message });
     }
+  }
+
+  /** A log in another dir has taken the place of a partition's; see `LogManager.onReplaced`. */
+  replaceLog(log: PartitionLog): void {
+    const partition = this.partition(log.topic, log.partition);
+    if (partition === undefined || partition.topicId !== log.topicId) return;
+    partition.replaceLog(log);
+    // They count bytes of the log before.
+    this.#wakeAll(partition);
   }
 
   #hold(

@@ -2,6 +2,7 @@ import type { Uuid } from '../base/uuid.ts';
 import type { BrokerConfig, DynamicConfigs } from '../config/broker-config.ts';
 import type { DynamicConfig } from '../config/dynamic-config.ts';
 import { type LogConfig, logConfigOf } from '../config/log-config.ts';
+import type { PartitionLog } from '../log/index.ts';
 import type { MetadataDelta } from '../metadata/delta.ts';
 import { ConfigResourceType, type MetadataImage, type TopicImage } from '../metadata/image.ts';
 import type { PartitionRegistration } from '../metadata/registrations.ts';
@@ -85,6 +86,15 @@ export class MetadataApplier {
     replicas.become(name, index, id, now, config, isNew, assignments.pathOf(directory));
     const held = replicas.partition(name, index);
     if (held !== undefined) assignments.placed(id, index, directory, held.log.parentDir);
+  }
+
+  /** A replica has moved to another log dir of this node: the metadata is to know. */
+  replaced(log: PartitionLog, image: MetadataImage): void {
+    const { nodeId, replicas, assignments } = this.#options;
+    replicas.replaceLog(log);
+    const known = image.partition(log.topicId, log.partition);
+    const directory = known?.directories[known.replicas.indexOf(nodeId)];
+    assignments.placed(log.topicId, log.partition, directory, log.parentDir);
   }
 
   #remove(topic: string, id: Uuid, index: number): void {

@@ -246,6 +246,8 @@ export class BrokerNode {
       producerIdExpirationMs: () => this.config.get('producer.id.expiration.ms'),
       cleanerSettings: () => cleanerSettingsOf(this.config),
       minFreeBytes: () => this.config.get('storage.min.free.bytes'),
+      moveThreads: () => this.config.get('num.replica.alter.log.dirs.threads'),
+      moveBytesPerSecondMax: () => this.config.get('replica.alter.log.dirs.io.max.bytes.per.second'),
     });
   }
 
@@ -287,6 +289,7 @@ export class BrokerNode {
     this.#dynamicConfig.onChange(CLEANER_SETTINGS, () => logs.cleaner.settingsChanged());
     this.#dynamicConfig.onChange(['cordoned.log.dirs'], () => this.#lifecycle?.dirsChanged());
     this.#dynamicConfig.onChange(CONNECTION_LIMIT_SETTINGS, () => this.#server?.limitsChanged());
+    logs.onReplaced = (log) => applier.replaced(log, this.image);
     applier.applyAll(this.image);
     this.#publisher.onDelta((delta, image) => applier.apply(delta, image));
     const groups = new GroupCoordination({

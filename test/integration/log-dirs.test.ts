@@ -5,15 +5,22 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { type Broker, startBroker } from '../../src/index.ts';
 import { defaults } from '../../src/protocol/codec.ts';
 import { type ErrorCode, Errors } from '../../src/protocol/errors.ts';
+import {
+  AlterReplicaLogDirsRequest,
+  AlterReplicaLogDirsResponse,
+} from '../../src/protocol/messages/alter-replica-log-dirs.ts';
 import { CreateTopicsRequest, CreateTopicsResponse } from '../../src/protocol/messages/create-topics.ts';
 import {
   DescribeLogDirsRequest,
   DescribeLogDirsResponse,
 } from '../../src/protocol/messages/describe-log-dirs.ts';
+import { FetchRequest, FetchResponse } from '../../src/protocol/messages/fetch.ts';
 import {
   IncrementalAlterConfigsRequest,
   IncrementalAlterConfigsResponse,
 } from '../../src/protocol/messages/incremental-alter-configs.ts';
+import { ProduceRequest, ProduceResponse } from '../../src/protocol/messages/produce.ts';
+import { BatchBuilder, batchPositions } from '../../src/protocol/record-batch/index.ts';
 import { WireClient } from './wire-client.ts';
 
 const BROKER = 4;
@@ -138,4 +145,54 @@ it('tells the controller where replicas lie, and begins them there again after a
   await stop();
   await start();
   expect(await dirs()).toEqual(before);
+});
+
+it('moves a replica while it is written: every record that was acknowledged is there, before and after a restart', async () => {
+  expect(await createTopic('moving', 1)).toBe(Errors.NONE);
+  const acknowledged: number[] = [];
+  const produce = async () => {
+    const records = new BatchBuilder()
+      .append({ timestamp: 1, key: null, value: Buffer.alloc(2000, 'x') })
+      .build();
+    const topicData = [{ name: 'moving', partitionData: [{ index: 0, records }] }];
+    const body = defaults(ProduceRequest, { acks: -1, timeoutMs: 10_000, topicData } as never);
+    const answer = await client.request(ProduceRequest, ProduceResponse, 9, body);
+    const { errorCode, baseOffset } = answer.responses[0]!.partitionResponses[0]!;
+    expect(errorCode).toBe(Errors.NONE);
+    acknowledged.push(baseOffset);
+  };
+  const where = async () => {
+    const body = defaults(DescribeLogDirsRequest, { topics: [{ topic: 'moving', partitions: [0] }] });
+    const answer = await client.request(DescribeLogDirsRequest, DescribeLogDirsResponse, 5, body);
+    return answer.results.flatMap(({ logDir, topics }) =>
+      topics.flatMap(({ partitions }) => partitions.map(({ isFutureKey }) => [logDir, isFutureKey])),
+    );
+  };
+  for (let count = 0; count < 100; count += 1) await produce();
+  const [[home] = []] = await where();
+  const target = [path('a'), path('b')].find((dir) => dir !== home)!;
+  const dirsWanted = [{ path: target, topics: [{ name: 'moving', partitions: [0] }] }];
+  const answer = await client.request(AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, 2, {
+    dirs: dirsWanted,
+  });
+  expect(answer.results[0]?.partitions[0]?.errorCode).toBe(Errors.NONE);
+  while (String(await where()) !== String([[target, false]])) await produce();
+  await produce();
+  expect(acknowledged).toEqual(acknowledged.map((_, at) => at));
+  const read = async () => {
+    const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000_000 }];
+    const body = defaults(FetchRequest, {
+      maxWaitMs: 0,
+      maxBytes: 10_000_000,
+      topics: [{ topic: 'moving', partitions }],
+    } as never);
+    const fetched = (await client.request(FetchRequest, FetchResponse, 11, body)).responses[0]!
+      .partitions[0]!;
+    return [...batchPositions(fetched.records as Buffer)].length;
+  };
+  expect(await read()).toBe(acknowledged.length);
+  await stop();
+  await start();
+  expect(await where()).toEqual([[target, false]]);
+  expect(await read()).toBe(acknowledged.length);
 });

@@ -53,7 +53,8 @@ export const quotasAndMetricsSettings = {
   'replica.alter.log.dirs.io.max.bytes.per.second': long(LONG_MAX, {
     check: range(0),
     dynamic: 'cluster-wide',
-    doc: 'Bytes a second for moving replicas between directories.',
+    effective: true,
+    doc: 'Bytes a second for moving replicas between directories, all together.',
   }),
   'replication.quota.window.num': int(11, { check: range(1), doc: 'Samples kept for replication quotas.' }),
   'replication.quota.window.size.seconds': int(1, {

@@ -22,7 +22,8 @@ export const replicationSettings = {
     doc: 'How often leaderships are compared with the preferred replicas.',
   }),
   'num.replica.alter.log.dirs.threads': int(null, {
-    doc: 'Threads that move replicas between directories in Kafka.',
+    effective: true,
+    doc: 'Replicas that are moved between directories at the same time; by default as many as there are directories.',
   }),
   'num.replica.fetchers': int(1, {
     check: range(1),

@@ -28,6 +28,8 @@ export interface LogCleanerInput {
   readonly logs: () => Iterable<PartitionLog>;
   readonly ports: LogPorts & { readonly random: Random; readonly background: Background };
   readonly settings: () => CleanerSettings;
+  /** A log that is to be left alone for now. */
+  readonly isPaused: (log: PartitionLog) => boolean;
   /** Most bytes that one compressed batch may unfold to. */
   readonly plainBytesMax: number;
   /** Makes the recovery points of the log's dir survive a power loss. */
@@ -178,7 +180,7 @@ export class LogCleaner {
 
   #mayClean(log: PartitionLog): boolean {
     if (!log.config.cleanupPolicy.includes('compact') || log.isClosed || log.isOffline) return false;
-    if (this.isCleaning(log)) return false;
+    if (this.isCleaning(log) || this.#input.isPaused(log)) return false;
     const failure = this.#failures.get(log);
     return failure === undefined || failure.atMs + failure.retryMs <= this.#input.ports.clock.monotonicMs();
   }

@@ -3,20 +3,13 @@ import {
   AlterReplicaLogDirsRequest,
   AlterReplicaLogDirsResponse,
 } from '../../protocol/messages/alter-replica-log-dirs.ts';
+import type { ReplicaManager } from '../../replication/replica-manager.ts';
 import { type ApiRow, serial } from '../api-row.ts';
-import { cordonedDirsOf } from '../cordoned-dirs.ts';
 import type { HandlerServices } from '../services.ts';
 
 type TopicAnswer = AlterReplicaLogDirsResponse['results'][number];
 
-/** Longest name of a folder; a replica on its move has one of its own: topic, partition, 32 digits and a suffix. */
-const FOLDER_NAME_LENGTH_MAX = 255;
-const FUTURE_SUFFIX_LENGTH = '.'.length + 32 + '-future'.length;
-
-/**
- * AlterReplicaLogDirs v0-2 (KIP-113). Replicas stay in the directory that they were made in: asking for that one is
- * answered as done, asking for another of `log.dirs` with UNSUPPORTED_VERSION.
- */
+/** AlterReplicaLogDirs v0-2 (KIP-113): answered once the moves have begun; DescribeLogDirs tells how far they are. */
 export function alterReplicaLogDirsRow(services: HandlerServices): ApiRow {
   return serial({
     request: AlterReplicaLogDirsRequest,
@@ -52,26 +45,23 @@ function answerEach(
   return { throttleTimeMs: 0, results };
 }
 
-function move(services: HandlerServices, topic: string, partition: number, dir: string): ErrorCode {
-  const { config, logs, ports, replicas } = services;
-  if (`${topic}-${partition}`.length + FUTURE_SUFFIX_LENGTH > FOLDER_NAME_LENGTH_MAX) {
-    return Errors.INVALID_TOPIC_EXCEPTION;
-  }
-  if (!logs.dirs.includes(dir)) {
-    return logs.offlineDirs.includes(dir) ? Errors.KAFKA_STORAGE_ERROR : Errors.LOG_DIR_NOT_FOUND;
-  }
-  if (cordonedDirsOf(config).includes(dir)) return Errors.INVALID_REPLICA_ASSIGNMENT;
+function move({ logs, replicas }: HandlerServices, topic: string, partition: number, dir: string): ErrorCode {
   try {
-    const { log } = replicas.find(topic, partition);
-    const current = logs.dirOf(log);
-    if (current === dir) return Errors.NONE;
-    ports.logger.warn(
-      `${topic}-${partition} stays in ${current}: replicas can't be moved between log dirs yet. To move all of a dir, stop the broker and move the folders`,
-      { wanted: dir },
-    );
-    return Errors.UNSUPPORTED_VERSION;
+    logs.move(topic, partition, dir);
+    return Errors.NONE;
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
-    return error.code === Errors.NOT_LEADER_OR_FOLLOWER ? Errors.REPLICA_NOT_AVAILABLE : error.code;
+    return error.code === Errors.REPLICA_NOT_AVAILABLE ? whyAbsent(replicas, topic, partition) : error.code;
   }
+}
+
+/** The metadata may not know the partition at all, or its disk has failed. */
+function whyAbsent(replicas: ReplicaManager, topic: string, partition: number): ErrorCode {
+  try {
+    replicas.find(topic, partition);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    if (error.code !== Errors.NOT_LEADER_OR_FOLLOWER) return error.code;
+  }
+  return Errors.REPLICA_NOT_AVAILABLE;
 }

@@ -23,16 +23,14 @@ export function describeLogDirsRow(services: HandlerServices): ApiRow {
     handle: (_call, request): DescribeLogDirsResponse => ({
       throttleTimeMs: 0,
       errorCode: Errors.NONE,
-      results: [
-        ...services.logs.dirs.map((dir) => resultOf(dir, request.topics, services)),
-        ...services.logs.offlineDirs.map(offline),
-      ],
+      results: services.config.logDirs.map((dir) => resultOf(dir, request.topics, services)),
     }),
     failure: (_request, errorCode) => ({ throttleTimeMs: 0, errorCode, results: [] }),
   });
 }
 
 function resultOf(dir: string, asked: DescribeLogDirsRequest['topics'], services: HandlerServices): Result {
+  if (!services.logs.dirs.includes(dir)) return offline(dir);
   try {
     const { totalBytes, usableBytes } = services.ports.storage.volume(dir);
     return {
@@ -66,20 +64,21 @@ function topicsOf(
   const wanted =
     asked === null ? null : new Map(asked.map(({ topic, partitions }) => [topic, new Set(partitions)]));
   const partitionsOf = new Map<string, Topic['partitions'][number][]>();
-  for (const log of services.logs.all()) {
-    if (services.logs.dirOf(log) !== dir) continue;
-    if (wanted !== null && wanted.get(log.topic)?.has(log.partition) !== true) continue;
-    const partitions = partitionsOf.get(log.topic);
-    if (partitions === undefined) partitionsOf.set(log.topic, [partitionOf(log)]);
-    else partitions.push(partitionOf(log));
+  const add = (log: PartitionLog, offsetLag: number, isFutureKey: boolean) => {
+    const { topic, partition, sizeInBytes } = log;
+    if (log.parentDir !== dir) return;
+    if (wanted !== null && wanted.get(topic)?.has(partition) !== true) return;
+    const described = { partitionIndex: partition, partitionSize: sizeInBytes, offsetLag, isFutureKey };
+    const partitions = partitionsOf.get(topic);
+    if (partitions === undefined) partitionsOf.set(topic, [described]);
+    else partitions.push(described);
+  };
+  const { logs } = services;
+  // A leader's replica lags behind nothing; what lies above the high watermark is its own.
+  for (const log of logs.all()) add(log, Math.max(0, log.highWatermark - log.logEndOffset), false);
+  for (const copy of logs.futures()) {
+    const current = logs.get(copy.topic, copy.partition);
+    add(copy, current === undefined ? -1 : current.logEndOffset - copy.logEndOffset, true);
   }
   return [...partitionsOf].map(([name, partitions]) => ({ name, partitions }));
 }
-
-const partitionOf = (log: PartitionLog): Topic['partitions'][number] => ({
-  partitionIndex: log.partition,
-  partitionSize: log.sizeInBytes,
-  // A leader's replica lags behind nothing; what lies above the high watermark is its own.
-  offsetLag: Math.max(0, log.highWatermark - log.logEndOffset),
-  isFutureKey: false,
-});

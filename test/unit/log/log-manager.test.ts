@@ -188,7 +188,7 @@ test('a failing dir takes its partitions offline and only them; new ones go to t
   const failed: string[] = [];
   manager.onDirFailure = (dir) => failed.push(dir);
   const logs = [0, 1, 2, 3].map((partition) => manager.getOrCreate('t', partition, topicId));
-  expect(logs.map((log) => manager.dirOf(log))).toEqual(['/data', '/more', '/data', '/more']);
+  expect(logs.map((log) => log.parentDir)).toEqual(['/data', '/more', '/data', '/more']);
   await settle();
   world.storage.failing = { operation: 'sync', match: '/data/t-0' };
   const lost = append(logs[0]!, batch(['a']));
@@ -198,7 +198,7 @@ test('a failing dir takes its partitions offline and only them; new ones go to t
   expect([lost.state, fine.state, failed]).toEqual(['failed', 'done', ['/data']]);
   expect(logs.map((log) => log.isOffline)).toEqual([true, false, true, false]);
   expect([manager.dirs, manager.offlineDirs]).toEqual([['/more'], ['/data']]);
-  expect(manager.dirOf(manager.getOrCreate('t', 9, topicId))).toBe('/more');
+  expect(manager.getOrCreate('t', 9, topicId).parentDir).toBe('/more');
   await manager.close();
   expect(['/data', '/more'].map((dir) => world.storage.files.has(`${dir}/.kafka_cleanshutdown`))).toEqual([
     false,
@@ -269,7 +269,7 @@ test('a partition that may lie in a dir that is offline is not begun anew in ano
   expect(() => degraded.getOrCreate('t', 1, topicId, undefined, false)).toThrow(
     expect.objectContaining({ code: Errors.KAFKA_STORAGE_ERROR }),
   );
-  expect(degraded.dirOf(degraded.getOrCreate('new', 0, topicId))).toBe('/data');
+  expect(degraded.getOrCreate('new', 0, topicId).parentDir).toBe('/data');
   await degraded.close();
   world.storage.failing = undefined;
   const healed = await open(world, {}, ['/data', '/more']);
