@@ -11,12 +11,18 @@ export class MoveThrottle {
   readonly #waiting = new Map<Timer, () => void>();
   #debtBytes = 0;
   #paidMs: number;
+  #rate = 0;
 
   constructor(clock: Clock, timers: Timers, bytesPerSecond: () => number) {
     this.#clock = clock;
     this.#timers = timers;
     this.#bytesPerSecond = bytesPerSecond;
     this.#paidMs = clock.monotonicMs();
+  }
+
+  /** What may be copied in one go: `bytesMax`, or what is allowed in a second. */
+  stepBytes(bytesMax: number): number {
+    return Math.max(1, Math.min(bytesMax, this.#bytesPerSecond()));
   }
 
   copied(bytes: number): void {
@@ -50,12 +56,16 @@ export class MoveThrottle {
 
   #waitMs(): number {
     this.#pay();
-    return (this.#debtBytes / Math.max(1, this.#bytesPerSecond())) * 1000;
+    return (this.#debtBytes / Math.max(1, this.#rate)) * 1000;
   }
 
   #pay(): void {
     const nowMs = this.#clock.monotonicMs();
-    const paid = ((nowMs - this.#paidMs) / 1000) * this.#bytesPerSecond();
+    const rate = this.#bytesPerSecond();
+    // What was copied under another limit is not held against this one.
+    if (rate !== this.#rate) this.#debtBytes = 0;
+    this.#rate = rate;
+    const paid = ((nowMs - this.#paidMs) / 1000) * rate;
     this.#paidMs = nowMs;
     this.#debtBytes = Math.max(0, this.#debtBytes - paid);
   }

@@ -39,7 +39,7 @@ export async function copyLog(
     if (copy.assignedEndOffset >= source.logEndOffset) return;
     await throttle?.wait();
     check();
-    const bytes = await copyNext(source, copy, check);
+    const bytes = await copyNext(source, copy, check, throttle?.stepBytes(CHUNK_BYTES) ?? CHUNK_BYTES);
     throttle?.copied(bytes);
     await new Promise<void>((resolve) => ports.turn.later(resolve));
     check();
@@ -58,10 +58,15 @@ export function appendAll(copy: PartitionLog, batches: Buffer): void {
 }
 
 /** Returns the bytes that were copied. */
-async function copyNext(source: PartitionLog, copy: PartitionLog, check: () => void): Promise<number> {
+async function copyNext(
+  source: PartitionLog,
+  copy: PartitionLog,
+  check: () => void,
+  bytesMax: number,
+): Promise<number> {
   const from = Math.max(copy.assignedEndOffset, source.logStartOffset);
   const upTo = source.logEndOffset;
-  const started = source.read(from, CHUNK_BYTES, { minOneMessage: true, upTo });
+  const started = source.read(from, bytesMax, { minOneMessage: true, upTo });
   const read = 'pending' in started ? await started.pending : started;
   try {
     check();
