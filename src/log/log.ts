@@ -516,6 +516,7 @@ export class PartitionLog {
   /** `next`, which has all batches of this log, takes its place: it answers appends that wait here, and reads. */
   handOver(next: PartitionLog): void {
     this.#successor = next;
+    next.#producers.takeVerificationsOf(this.#producers);
     const waiting = this.#writer.takeWaiting();
     this.abandon(storageError(`${this.#dir} has given way to ${next.dir}`));
     next.#writer.adoptWaiting(waiting);

@@ -67,7 +67,7 @@ export class ProducerState {
   // By the offsets of their markers.
   #aborted: AbortedTxn[] = [];
   readonly #undo: Undo[] = [];
-  readonly #verifications = new Verifications();
+  #verifications = new Verifications();
 
   get size(): number {
     return this.#entries.size;
@@ -338,6 +338,11 @@ export class ProducerState {
       if (entry.txnFirstOffset < 0 && nowMs - timestamp >= expirationMs) this.#entries.delete(entry.key);
     }
     this.#verifications.expire(nowMs, expirationMs);
+  }
+
+  /** Goes on with what is being verified for another log of the partition, which takes no more appends. */
+  takeVerificationsOf(other: ProducerState): void {
+    this.#verifications = other.#verifications;
   }
 
   clear(): void {

@@ -80,6 +80,7 @@ export class ReplicaMoves {
     if (this.#input.isDirOffline()) throw storageError(`a dir that is offline may have a copy of ${log.dir}`);
     const { topic, partition } = log;
     const folder = names.futureFolder(topic, partition, this.#input.ports.random);
+    guarded(() => dir.begin(keyOf(log)));
     const copy = this.#open(`${dir.path}/${folder}`, log, undefined);
     dir.logs.set(keyOf(log), copy);
     this.#add(log, copy);
@@ -141,7 +142,7 @@ export class ReplicaMoves {
   }
 
   #add(source: PartitionLog, copy: PartitionLog): void {
-    copy.onOffline = (_, error) => this.#failDirOf(copy, error);
+    this.#watch(copy);
     const move = new ReplicaMove({
       ports: this.#input.ports,
       throttle: this.#throttle,
@@ -225,14 +226,14 @@ export class ReplicaMoves {
       recoveryPoint: cleanEnd ?? 0,
       logStartOffset: cleanEnd === undefined ? source.firstSegmentOffset : source.logStartOffset,
     });
-    log.onOffline = (_, error) => this.#failDirOf(log, error);
+    this.#watch(log);
     return log;
   }
 
   /** The last turn of a move: `next` serves from now on, and the old folder goes. */
   #replace(source: PartitionLog, next: PartitionLog): void {
     const [from, to] = [this.#dirOf(source), this.#dirOf(next)];
-    from.logs.delete(keyOf(source));
+    from.forget(keyOf(source));
     this.#input.onReplaced(source, next, to);
     source.handOver(next);
     this.#input.onDirChanged(to);
@@ -248,7 +249,7 @@ export class ReplicaMoves {
 
   #discard(copy: PartitionLog, folder: string): void {
     const dir = this.#dirOf(copy);
-    dir.logs.delete(keyOf(copy));
+    dir.forget(keyOf(copy));
     if (dir.failure !== undefined || !copy.leaderEpochCache.folder.mayExist) return;
     this.#input.remove(this.#markDeleted(copy, folder), 0);
   }
@@ -260,8 +261,10 @@ export class ReplicaMoves {
     return target;
   }
 
-  #failDirOf(log: PartitionLog, error: Error): void {
-    this.#input.failDir(this.#dirOf(log), error);
+  #watch(copy: PartitionLog): void {
+    const dir = this.#dirOf(copy);
+    copy.onOffline = (_, error) => this.#input.failDir(dir, error);
+    copy.beforeCut = () => dir.lowerRecoveryPoints();
   }
 
   #dirOf({ parentDir }: PartitionLog): LogDir {

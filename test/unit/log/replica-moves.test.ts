@@ -3,6 +3,7 @@ import type { LogConfig } from '../../../src/config/log-config.ts';
 import { parseFolder } from '../../../src/log/file-names.ts';
 import type { PartitionLog } from '../../../src/log/log.ts';
 import { LogManager, type LogManagerInput } from '../../../src/log/log-manager.ts';
+import type { VerificationGuard } from '../../../src/log/verification.ts';
 import { Errors } from '../../../src/protocol/errors.ts';
 import { append, batch, config, settle, topicId, valuesFrom, World } from './fakes.ts';
 
@@ -33,7 +34,7 @@ async function begin(world: World, changes: Partial<LogConfig> = {}, input: Part
   const values = ['a', 'b', 'c'].map((value) =>
     input.moveBytesPerSecondMax === undefined ? value : large(value),
   );
-  for (const value of values) append(log, batch([value], { keys: false }));
+  for (const value of values) append(log, batch([value]));
   world.time.tick();
   log.updateHighWatermark(3);
   return { manager, log };
@@ -50,7 +51,7 @@ const folders = (world: World, dir: string) =>
   world.storage.list(dir).flatMap(({ name, isDirectory }) => (isDirectory ? [parseFolder(name)?.kind] : []));
 
 /** More than is copied between two looks at the throttle. */
-const large = (value: string) => value.padEnd(600_000, '.');
+const large = (value: string) => value.padEnd(500_000, '.');
 const short = (values: readonly string[]) => values.map((value) => value.replace(/\.+$/, ''));
 
 const current = (manager: LogManager): PartitionLog => manager.get('t', 0)!;
@@ -107,6 +108,59 @@ test('appends that come in the last moment are answered by the log in the new di
   expect(await valuesFrom(current(manager), 0)).toEqual(wanted);
   world.storage.crash();
   expect(await valuesFrom(current(await open(world)), 0)).toEqual(wanted);
+});
+
+test('a transaction that is open, and one that is being verified, go on in the new dir', async () => {
+  const world = newWorld();
+  const { manager, log } = await begin(world);
+  const inTransaction = (producerId: bigint, baseSequence: number, value: string) =>
+    batch([value], { producerId, producerEpoch: 0, baseSequence, isTransactional: true });
+  const write = (to: PartitionLog, bytes: Buffer, guard?: VerificationGuard) =>
+    to.appendAsLeader(bytes, 0, { origin: 'client', done: () => {}, transaction: { guard } });
+  const verify = (producerId: bigint) =>
+    log.producers.startVerification({ producerId, epoch: 0, sequence: 0, supportsEpochBump: false }, 0);
+  write(log, inTransaction(1n, 0, 'd'), verify(1n));
+  const pending = verify(2n);
+  world.time.tick();
+  manager.move('t', 0, B);
+  await turns(world);
+  const moved = current(manager);
+  expect([moved.parentDir, moved.lastStableOffset]).toEqual([B, 3]);
+  write(moved, inTransaction(1n, 1, 'e'));
+  write(moved, inTransaction(2n, 0, 'f'), pending);
+  world.time.tick();
+  expect([moved.logEndOffset, moved.activeProducers().map((one) => one.currentTxnStartOffset)]).toEqual([
+    6,
+    [3, 5],
+  ]);
+});
+
+test('a log that is being moved is not compacted until it is there', async () => {
+  const world = newWorld();
+  let limit = 1;
+  const settings = {
+    cleanupPolicy: ['compact'] as const,
+    segmentBytes: 1_200_000,
+    minCleanableDirtyRatio: 0.01,
+  };
+  const { manager } = await begin(world, settings, { moveBytesPerSecondMax: () => limit });
+  const values = ['a', 'b', 'a', 'a'].map(large);
+  for (const value of values) append(current(manager), batch([value]));
+  world.time.tick();
+  current(manager).updateHighWatermark(7);
+  await current(manager).flush();
+  manager.move('t', 0, B);
+  await turns(world);
+  await world.time.pass(16_000);
+  await turns(world);
+  const state = () => [current(manager).parentDir, manager.cleaner.isCleaning(current(manager))];
+  expect(state()).toEqual([A, false]);
+  limit = Number.MAX_VALUE;
+  await world.time.pass(1000);
+  await turns(world);
+  expect(state()).toEqual([B, false]);
+  await world.time.pass(16_000);
+  expect(state()).toEqual([B, true]);
 });
 
 test('a read that waits for the disk is answered by the log that has taken over', async () => {
