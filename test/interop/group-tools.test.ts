@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { apacheMissing } from './support/apache.ts';
+import { calm, calmRecord } from './support/calm.ts';
 import { compareBrokers, type Observations } from './support/compare.ts';
 import { until } from './support/run.ts';
 import type { Target } from './support/target.ts';
@@ -214,27 +215,6 @@ async function performance(
   ]);
   const last = read.stdout.trim().split('\n').at(-1)?.split(', ');
   seen['kafka-consumer-perf-test'] = { code: read.code, hasAll: Number(last?.[4]) >= 5000 };
-}
-
-/** Ids, times and addresses differ from run to run, and the order of rows from broker to broker. */
-function calm(text: string): readonly string[] {
-  return text
-    .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uuid>')
-    .replaceAll(/127\.0\.0\.1:\d+/g, '<broker>')
-    .replaceAll(/^\[[^\]]*\] /gm, '')
-    .replaceAll(/(org\.apache\.kafka\.[\w.]*Exception): .*/g, '$1')
-    .replaceAll(/^\s*at [\w.$/<>]+\(.*\)$/gm, '')
-    .split('\n')
-    .map((line) => line.replaceAll(/\s+/g, ' ').trim())
-    .filter((line) => line !== '')
-    .sort();
-}
-
-function calmRecord(line: string): string {
-  return line
-    .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uuid>')
-    .replaceAll(/"(commitTimestamp|currentStateTimestamp|expireTimestamp)":\d+/g, '"$1":<time>')
-    .replaceAll(/"topicId":"[^"]*"/g, '"topicId":"<id>"');
 }
 
 await compareBrokers({
