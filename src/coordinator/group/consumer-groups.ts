@@ -28,6 +28,7 @@ import { Migration } from './migration.ts';
 import type { ClassicRebalance } from './rebalance.ts';
 import { RebalanceLog } from './rebalance-log.ts';
 import { type GroupRecord, groupTombstone } from './records.ts';
+import type { TopicRegexResolver } from './regex/topic-regex-resolver.ts';
 
 /** A group of either protocol. */
 export type Group = ClassicGroup | ConsumerGroup;
@@ -41,6 +42,7 @@ export interface ConsumerGroupsOptions {
   /** All groups of the shard, by id. */
   readonly groups: Map<string, Group>;
   readonly classicRebalance: ClassicRebalance;
+  readonly regexResolver: TopicRegexResolver;
 }
 
 /** The consumer groups of a shard: what their records say, and the handlers of their requests. */
@@ -52,6 +54,7 @@ export class ConsumerGroups {
   readonly #membership: ConsumerMembership;
   readonly #heartbeat: ConsumerHeartbeatHandler;
   readonly #migration: Migration;
+  readonly #regexes: ConsumerRegexes;
   /** Requests of members that speak the classic protocol. */
   readonly classic: ClassicMembers;
 
@@ -74,7 +77,15 @@ export class ConsumerGroups {
     });
     this.#rebalance = rebalance;
     const refreshIntervalMs = config.consumerRegexRefreshIntervalMs;
-    const regexes = new ConsumerRegexes({ context, topics, rebalance, groupOf, refreshIntervalMs });
+    const regexes = new ConsumerRegexes({
+      context,
+      topics,
+      rebalance,
+      groupOf,
+      refreshIntervalMs,
+      resolver: options.regexResolver,
+    });
+    this.#regexes = regexes;
     this.#membership = new ConsumerMembership({
       context,
       settingsOf,
@@ -146,6 +157,10 @@ export class ConsumerGroups {
     for (const group of this.#options.groups.values()) {
       if (group.type === 'consumer') this.#membership.startTimers(group);
     }
+  }
+
+  onUnloaded(): void {
+    this.#regexes.cancel();
   }
 
   /** Topics were made, changed or deleted: who wants them looks again with the next heartbeat. */

@@ -1,5 +1,4 @@
 import type { ShardContext } from '../runtime/shard.ts';
-import type { CoordinatorTimer } from '../runtime/timer.ts';
 import type { ConsumerGroup } from './consumer-group.ts';
 import { type ConsumerGroupMember, regexOf, sameNames } from './consumer-member.ts';
 import type { ConsumerRebalance } from './consumer-rebalance.ts';
@@ -7,6 +6,7 @@ import { type GroupResult, NOTHING } from './group-result.ts';
 import type { GroupTopics } from './group-topics.ts';
 import type { GroupRecord } from './records.ts';
 import { TopicPattern } from './regex/topic-pattern.ts';
+import type { Resolution, ResolvedPatterns, TopicRegexResolver } from './regex/topic-regex-resolver.ts';
 
 /** Whether a member changed its regular expression, and whether it is known already which topics the new one matches. */
 export type RegexChange = 'none' | 'updated' | 'resolved';
@@ -20,19 +20,34 @@ export interface ConsumerRegexesOptions {
   readonly rebalance: ConsumerRebalance;
   readonly groupOf: (groupId: string) => ConsumerGroup | undefined;
   readonly refreshIntervalMs: number;
+  readonly resolver: TopicRegexResolver;
+}
+
+/** What was found, and with which metadata. */
+interface Found {
+  readonly resolved: ResolvedPatterns;
+  readonly version: number;
+  readonly timestampMs: number;
 }
 
 /**
- * Subscriptions by regular expression (KIP-848). All those of a group are looked at together, in a write of their own,
- * so that they cost one rebalance: when one is new, when topics were made, and now and then.
+ * Subscriptions by regular expression (KIP-848). All those of a group are looked at together, beside the requests, and
+ * what they match is written at once, so that they cost one rebalance: when one is new, when topics were made, and now
+ * and then.
  */
 export class ConsumerRegexes {
   readonly #options: ConsumerRegexesOptions;
   /** By group: a look is under way. */
-  readonly #pending = new Map<string, CoordinatorTimer>();
+  readonly #pending = new Map<string, Resolution>();
 
   constructor(options: ConsumerRegexesOptions) {
     this.#options = options;
+  }
+
+  /** The shard is not here any more: nothing that is under way counts. */
+  cancel(): void {
+    for (const resolution of this.#pending.values()) resolution.cancel();
+    this.#pending.clear();
   }
 
   /** Takes note of what the member wants now. Throws INVALID_REGULAR_EXPRESSION. */
@@ -97,26 +112,38 @@ export class ConsumerRegexes {
       last.version < topics.versionWithNewTopics ||
       nowMs > last.timestampMs + refreshIntervalMs;
     if (!isDue) return;
-    const timer = context.timer('regular expressions of a group', () => {
-      this.#pending.delete(groupId);
-      return this.#refresh(groupId);
-    });
-    this.#pending.set(groupId, timer);
-    timer.arm(0);
+    this.#pending.set(groupId, this.#resolve(group));
   }
 
-  #refresh(groupId: string): GroupResult {
-    const { context, topics, rebalance, groupOf } = this.#options;
+  #resolve(group: ConsumerGroup): Resolution {
+    const { context, topics, resolver } = this.#options;
+    const { groupId } = group;
+    const { version } = topics;
+    const timestampMs = context.clock.wallMs();
+    const startMs = context.clock.monotonicMs();
+    return resolver.resolve(group.wantedRegexes.keys(), topics.names(), (resolved) => {
+      context.logger.debug(`Regular expressions of group ${groupId} were looked at`, {
+        expressions: resolved.size,
+        ms: Math.round(context.clock.monotonicMs() - startMs),
+      });
+      const write = context.timer('regular expressions of a group', () => {
+        this.#pending.delete(groupId);
+        return this.#take(groupId, { resolved, version, timestampMs });
+      });
+      write.arm(0);
+    });
+  }
+
+  #take(groupId: string, { resolved: found, version, timestampMs }: Found): GroupResult {
+    const { rebalance, groupOf } = this.#options;
     const group = groupOf(groupId);
     if (group === undefined) return NOTHING;
-    const startMs = context.clock.monotonicMs();
     const records: GroupRecord[] = [];
     const resolved = new Map(group.regexes);
     let hasChanged = false;
-    const version = topics.version;
-    const timestampMs = context.clock.wallMs();
-    for (const regularExpression of group.wantedRegexes.keys()) {
-      const matched = matching(regularExpression, topics.names());
+    for (const [regularExpression, matched] of found) {
+      // Nobody wants it any more.
+      if (!group.wantedRegexes.has(regularExpression)) continue;
       hasChanged ||= !sameNames(group.regexes.get(regularExpression)?.topics ?? new Set(), matched);
       resolved.set(regularExpression, { topics: matched, version, timestampMs });
       records.push({
@@ -131,10 +158,6 @@ export class ConsumerRegexes {
       rebalance.bumpEpoch(group, group.epoch + 1, hash, reason, records);
       group.needsMetadataRefresh = false;
     }
-    context.logger.debug(`Regular expressions of group ${groupId} were looked at`, {
-      expressions: records.length,
-      ms: Math.round(context.clock.monotonicMs() - startMs),
-    });
     return { records, response: undefined };
   }
 }
@@ -150,11 +173,4 @@ function hasUnresolved(
     if (!isLeft && !group.regexes.has(regex)) return true;
   }
   return false;
-}
-
-function matching(regex: string, names: Iterable<string>): ReadonlySet<string> {
-  const pattern = new TopicPattern(regex);
-  const matched = new Set<string>();
-  for (const name of names) if (pattern.matches(name)) matched.add(name);
-  return matched;
 }

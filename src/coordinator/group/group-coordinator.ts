@@ -39,6 +39,7 @@ import type { OffsetFetchGroup, OffsetFetchGroupResponse } from './offset-handle
 import { partitionForGroup } from './partition-for.ts';
 import { joinFailure, syncFailure } from './rebalance.ts';
 import { type GroupRecord, GroupRecordSerde } from './records.ts';
+import { TopicRegexResolver } from './regex/topic-regex-resolver.ts';
 
 export interface GroupCoordinatorOptions {
   readonly clock: Clock;
@@ -68,12 +69,14 @@ export class GroupCoordinator {
 
   constructor(options: GroupCoordinatorOptions) {
     this.#options = options;
-    const { config, random, topics, settingsOf } = options;
+    const { config, random, topics, settingsOf, turn, logger } = options;
+    const regexResolver = new TopicRegexResolver(turn, logger);
     const memberIds: MemberIds = { next: () => randomJavaUuid(random), nextUuid: () => randomUuid(random) };
     this.#runtime = new CoordinatorRuntime<GroupShard, GroupRecord>({
       ...options,
       serde: new GroupRecordSerde(),
-      makeShard: (context) => new GroupShard({ context, config, memberIds, topics, settingsOf }),
+      makeShard: (context) =>
+        new GroupShard({ context, config, memberIds, topics, settingsOf, regexResolver }),
       compression: codecOfId(config.offsetsTopicCompressionId) ?? 'none',
       commitTimeoutMs: config.offsetsCommitTimeoutMs,
       loadBufferBytes: config.offsetsLoadBufferBytes,

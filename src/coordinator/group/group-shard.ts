@@ -43,6 +43,7 @@ import {
 import { OffsetStore, offsetFromRecord } from './offsets.ts';
 import { ClassicRebalance, joinFailure, syncFailure } from './rebalance.ts';
 import { type GroupRecord, groupTombstone } from './records.ts';
+import type { TopicRegexResolver } from './regex/topic-regex-resolver.ts';
 import { checkTransactionalCommit, plainCommit } from './transactional-offsets.ts';
 
 /** OffsetCommit tells of a group that is not there from this version on; before, of a wrong generation. */
@@ -55,6 +56,8 @@ export interface GroupShardOptions {
   readonly memberIds: MemberIds;
   readonly topics: GroupTopics;
   readonly settingsOf: (groupId: string) => GroupSettings;
+  /** The one of the node. */
+  readonly regexResolver: TopicRegexResolver;
 }
 
 /** The groups and offsets in one partition of `__consumer_offsets`. */
@@ -124,6 +127,7 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
   }
 
   onUnloaded(): void {
+    this.#consumers.onUnloaded();
     for (const group of this.#classicGroups()) {
       for (const member of group.members()) {
         this.#rebalance.answerJoin(group, member, joinFailure(Errors.NOT_COORDINATOR, member.memberId));
