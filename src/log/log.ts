@@ -585,9 +585,9 @@ export class PartitionLog {
     this.#producers.onLogStartOffset(offset);
   }
 
-  /** Nothing from `offset` on is promised any more, on the disk neither. */
+  /** Nothing from `offset` on is promised any more, on the disk neither, nor the indexes of the segment that ends there then. */
   #announceCut(offset: number): void {
-    this.#writer.lowerRecoveryPoint(offset);
+    this.#writer.lowerRecoveryPoint(Math.max(0, offset - 1));
     guarded(() => this.beforeCut(this));
   }
 
