@@ -1,11 +1,12 @@
 // Bundles the simulation, which is TypeScript, and runs it: `npm run simulate -- --seeds 1000`.
+import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
 
 const root = dirname(import.meta.dirname);
-// Below node_modules, from where the bundle finds its dependencies.
-const file = join(root, 'node_modules/.cache/odradek/simulate.mjs');
+// Below node_modules, from where the bundle finds its dependencies. Two that run at once have a file each.
+const file = join(root, `node_modules/.cache/odradek/simulate-${process.pid}.mjs`);
 const bundle = await rolldown({
   input: join(root, 'test/simulation/main.ts'),
   platform: 'node',
@@ -13,4 +14,8 @@ const bundle = await rolldown({
 });
 await bundle.write({ file, format: 'esm', sourcemap: 'inline', codeSplitting: false });
 await bundle.close();
-await import(pathToFileURL(file).href);
+try {
+  await import(pathToFileURL(file).href);
+} finally {
+  rmSync(file);
+}

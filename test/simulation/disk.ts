@@ -107,6 +107,8 @@ export class SimDisk {
   #failIn: { operations: number; kinds: ReadonlySet<DiskOperation>; code: StorageErrorCode } | undefined;
   /** What {@link failAt} made fail. */
   failedAt: string | undefined;
+  /** How many syncs failed: what they covered is read as if it were written. */
+  failedSyncs = 0;
   #crashIn: { operations: number; crash: () => void } | undefined;
   readonly #locks = new Map<string, DiskUser>();
   #usedBytes = 0;
@@ -132,6 +134,13 @@ export class SimDisk {
   /** The next such operation on a path like this fails. */
   failNext(operation: DiskOperation, code: StorageErrorCode, path: RegExp = everyPath): void {
     this.#planned.push({ operation, code, path });
+  }
+
+  /** Nothing that was planned happens any more. */
+  allWell(): void {
+    this.#planned = [];
+    this.#failIn = undefined;
+    this.#crashIn = undefined;
   }
 
   /** The n-th operation of these kinds from now (0: the next) fails, and no other. */
@@ -207,6 +216,7 @@ export class SimDisk {
 
   failure(code: StorageErrorCode, path: string, operation: DiskOperation): StorageError {
     this.trace.event(Kind.fault, `${this.name}:${path} ${operation} ${code}`);
+    if (operation === 'sync') this.failedSyncs++;
     return new StorageError(code, path, `${code}: ${operation} ${path}`);
   }
 

@@ -172,7 +172,7 @@ class NodeSimulation {
           listeners: `PLAINTEXT://${HOST}:${PORT}`,
           'log.dirs': '/data',
           'auto.create.topics.enable': 'false',
-          'file.delete.delay.ms': '2000',
+          'log.segment.delete.delay.ms': '2000',
           ...this.#settings,
         },
       }),

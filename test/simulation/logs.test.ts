@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest';
+import { simulateLogs } from './log-simulation.ts';
+
+/** What `npm test` has time for; `npm run simulate -- logs` runs any number. */
+const SEEDS = Number(process.env['SIMULATION_SEEDS'] ?? 60);
+/** Every so-maniest runs twice: a seed is the same run every time. */
+const TWICE_EVERY = 6;
+
+test(`logs hold what they promise, in ${SEEDS} seeds`, async () => {
+  const broken: string[] = [];
+  for (let seed = 1; seed <= SEEDS; seed += 1) {
+    try {
+      const once = await simulateLogs({ seed });
+      if (seed % TWICE_EVERY === 0) expect(await simulateLogs({ seed })).toEqual(once);
+    } catch (error) {
+      broken.push(String(error));
+    }
+  }
+  expect(broken).toEqual([]);
+}, 120_000);
