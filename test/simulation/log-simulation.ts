@@ -15,6 +15,8 @@ const STEPS = 220;
 const POLICIES = ['compact', 'compact,delete', 'delete'] as const;
 const START_LIMIT_MS = 60_000;
 const BOOTS_MAX = 20;
+/** So soon a job of the cleaner has ended that nobody wants any more. */
+const JOB_END_MS_MAX = 50;
 const CAPACITY_BYTES = 1 << 30;
 
 export interface LogSimulationResult {
@@ -283,11 +285,18 @@ class LogSimulation {
     );
   }
 
-  #recreate(subject: LogSubject): void {
+  async #recreate(subject: LogSubject): Promise<void> {
+    const manager = this.#manager!;
     const { name } = subject.model;
-    this.#manager!.delete(name, 0);
+    manager.delete(name, 0);
     subject.recreated();
-    subject.opened(this.#manager!.getOrCreate(name, 0, subject.topicId, subject.config, true));
+    const log = manager.getOrCreate(name, 0, subject.topicId, subject.config, true);
+    subject.opened(log);
+    await this.#world.run(JOB_END_MS_MAX);
+    promised(
+      !manager.cleaner.isCleaning(log),
+      () => `${name} waits for the cleaner of the log that it replaces`,
+    );
   }
 
   #planFault(): void {
