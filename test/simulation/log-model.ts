@@ -144,7 +144,9 @@ export class LogModel {
     const promisedEntries = this.#entries.filter((entry) => entry.offset < kept);
     const least = (promisedEntries.at(-1)?.offset ?? -1) + 1;
     promised(view.logEndOffset >= least, () => `${this.name} ends at ${view.logEndOffset}, below ${least}`);
-    const entries = new Map(promisedEntries.map((entry) => [entry.offset, entry]));
+    // What lies before the log start may be all that a producer has written.
+    const known = this.#entries.filter(({ offset }) => offset < Math.max(kept, view.logStartOffset));
+    const entries = new Map(known.map((entry) => [entry.offset, entry]));
     const current = new Set(this.#entries);
     for (const batch of view.batches) {
       for (const record of batch.records) {
