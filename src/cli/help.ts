@@ -31,6 +31,11 @@ export const verifyLogOptionTexts = {
     multiple: false,
     text: 'Believe nothing: read and check every batch, and compare every index',
   },
+  kept: {
+    type: 'boolean',
+    multiple: false,
+    text: 'Say of each partition what keeps its oldest segment, and how far it is compacted',
+  },
   config: {
     type: 'string',
     multiple: false,

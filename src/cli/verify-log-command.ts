@@ -33,6 +33,7 @@ interface Options {
   readonly dir: string;
   readonly repair: boolean;
   readonly full: boolean;
+  readonly kept: boolean;
   readonly config: BrokerConfig;
 }
 
@@ -90,7 +91,7 @@ async function checkAndRepair(options: Options, environment: VerifyLogEnvironmen
   const ports = environment.portsOf(warnings);
   const logs = await openOffline({ dir, config, full, ports });
   await logs.close();
-  const left = await check({ ...options, full: false }, environment);
+  const left = await check({ ...options, full: false, kept: false }, environment);
   if (!needsWork(left)) {
     environment.print(`${dir} is repaired\n`);
     return 0;
@@ -101,7 +102,10 @@ async function checkAndRepair(options: Options, environment: VerifyLogEnvironmen
 }
 
 /** Has a start done to the directory in memory, and tells what came of it. */
-async function check({ dir, full, config }: Options, environment: VerifyLogEnvironment): Promise<CheckedDir> {
+async function check(
+  { dir, full, kept, config }: Options,
+  environment: VerifyLogEnvironment,
+): Promise<CheckedDir> {
   const warnings = new Warnings();
   const below = environment.portsOf(warnings);
   const storage = new OverlayStorage(below.storage, dir, OVERLAY_BYTES_MAX);
@@ -109,10 +113,21 @@ async function check({ dir, full, config }: Options, environment: VerifyLogEnvir
     const ports = withStorage(below, storage);
     const logs = await openOffline({ dir, config, full, ports });
     const read = segmentsRead(below.storage, dir, storage);
+    const keptLines = kept ? logs.kept() : [];
     await logs.close();
     const { wasClean, partitionCount, unknownTopics } = logs;
     const changes = withoutSpacing(below.storage, storage.changes());
-    return { dir, wasClean, full, partitionCount, unknownTopics, changes, read, warnings: warnings.lines };
+    return {
+      dir,
+      wasClean,
+      full,
+      partitionCount,
+      unknownTopics,
+      changes,
+      read,
+      kept: keptLines,
+      warnings: warnings.lines,
+    };
   } finally {
     storage.close();
   }
@@ -151,6 +166,7 @@ function parse(args: readonly string[]): Options {
     dir: path,
     repair: values.repair === true,
     full: values.full === true,
+    kept: values.kept === true,
     config: BrokerConfig.parse({
       properties: values.config === undefined ? undefined : propertiesIn(values.config),
       profile: 'kafka',
@@ -160,8 +176,13 @@ function parse(args: readonly string[]): Options {
 }
 
 function parsed(args: readonly string[]) {
-  const { repair, full, config } = verifyLogOptionTexts;
-  const options = { repair: { type: repair.type }, full: { type: full.type }, config: { type: config.type } };
+  const { repair, full, kept, config } = verifyLogOptionTexts;
+  const options = {
+    repair: { type: repair.type },
+    full: { type: full.type },
+    kept: { type: kept.type },
+    config: { type: config.type },
+  };
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {

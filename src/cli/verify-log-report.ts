@@ -20,6 +20,8 @@ export interface CheckedDir {
   readonly changes: readonly OverlayChange[];
   /** By path of the folder. */
   readonly read: ReadonlyMap<string, SegmentsRead>;
+  /** What was asked about segments that are kept. */
+  readonly kept: readonly string[];
   /** Warnings of the code that did it. */
   readonly warnings: readonly string[];
 }
@@ -76,6 +78,7 @@ export function* reportLines(checked: CheckedDir): Generator<string, void, undef
     yield folder;
     for (const line of workIn(folder)) yield `  ${line}`;
   }
+  yield* checked.kept;
   for (const warning of warnings) yield `Said meanwhile: ${warning}`;
   yield summary(checked, new Set(changes.map((change) => folderOf(dir, change))).size);
 }

@@ -368,6 +368,11 @@ export class PartitionLog {
     return guarded(() => this.#retention.run(nowMs, (count) => this.#deleteFirst(count)));
   }
 
+  /** Why retention leaves the oldest segment there. Throws ProtocolError(KAFKA_STORAGE_ERROR). */
+  whyKept(): string {
+    return guarded(() => this.#retention.whyKept(this.#ports.clock.wallMs()));
+  }
+
   /** Begins a new segment where the active one has lasted as long as segment.ms lets it, with or without appends. */
   rollIfDue(): void {
     if (this.#offline !== undefined || this.#closed) return;

@@ -66,7 +66,7 @@ export class Retention {
       deleted += count;
     }
     const { baseOffset } = this.#segments.first;
-    this.#logger.debug(`keeping segment ${baseOffset} of ${this.#name}: ${this.#whyKept(nowMs)}`);
+    this.#logger.debug(`keeping segment ${baseOffset} of ${this.#name}: ${this.whyKept(nowMs)}`);
     return deleted;
   }
 
@@ -146,7 +146,8 @@ export class Retention {
     }
   }
 
-  #whyKept(nowMs: number): string {
+  /** Why the oldest segment is still there. Throws StorageError. */
+  whyKept(nowMs: number): string {
     const { first, sizeInBytes, count } = this.#segments;
     const { config, highWatermark, logEndOffset } = this.#view;
     if (!config.cleanupPolicy.includes('delete')) return 'cleanup.policy has no delete';

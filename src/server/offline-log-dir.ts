@@ -1,6 +1,7 @@
 import type { Ports } from '../base/ports.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { type LogConfig, logConfigOf } from '../config/log-config.ts';
+import { compactionText } from '../log/cleaner/cleanable.ts';
 import {
   CLEAN_SHUTDOWN_FILE,
   LOG_SUFFIX,
@@ -8,7 +9,7 @@ import {
   parseFolder,
   RECOVERY_POINT_CHECKPOINT,
 } from '../log/file-names.ts';
-import { LogManager, openLog, sharedLogState } from '../log/index.ts';
+import { LogManager, openLog, type PartitionLog, sharedLogState } from '../log/index.ts';
 import { LogDir } from '../log/log-dir.ts';
 import { ConfigResourceType, type MetadataImage } from '../metadata/image.ts';
 import { META_PROPERTIES, readMetaProperties } from '../metadata/meta-properties.ts';
@@ -35,6 +36,8 @@ export interface OfflineLogs {
   readonly partitionCount: number;
   /** Why topics and their settings are not known: then no folder counts as stray, and offsets may be missing in each. */
   readonly unknownTopics: string | undefined;
+  /** By partition what keeps its oldest segment and how far it is compacted, for people. Throws ProtocolError and StorageError. */
+  kept(): readonly string[];
   /** Leaves everything as after a clean stop. Rejects with ProtocolError and StorageError. */
   close(): Promise<void>;
 }
@@ -98,6 +101,7 @@ async function openFolder(
     wasClean: undefined,
     partitionCount: 1,
     unknownTopics: undefined,
+    kept: () => [SETTINGS_UNKNOWN],
     close: async () => {
       await log.flush();
       await log.close();
@@ -137,12 +141,27 @@ async function openLogDir(input: OfflineInput): Promise<OfflineLogs> {
     wasClean: brokerEpoch !== undefined,
     partitionCount,
     unknownTopics: metadata.problem,
+    kept: () => (image === undefined ? [SETTINGS_UNKNOWN] : keptLines(logs.all(), ports)),
     close: async () => {
       await Promise.all([...logs.all()].map((log) => log.flush()));
       await metadata.close();
       await logs.close(brokerEpoch ?? -1);
     },
   };
+}
+
+const SETTINGS_UNKNOWN =
+  'What keeps segments is not known: the settings of topics are in the metadata log of a whole log dir';
+
+function keptLines(logs: Iterable<PartitionLog>, { clock }: Ports): readonly string[] {
+  const lines: string[] = [];
+  for (const log of logs) {
+    const name = `${log.topic}-${log.partition}`;
+    lines.push(`${name} keeps segment ${log.firstSegmentOffset}: ${log.whyKept()}`);
+    if (!log.config.cleanupPolicy.includes('compact')) continue;
+    lines.push(`${name} is ${compactionText(log, clock.wallMs())}`);
+  }
+  return lines.sort();
 }
 
 interface OpenMetadata {

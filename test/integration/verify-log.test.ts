@@ -129,6 +129,18 @@ describe('broker verify-log', () => {
     expect(contents()).toEqual(before);
   });
 
+  it('says why segments are kept, where it is asked to', async () => {
+    const before = contents();
+    expect((await verify(dir)).text).not.toContain('keeps segment');
+    const { code, text } = await verify(dir, '--kept');
+    expect(code).toBe(0);
+    expect(text).toMatch(
+      /^numbers-0 keeps segment \d+: retention\.bytes is no limit; retention\.ms is \d+, its/m,
+    );
+    expect((await verify(join(dir, FOLDER), '--kept')).text).toMatch(/What keeps segments is not known/);
+    expect(contents()).toEqual(before);
+  });
+
   it('says what a start does after a crash, changes nothing, and does it when asked', async () => {
     const [first = '', ...later] = logsIn(FOLDER);
     const last = later.at(-1) ?? '';

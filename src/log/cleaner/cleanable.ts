@@ -14,6 +14,10 @@ export interface CleanableView {
   readonly cleanedEnd: number | undefined;
 }
 
+export interface CompactedView extends CleanableView {
+  readonly config: Pick<LogConfig, 'minCompactionLagMs' | 'maxCompactionLagMs' | 'minCleanableDirtyRatio'>;
+}
+
 export interface Cleanable {
   /** From here on keys may come again. */
   readonly firstDirtyOffset: number;
@@ -63,6 +67,23 @@ export function cleanableOf(view: CleanableView, nowMs: number): Cleanable {
     dirtyRatio: totalBytes === 0 ? 0 : cleanableBytes / totalBytes,
     isOverdue: isOverdue(dirty, maxCompactionLagMs, nowMs),
   };
+}
+
+/** How far a log is compacted and why it is not further, for people. Throws StorageError. */
+export function compactionText(view: CompactedView, nowMs: number): string {
+  const { firstDirtyOffset, firstUncleanableOffset, totalBytes, cleanableBytes, dirtyRatio } = cleanableOf(
+    view,
+    nowMs,
+  );
+  const upTo = `compacted up to ${firstDirtyOffset} of ${view.logEndOffset}`;
+  const { minCleanableDirtyRatio } = view.config;
+  const dirty = `${cleanableBytes} of ${totalBytes} bytes are dirty`;
+  if (cleanableBytes > 0) {
+    const isDue = dirtyRatio > minCleanableDirtyRatio;
+    return `${upTo}: ${dirty}, ${isDue ? 'more' : 'no more'} than min.cleanable.dirty.ratio ${minCleanableDirtyRatio}`;
+  }
+  if (firstUncleanableOffset >= view.activeBaseOffset) return `${upTo}: the rest is in the active segment`;
+  return `${upTo}: segment ${firstUncleanableOffset} waits for min.compaction.lag.ms or for the end of a transaction`;
 }
 
 /** Also where the segments themselves are not to be cleaned yet. */

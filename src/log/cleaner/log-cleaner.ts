@@ -205,7 +205,7 @@ export class LogCleaner {
     this.#shareThrottle();
     const input = this.#jobInput(run, segments, cleanable);
     run.over = this.#run(run, input).then(
-      () => void this.#failures.delete(log),
+      () => this.#succeeded(log),
       (error: unknown) => this.#ended(run, error),
     );
     run.over = run.over.then(() => {
@@ -324,6 +324,13 @@ export class LogCleaner {
     } else {
       this.#failed(log, error);
     }
+  }
+
+  #succeeded(log: PartitionLog): void {
+    if (!this.#failures.delete(log)) return;
+    this.#input.ports.logger.info(`${log.topic}-${log.partition} can be cleaned again`, {
+      uncleanableLogs: this.#failures.size,
+    });
   }
 
   #failed(log: PartitionLog, error: unknown): void {

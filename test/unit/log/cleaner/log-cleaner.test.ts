@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Logger } from '../../../../src/base/ports.ts';
 import type { Uuid } from '../../../../src/base/uuid.ts';
 import type { LogConfig } from '../../../../src/config/log-config.ts';
+import { compactionText } from '../../../../src/log/cleaner/cleanable.ts';
 import type { CleanerSettings } from '../../../../src/log/cleaner/log-cleaner.ts';
 import type { PartitionLog } from '../../../../src/log/log.ts';
 import { LogManager } from '../../../../src/log/log-manager.ts';
@@ -530,6 +531,20 @@ describe('a job that runs while its log', () => {
   });
 });
 
+test('it can be said how far a log is compacted, and what keeps the rest', async () => {
+  const world = new World();
+  const { log, manager } = await open(world);
+  fill(world, log, 6);
+  const said = () => compactionText(log, world.time.nowMs);
+  expect(said()).toMatch(
+    /^compacted up to 0 of 19: (\d+) of \1 bytes are dirty, more than min.cleanable.dirty.ratio/,
+  );
+  manager.startBackground();
+  await run(world);
+  expect(said()).toMatch(/^compacted up to \d+ of 19: the rest is in the active segment$/);
+  await manager.close();
+});
+
 describe('a disk that fails', () => {
   const filled = async (changes: Partial<LogConfig> = {}) => {
     const world = new World();
@@ -559,6 +574,7 @@ describe('a disk that fails', () => {
       await run(world);
       expect((await contents(log)).length).toBe(4);
       expect(manager.cleaner.uncleanableCount).toBe(0);
+      expect(lines.some((line) => line.startsWith('t-0 can be cleaned again'))).toBe(true);
       await manager.close();
     },
   );
