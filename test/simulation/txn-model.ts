@@ -1,0 +1,123 @@
+import { promised } from './model.ts';
+
+/** What a client knows of a transaction. `unknown`: it went away, or was told that it is not the producer any more. */
+type AttemptOutcome = 'committed' | 'aborted' | 'unknown';
+
+/** One transaction: takes inputs from an offset on, and writes a record for each. */
+export interface Attempt {
+  readonly id: number;
+  readonly app: string;
+  readonly from: number;
+  readonly count: number;
+  outcome: AttemptOutcome;
+}
+
+/** A record as a reader sees it. */
+export interface SeenRecord {
+  readonly offset: number;
+  readonly value: string;
+}
+
+export const valueFor = (attempt: Attempt, input: number): string => `${attempt.app}/${attempt.id}/${input}`;
+
+/** What must hold of transactions that read inputs, write outputs, and move the offset of their group with them. */
+export class TxnModel {
+  readonly attempts: Attempt[] = [];
+  /** What readers of committed records have seen so far, by partition. */
+  readonly #seen = new Map<number, SeenRecord[]>();
+  readonly counts: Record<string, number> = {};
+
+  count(what: string): void {
+    this.counts[what] = (this.counts[what] ?? 0) + 1;
+  }
+
+  begin(app: string, from: number, count: number): Attempt {
+    const attempt: Attempt = { id: this.attempts.length, app, from, count, outcome: 'unknown' };
+    this.attempts.push(attempt);
+    return attempt;
+  }
+
+  end(attempt: Attempt, outcome: AttemptOutcome): void {
+    attempt.outcome = outcome;
+    this.count(outcome);
+  }
+
+  /** A reader of committed records has come by. */
+  read(partition: number, records: readonly SeenRecord[]): void {
+    const seen = this.#seen.get(partition) ?? [];
+    this.#seen.set(partition, seen);
+    for (const record of records) {
+      const attempt = this.#attemptOf(record.value);
+      promised(
+        attempt.outcome !== 'aborted',
+        () => `${record.value} was aborted, and is read at ${partition}/${record.offset}`,
+      );
+      seen.push(record);
+    }
+    this.count('reads');
+  }
+
+  /** All that is committed, at the end: `partitions` by index, and the offset that each app's group has. */
+  check(partitions: readonly (readonly SeenRecord[])[], offsets: ReadonlyMap<string, number>): void {
+    this.#checkReaders(partitions);
+    const inputsOf = new Map<string, Map<number, number>>();
+    for (const [partition, records] of partitions.entries()) {
+      const last = new Map<string, number>();
+      for (const { offset, value } of records) {
+        const { app, id, outcome } = this.#attemptOf(value);
+        const input = inputOf(value);
+        promised(outcome !== 'aborted', () => `${value} was aborted, and is at ${partition}/${offset}`);
+        promised(
+          input > (last.get(app) ?? -1),
+          () => `${partition}/${offset}: ${app} has ${input} behind ${last.get(app)}`,
+        );
+        last.set(app, input);
+        const inputs = inputsOf.get(app) ?? new Map<number, number>();
+        inputsOf.set(app, inputs);
+        promised(!inputs.has(input), () => `${app}: input ${input} is there twice`);
+        inputs.set(input, id);
+      }
+    }
+    for (const [app, offset] of offsets) this.#checkApp(app, offset, inputsOf.get(app) ?? new Map());
+    for (const attempt of this.attempts) this.#checkWhole(attempt, inputsOf.get(attempt.app) ?? new Map());
+  }
+
+  /** The offset and the outputs moved together. */
+  #checkApp(app: string, offset: number, inputs: ReadonlyMap<number, number>): void {
+    for (let input = 0; input < offset; input++) {
+      promised(inputs.has(input), () => `${app} is at ${offset}, and has no output for ${input}`);
+    }
+    promised(inputs.size === offset, () => `${app} is at ${offset}, and has ${inputs.size} outputs`);
+  }
+
+  #checkWhole({ id, app, from, count, outcome }: Attempt, inputs: ReadonlyMap<number, number>): void {
+    let there = 0;
+    for (let input = from; input < from + count; input++) if (inputs.get(input) === id) there += 1;
+    promised(there === 0 || there === count, () => `${app}/${id} is torn: ${there} of ${count} records`);
+    promised(outcome !== 'committed' || there > 0, () => `${app}/${id} was committed, and is lost`);
+  }
+
+  /** What was read once is what is read at the end, and nothing in between was left out. */
+  #checkReaders(partitions: readonly (readonly SeenRecord[])[]): void {
+    for (const [partition, seen] of this.#seen) {
+      const now = partitions[partition]!;
+      for (const [at, { offset, value }] of seen.entries()) {
+        promised(
+          now[at]?.offset === offset && now[at].value === value,
+          () =>
+            `${partition}: read ${value} at ${offset}, and now ${now[at]?.value ?? 'nothing'} at ${now[at]?.offset}`,
+        );
+      }
+    }
+  }
+
+  #attemptOf(value: string): Attempt {
+    const attempt = this.attempts[Number(value.split('/')[1])];
+    promised(attempt !== undefined, () => `${value} is nobody's`);
+    return attempt;
+  }
+}
+
+function inputOf(value: string): number {
+  return Number(value.split('/')[2]);
+}

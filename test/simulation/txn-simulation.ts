@@ -1,0 +1,326 @@
+import type { Ports } from '../../src/base/ports.ts';
+import { BrokerConfig } from '../../src/config/broker-config.ts';
+import { defaults } from '../../src/protocol/codec.ts';
+import { Errors, errorName } from '../../src/protocol/errors.ts';
+import { CreateTopicsRequest, CreateTopicsResponse } from '../../src/protocol/messages/create-topics.ts';
+import { OffsetFetchRequest, OffsetFetchResponse } from '../../src/protocol/messages/offset-fetch.ts';
+import { BrokerNode } from '../../src/server/node.ts';
+import { KafkaClient, OutcomeUnknown } from './kafka-client.ts';
+import { promised, Violation } from './model.ts';
+import { SimNode } from './sim-node.ts';
+import {
+  IN_TOPIC,
+  OUT_PARTITIONS,
+  OUT_TOPIC,
+  type Protocol,
+  TRANSACTION_TIMEOUT_MS,
+  TxnClient,
+} from './txn-client.ts';
+import { type SeenRecord, TxnModel } from './txn-model.ts';
+import { CommittedReader } from './txn-reader.ts';
+import { type Machine, World } from './world.ts';
+
+const HOST = 'n1';
+const PORT = 9092;
+const APPS = ['a', 'b', 'c'] as const;
+const FAULTY_MS = 20_000;
+/** Faults are over: clients end what they have begun, and open transactions run into their timeouts. */
+const CALM_MS = 4 * TRANSACTION_TIMEOUT_MS + 60_000;
+const LIVES_AT_ONCE_MAX = 4;
+
+export interface TxnSimulationOptions {
+  readonly seed: number;
+  /** One kind of clients only; both without it. */
+  readonly protocol?: Protocol;
+  /** How long faults go on. */
+  readonly faultyMs?: number;
+  readonly print?: (line: string) => void;
+}
+
+export interface TxnSimulationResult {
+  readonly hash: string;
+  readonly virtualMs: number;
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/**
+ * Producers that read inputs, write outputs and commit both in transactions, with zombies among them, late copies of
+ * requests and stalls, against one node that is killed, loses its power or is stopped. Rejects with a {@link Violation}
+ * that names the seed.
+ */
+export async function simulateTransactions(options: TxnSimulationOptions): Promise<TxnSimulationResult> {
+  const { seed, print } = options;
+  const world = new World({ seed, ...(print === undefined ? {} : { print }) });
+  try {
+    return await new TxnSimulation(world, options).run();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    const last = world.machine(HOST).logLines.slice(-5).join('\n  ');
+    throw new Violation(`seed ${seed} at ${world.nowMs.toFixed(0)} ms: ${text}\n  ${last}`, { cause: error });
+  }
+}
+
+class TxnSimulation {
+  readonly #world: World;
+  readonly #protocol: Protocol | undefined;
+  readonly #faultyMs: number;
+  readonly #machine: Machine;
+  readonly #node: SimNode<BrokerNode>;
+  readonly #model = new TxnModel();
+  /** Everything that was acknowledged survives a power loss. */
+  readonly #flushes: boolean;
+  #lives = 0;
+  #living = 0;
+  #isOver = false;
+  #failure: Error | undefined;
+
+  constructor(world: World, { protocol, faultyMs }: TxnSimulationOptions) {
+    this.#world = world;
+    this.#protocol = protocol;
+    this.#faultyMs = faultyMs ?? FAULTY_MS;
+    this.#machine = world.machine(HOST);
+    this.#flushes = world.random.chance(0.5);
+    this.#node = new SimNode(world, this.#machine, (ports) => this.#start(ports));
+  }
+
+  async run(): Promise<TxnSimulationResult> {
+    const world = this.#world;
+    await this.#node.start();
+    await world.settle(this.#makeTopics());
+    this.#chooseFaults();
+    for (const app of APPS) this.#planLife(app);
+    this.#planCrash();
+    const reader = this.#guard(this.#readOn());
+    await world.until(() => world.nowMs >= this.#faultyMs || this.#failure !== undefined, this.#faultyMs * 2);
+    this.#throwFailure();
+    this.#isOver = true;
+    this.#machine.disk.crashInstead(Number.POSITIVE_INFINITY, () => {});
+    world.network.faults = { latencyUs: [30, 400], slowPacket: 0, lostConnection: 0, split: 0.3 };
+    const isCalm = () => this.#living === 0 && this.#node.running !== undefined;
+    await world.until(() => isCalm() || this.#failure !== undefined, CALM_MS);
+    await world.settle(reader);
+    this.#throwFailure();
+    await world.settle(this.#verify());
+    this.#throwFailure();
+    await this.#node.stop();
+    return { hash: world.trace.hash(), virtualMs: world.nowMs, counts: this.#model.counts };
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #guard(script: Promise<void>): Promise<void> {
+    return script.catch((error: unknown) => {
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
+    });
+  }
+
+  async #start(ports: Ports): Promise<BrokerNode> {
+    const node = new BrokerNode({
+      ports,
+      config: BrokerConfig.parse({
+        profile: 'dev',
+        hostName: HOST,
+        overrides: {
+          listeners: `PLAINTEXT://${HOST}:${PORT}`,
+          'log.dirs': '/data',
+          'offsets.topic.num.partitions': '2',
+          'transaction.state.log.num.partitions': '2',
+          'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
+          // Small segments: producers are known from snapshots and indexes, not only from batches.
+          'log.segment.bytes': '20000',
+          ...(this.#flushes ? { 'log.flush.interval.messages': '1' } : {}),
+        },
+      }),
+      onFatal: (error) => {
+        // A process that has lost its machine sees its disk go, too.
+        if (this.#machine.process?.ports.clock !== ports.clock) return;
+        this.#failure ??= new Error(`the node gave up: ${String(error)}`);
+      },
+    });
+    await node.start();
+    return node;
+  }
+
+  #newClient(name: string): KafkaClient {
+    const { network } = this.#world.machine(name).boot().ports;
+    return new KafkaClient(network, { host: HOST, port: PORT }, name);
+  }
+
+  async #makeTopics(): Promise<void> {
+    const client = this.#newClient('admin');
+    promised(await client.connect(), () => 'the node can not be reached');
+    const api = { request: CreateTopicsRequest, response: CreateTopicsResponse };
+    const request = defaults<CreateTopicsRequest>(CreateTopicsRequest, {
+      topics: [
+        { name: IN_TOPIC, numPartitions: 1, replicationFactor: 1 },
+        { name: OUT_TOPIC, numPartitions: OUT_PARTITIONS, replicationFactor: 1 },
+      ],
+      timeoutMs: 10_000,
+    });
+    const { topics } = await client.ask(api, 5, request);
+    for (const { name, errorCode } of topics) {
+      promised(errorCode === Errors.NONE, () => `${name} was not made: ${errorName(errorCode)}`);
+    }
+  }
+
+  #chooseFaults(): void {
+    const { random, network } = this.#world;
+    network.faults = {
+      latencyUs: [30, random.pick([200, 1000, 5000])],
+      slowPacket: random.pick([0, 0.02]),
+      lostConnection: random.pick([0, 0.005, 0.02]),
+      split: random.pick([0.1, 0.5]),
+    };
+  }
+
+  /** The next life begins whether the one before has ended or not: then that one is a zombie. */
+  #planLife(app: string): void {
+    const { random } = this.#world;
+    this.#world.after(random.between(0, 1000), () => {
+      if (this.#isOver) return;
+      const nextMs = random.between(500, 8000);
+      const ended = this.#live(app);
+      let planned = false;
+      const plan = () => {
+        if (planned) return;
+        planned = true;
+        this.#planLife(app);
+      };
+      ended.then(plan);
+      this.#world.after(nextMs, plan);
+    });
+  }
+
+  async #live(app: string): Promise<void> {
+    if (this.#living >= LIVES_AT_ONCE_MAX * APPS.length) return;
+    const { random } = this.#world;
+    const name = `${app}-${this.#lives}`;
+    this.#lives += 1;
+    this.#living += 1;
+    const life = new TxnClient({
+      world: this.#world,
+      random: random.fork(),
+      model: this.#model,
+      app,
+      protocol: this.#protocol ?? random.pick(['v1', 'v2']),
+      client: this.#newClient(name),
+      copies: this.#newClient(`${name}-late`),
+      isOver: () => this.#isOver,
+    });
+    await this.#guard(life.run());
+    this.#living -= 1;
+  }
+
+  #planCrash(): void {
+    const { random } = this.#world;
+    this.#world.after(random.between(300, 3000), () => {
+      if (this.#isOver || this.#failure !== undefined) return;
+      this.#goDown();
+      this.#planCrash();
+    });
+  }
+
+  #goDown(): void {
+    const { random } = this.#world;
+    const { running } = this.#node;
+    if (running === undefined) return;
+    const hard = this.#flushes ? 'power' : 'kill';
+    const how = random.pick(['kill', 'stop', 'operation', 'operation', hard] as const);
+    this.#model.count(how);
+    if (how === 'stop') {
+      this.#guard(
+        running.stop().then(() => {
+          this.#machine.exited();
+          this.#startAgain();
+        }),
+      );
+    } else if (how === 'operation') {
+      // In the middle of something: between a decision and its markers, too.
+      this.#machine.disk.crashInstead(random.below(40), () => this.#crash(hard));
+    } else {
+      this.#crash(how);
+    }
+  }
+
+  #crash(how: 'kill' | 'power'): void {
+    if (this.#machine.process === undefined) return;
+    this.#node.crash(how, this.#world.random.chance(0.8) ? 'tear' : 'forget');
+    this.#startAgain();
+  }
+
+  #startAgain(): void {
+    this.#node.startLater(this.#world.random.between(10, 1500), (error) => {
+      this.#failure ??= new Error(`the node does not start: ${String(error)}`);
+    });
+  }
+
+  /** Reads what is committed all the time. */
+  async #readOn(): Promise<void> {
+    const client = this.#newClient('reader');
+    const readers = Array.from(
+      { length: OUT_PARTITIONS },
+      (_, index) => new CommittedReader(OUT_TOPIC, index),
+    );
+    while (!this.#isOver && this.#failure === undefined) {
+      await this.#world.sleep(this.#world.random.between(20, 300));
+      if (!(await client.connect())) continue;
+      const partition = this.#world.random.below(OUT_PARTITIONS);
+      try {
+        this.#model.read(partition, await readers[partition]!.read(client));
+      } catch (error) {
+        if (!(error instanceof OutcomeUnknown)) throw error;
+      }
+    }
+  }
+
+  /** Every transaction ends, and all that is committed is whole. */
+  async #verify(): Promise<void> {
+    const client = this.#newClient('verifier');
+    promised(await client.connect(), () => 'the node can not be reached');
+    const partitions: SeenRecord[][] = [];
+    for (let index = 0; index < OUT_PARTITIONS; index++) partitions.push(await this.#readAll(client, index));
+    const offsets = new Map<string, number>();
+    for (const app of APPS) offsets.set(app, await this.#offsetOf(client, app));
+    this.#model.check(partitions, offsets);
+    for (const [app, offset] of offsets) this.#model.counts[`offset of ${app}`] = offset;
+  }
+
+  async #readAll(client: KafkaClient, partition: number): Promise<SeenRecord[]> {
+    const reader = new CommittedReader(OUT_TOPIC, partition);
+    const found: SeenRecord[] = [];
+    const untilMs = this.#world.nowMs + CALM_MS;
+    while (!reader.isAtEnd) {
+      promised(
+        this.#world.nowMs < untilMs,
+        () => `${partition} is stable up to ${reader.lastStableOffset} of ${reader.highWatermark} only`,
+      );
+      const records = await reader.read(client);
+      if (records.length === 0) await this.#world.sleep(500);
+      found.push(...records);
+    }
+    return found;
+  }
+
+  async #offsetOf(client: KafkaClient, groupId: string): Promise<number> {
+    const api = { request: OffsetFetchRequest, response: OffsetFetchResponse };
+    const request = defaults<OffsetFetchRequest>(OffsetFetchRequest, {
+      groups: [{ groupId, topics: [{ name: IN_TOPIC, partitionIndexes: [0] }] }],
+      requireStable: true,
+    });
+    const untilMs = this.#world.nowMs + CALM_MS;
+    for (;;) {
+      const { groups } = await client.ask(api, 8, request);
+      const { errorCode, topics } = groups[0]!;
+      const one = topics[0]?.partitions[0];
+      if (errorCode === Errors.NONE && one?.errorCode === Errors.NONE)
+        return Math.max(0, one.committedOffset);
+      promised(
+        this.#world.nowMs < untilMs,
+        () => `the offset of ${groupId} can't be read: ${errorName(errorCode || (one?.errorCode ?? -1))}`,
+      );
+      await this.#world.sleep(500);
+    }
+  }
+}
