@@ -262,7 +262,7 @@ test('the last batch of a producer stays, be it empty, so that its sequence goes
   await manager.close();
 });
 
-test('nothing of an aborted transaction stays, and its marker only as long as needed', async () => {
+test('markers lost to compaction: nothing of an aborted transaction stays, and its marker as long as it is needed', async () => {
   const world = new World();
   const { manager, log } = await open(world, { deleteRetentionMs: 1000 });
   const txn = (producerId: bigint, baseSequence = 0) => ({
