@@ -9,6 +9,8 @@ interface Watch {
   readonly target: FetchTarget;
   /** Bytes in the log then. */
   readonly sizeAtPark: number;
+  /** The last stable offset then. */
+  readonly stableAtPark: number;
   /** Bytes that the fetch could read then. */
   readonly readAtPark: number;
   previous: Watch | undefined;
@@ -80,6 +82,7 @@ export class DelayedFetch {
       partition,
       target,
       sizeAtPark: partition.log.sizeInBytes,
+      stableAtPark: partition.log.lastStableOffset,
       readAtPark: readableBytes,
       previous: undefined,
       next: undefined,
@@ -97,13 +100,16 @@ export class DelayedFetch {
   /** Whether the fetch should be answered now: enough bytes came, or a partition can't be read any more. */
   isReady(): boolean {
     let bytes = 0;
-    for (const { partition, target, sizeAtPark, readAtPark } of this.#watches) {
-      if (partition.readError(target.currentLeaderEpoch, this.params.leaderOnly) !== 0) return true;
-      const grown = partition.log.sizeInBytes - sizeAtPark;
+    const { isolation, leaderOnly, minBytes } = this.params;
+    for (const { partition, target, sizeAtPark, stableAtPark, readAtPark } of this.#watches) {
+      if (partition.readError(target.currentLeaderEpoch, leaderOnly) !== 0) return true;
+      // Whatever came behind an open transaction is not for this reader yet.
+      const isHeld = isolation === 'last_stable' && partition.log.lastStableOffset === stableAtPark;
+      const grown = isHeld ? 0 : partition.log.sizeInBytes - sizeAtPark;
       // Retention may have taken more than what came: then only reading tells.
       if (grown < 0) return true;
       bytes += Math.min(readAtPark + grown, target.maxBytes);
     }
-    return bytes >= this.params.minBytes;
+    return bytes >= minBytes;
   }
 }

@@ -6,7 +6,7 @@ import { logConfigOf } from '../../../src/config/log-config.ts';
 import { MemoryStorage } from '../../../src/io/memory-storage.ts';
 import { LogManager } from '../../../src/log/index.ts';
 import { Errors } from '../../../src/protocol/errors.ts';
-import { BatchBuilder } from '../../../src/protocol/record-batch/index.ts';
+import { BatchBuilder, endTxnMarkerBatch } from '../../../src/protocol/record-batch/index.ts';
 import type { ProduceResult } from '../../../src/replication/delayed-produce.ts';
 import type { FetchedPartition, FetchParams, FetchTarget } from '../../../src/replication/fetch-types.ts';
 import { ReplicaManager } from '../../../src/replication/replica-manager.ts';
@@ -296,6 +296,33 @@ describe('fetch', () => {
     w.lead('t');
     expect(fetch(w, [target()], { maxWaitMs: 0 }).fetched).toHaveLength(1);
     expect(fetch(w, [target()], { minBytes: 0 }).fetched).toHaveLength(1);
+  });
+
+  it('waits for the end of a transaction where only committed records are read', () => {
+    const w = world();
+    w.lead('t');
+    const transactional = (baseSequence: number) => {
+      const producer = { producerId: 5n, producerEpoch: 0, baseSequence, isTransactional: true };
+      const records = new BatchBuilder(producer).append({
+        timestamp: 1n,
+        key: null,
+        value: Buffer.from('v'),
+      });
+      return records.build();
+    };
+    produce(w, 1, 't', transactional(0));
+    w.turn.drain();
+    const committed = fetch(w, [target()], { isolation: 'last_stable', maxWaitMs: 10_000 });
+    produce(w, 1, 't', transactional(1));
+    produce(w, 1);
+    w.turn.drain();
+    expect(committed.fetched).toBeUndefined();
+    const marker = { committed: true, producerId: 5n, producerEpoch: 0, coordinatorEpoch: 0, timestamp: 1n };
+    w.replicas
+      .partition('t', 0)!
+      .appendAsLeader(endTxnMarkerBatch(marker), 1, 'coordinator', () => undefined);
+    w.turn.drain();
+    expect(committed.fetched![0]).toMatchObject({ lastStableOffset: 4, abortedTransactions: [] });
   });
 
   it('waits until the minimum is there, over all partitions, counting no more than a partition may give', () => {
