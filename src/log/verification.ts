@@ -1,5 +1,8 @@
 import type { ProducerKey } from './batch-bytes.ts';
 
+/** Of one partition. Whoever waits the longest is forgotten then, and has to ask again. */
+const STATES_MAX = 10_000;
+
 /**
  * Stands for one verification of a producer's transaction in one partition (KIP-890): compared by identity, so that the
  * answer to an earlier question opens nothing after a marker came in between.
@@ -53,6 +56,7 @@ export class Verifications {
   ): VerificationGuard {
     const state = this.#states.get(key);
     if (state === undefined) {
+      if (this.#states.size >= STATES_MAX) this.#states.delete(this.#states.keys().next().value!);
       const guard = new VerificationGuard(nowMs);
       this.#states.set(key, { guard, supportsEpochBump, epoch, lowestSequence: sequence });
       return guard;

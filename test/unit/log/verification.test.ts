@@ -148,6 +148,18 @@ test('a verification that nothing followed is forgotten with the producers', () 
   expect(producer.send(0, guard)).toBe(Errors.INVALID_TXN_STATE);
 });
 
+test('producers that only ask take no more memory than ten thousand of them', () => {
+  const { log } = new Producer(new World().open());
+  const producer = new Producer(log);
+  const first = producer.verify();
+  for (let id = 100; id < 10_100; id++) {
+    const asking = { producerId: BigInt(id), epoch: 0, sequence: 0, supportsEpochBump: false };
+    log.producers.startVerification(asking, 0);
+  }
+  expect(producer.send(0, first)).toBe(Errors.INVALID_TXN_STATE);
+  expect(producer.send(0, producer.verify())).toBe(Errors.NONE);
+});
+
 test('aborted transactions come by their first offsets, whatever order they ended in', () => {
   const log = new World().open();
   const data = (producerId: bigint) => {
