@@ -1,0 +1,75 @@
+import { connect, type Socket } from 'node:net';
+import { decode, defaults, type Sparse } from '../../src/protocol/codec.ts';
+import { decodeResponseHeader, encodeRequestFrame } from '../../src/protocol/headers.ts';
+import type { MessageSchema } from '../../src/protocol/schema.ts';
+import { Writer } from '../../src/protocol/writer.ts';
+
+/** One request as it goes on the wire, with the correlation id 0. */
+export function frameOf<T>(schema: MessageSchema<T>, version: number, given: Sparse<T>): Buffer {
+  const writer = new Writer();
+  const header = { apiVersion: version, correlationId: 0, clientId: 'bench' };
+  encodeRequestFrame(writer, schema, header, defaults(schema, given));
+  return Buffer.from(writer.bytes());
+}
+
+/** A connection to a broker, whose answers come in the order of the requests. */
+export class Peer {
+  readonly #socket: Socket;
+  #rest: Buffer = Buffer.alloc(0);
+  readonly #waiting: ((answer: Buffer) => void)[] = [];
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.on('data', (chunk) => this.#take(chunk));
+    socket.on('error', () => {});
+  }
+
+  static open(port: number): Promise<Peer> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ port, host: '127.0.0.1' });
+      socket.once('error', reject);
+      socket.once('connect', () => resolve(new Peer(socket)));
+    });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  /** Sends a frame as it is; `answered` gets what follows the length, and only for as long as it runs. */
+  send(frame: Buffer, answered: (answer: Buffer) => void): void {
+    this.#waiting.push(answered);
+    this.#socket.write(frame);
+  }
+
+  ask<Request, Response>(
+    request: MessageSchema<Request>,
+    response: MessageSchema<Response>,
+    version: number,
+    given: Sparse<Request>,
+  ): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      this.send(frameOf(request, version, given), (answer) => {
+        try {
+          const { bodyAt } = decodeResponseHeader(answer, response.apiKey, version);
+          resolve(decode(response, version, Buffer.from(answer), bodyAt));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
+  #take(chunk: Buffer): void {
+    const all = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    let at = 0;
+    while (all.length - at >= 4) {
+      const end = at + 4 + all.readInt32BE(at);
+      if (end > all.length) break;
+      this.#waiting.shift()?.(all.subarray(at + 4, end));
+      at = end;
+    }
+    this.#rest = at === all.length ? Buffer.alloc(0) : all.subarray(at);
+  }
+}
