@@ -51,6 +51,7 @@ export class ClassicGroup {
   /** How many members know each protocol. */
   readonly #protocolCounts = new Map<string, number>();
   #awaitingJoinCount = 0;
+  #awaitsRebalance = false;
   /** Undefined where it is not known what the members want. */
   #subscribedTopics: ReadonlySet<string> | undefined;
 
@@ -86,7 +87,8 @@ export class ClassicGroup {
     group.#protocolType = value.protocolType === '' ? null : value.protocolType;
     group.#protocolName = value.protocol;
     for (const member of value.members) group.#insert(memberOf(member, value.protocol ?? ''));
-    group.#leaderId = value.leader;
+    group.#awaitsRebalance = value.leader === null && value.members.length > 0;
+    group.#leaderId = value.leader ?? value.members[0]?.memberId ?? null;
     group.#subscribedTopics = group.#readSubscriptions();
     return group;
   }
@@ -141,6 +143,11 @@ export class ClassicGroup {
 
   get canRebalance(): boolean {
     return BEFORE.PreparingRebalance.includes(this.#state);
+  }
+
+  /** It was a consumer group, and the rebalance that made it a classic one has not come to its end. */
+  get awaitsRebalance(): boolean {
+    return this.#awaitsRebalance;
   }
 
   /** All members have joined again, and nobody is on the way in. */
@@ -342,6 +349,13 @@ export class ClassicGroup {
         assignment: assignments.get(member.memberId) ?? member.assignment,
       })),
     });
+  }
+
+  /** The group as a consumer group left it, without a leader: who takes over begins the rebalance anew. */
+  toRecordBeforeRebalance(): GroupRecord {
+    const record = this.toRecord(new Map());
+    if (record.type !== 'GroupMetadata' || record.value === null) return record;
+    return { ...record, value: { ...record.value, leader: null } };
   }
 
   /** The group goes: none of its timers runs any more. */

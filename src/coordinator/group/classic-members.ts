@@ -9,7 +9,12 @@ import type { ShardContext } from '../runtime/shard.ts';
 import { CONSUMER_PROTOCOL_TYPE } from './classic-group.ts';
 import type { AnswerJoin, AnswerSync } from './classic-member.ts';
 import { type ConsumerGroup, unknownMember } from './consumer-group.ts';
-import { type ClassicMemberMetadata, type ConsumerGroupMember, MemberState } from './consumer-member.ts';
+import {
+  type ClassicMemberMetadata,
+  type ConsumerGroupMember,
+  isReconciledTo,
+  MemberState,
+} from './consumer-member.ts';
 import type { ConsumerMembership } from './consumer-membership.ts';
 import type { ConsumerRebalance } from './consumer-rebalance.ts';
 import { byTopicId, readSubscription, writeAssignment } from './embedded-protocol.ts';
@@ -80,7 +85,7 @@ export class ClassicMembers {
       epoch = rebalance.updateEpoch(group, wanted, reason, records);
     const moving = { before, after: wanted, hasSubscriptionChanged: reason !== undefined };
     const owned = byTopicId(subscription.ownedPartitions, this.#options.topics);
-    const isStale = downgrades && group.assignmentEpoch < epoch;
+    const isStale = downgrades && (group.assignmentEpoch < epoch || !isReconciled(group, replaced));
     const target = downgrades
       ? { epoch: group.assignmentEpoch, partitions: group.targetOf(replaced.memberId) }
       : rebalance.updateTarget(group, epoch, wanted, settingsOf(groupId).assignmentIntervalMs, records);
@@ -230,6 +235,14 @@ function joined(member: ConsumerGroupMember): JoinGroupResponse {
     protocolType: CONSUMER_PROTOCOL_TYPE,
     protocolName: member.classic?.supportedProtocols[0]?.name ?? null,
   };
+}
+
+/** Whether all members but this one have what they shall have. */
+function isReconciled(group: ConsumerGroup, except: ConsumerGroupMember): boolean {
+  for (const member of group.members.values()) {
+    if (member !== except && !isReconciledTo(member, group.assignmentEpoch)) return false;
+  }
+  return true;
 }
 
 function classicOf(group: ConsumerGroup, member: ConsumerGroupMember): ClassicMemberMetadata {

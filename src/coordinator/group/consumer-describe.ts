@@ -2,7 +2,7 @@ import type { Uuid } from '../../base/uuid.ts';
 import { type ErrorCode, Errors } from '../../protocol/errors.ts';
 import type { ConsumerGroupDescribeResponse } from '../../protocol/messages/consumer-group-describe.ts';
 import type { ConsumerGroup } from './consumer-group.ts';
-import type { ConsumerGroupMember, PartitionEpochs } from './consumer-member.ts';
+import { type ConsumerGroupMember, heldPartitions } from './consumer-member.ts';
 import { OPERATIONS_NOT_ASKED } from './describe.ts';
 import type { GroupTopics } from './group-topics.ts';
 
@@ -65,22 +65,10 @@ function describeMember(
     clientHost,
     subscribedTopicNames: [...member.subscribedTopicNames],
     subscribedTopicRegex: member.subscribedTopicRegex,
-    assignment: describePartitions(held(member), topics),
+    assignment: describePartitions(heldPartitions(member), topics),
     targetAssignment: describePartitions(group.targetOf(memberId), topics),
     memberType: member.classic === null ? MemberType.CONSUMER : MemberType.CLASSIC,
   };
-}
-
-/** What it has to give back is its own until it has. */
-function held({ assigned, pendingRevocation }: ConsumerGroupMember): Map<Uuid, number[]> {
-  const all = new Map<Uuid, number[]>();
-  const add = (some: PartitionEpochs): void => {
-    for (const [topicId, partitions] of some)
-      all.set(topicId, [...(all.get(topicId) ?? []), ...partitions.keys()]);
-  };
-  add(assigned);
-  add(pendingRevocation);
-  return all;
 }
 
 /** Topics that are gone have no names to be told by. */

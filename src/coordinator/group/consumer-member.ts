@@ -135,6 +135,19 @@ export function partitionsOf(assignment: PartitionEpochs): { topicId: Uuid; part
   }));
 }
 
+/** All that a member has: what it has to give back is its own until it has. */
+export function heldPartitions({
+  assigned,
+  pendingRevocation,
+}: ConsumerGroupMember): ReadonlyMap<Uuid, readonly number[]> {
+  const all = new Map<Uuid, number[]>();
+  for (const some of [assigned, pendingRevocation]) {
+    for (const [topicId, partitions] of some)
+      all.set(topicId, [...(all.get(topicId) ?? []), ...partitions.keys()]);
+  }
+  return all;
+}
+
 /** The member as its subscription's record has it. */
 export function withSubscription(
   member: ConsumerGroupMember,

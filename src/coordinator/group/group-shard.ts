@@ -116,7 +116,9 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
     this.#consumers.onLoaded();
     for (const group of this.#classicGroups()) {
       for (const member of group.members()) this.#rebalance.touchSession(group, member);
-      if (group.size > this.#config.maxSize) {
+      if (group.awaitsRebalance) {
+        this.#rebalance.prepare(group, 'it was a consumer group before');
+      } else if (group.size > this.#config.maxSize) {
         this.#rebalance.prepare(
           group,
           `the group has more members than group.max.size=${this.#config.maxSize}`,

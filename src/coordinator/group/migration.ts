@@ -8,6 +8,7 @@ import type { Group } from './consumer-groups.ts';
 import {
   type ConsumerGroupMember,
   currentAssignmentRecord,
+  heldPartitions,
   MemberState,
   NO_PARTITIONS,
   newMember,
@@ -91,7 +92,8 @@ export class Migration {
 
   /**
    * Turns a consumer group that has only members of the classic protocol left into a classic group. The records stand
-   * behind those of the request, and all together are not replayed: the new group is in place already.
+   * behind those of the request, and all together are not replayed: the new group is in place already. It rebalances
+   * where a reason is given; else all members must have what they shall have.
    */
   downgrade(
     group: ConsumerGroup,
@@ -107,7 +109,7 @@ export class Migration {
       ...before,
       ...(joining === undefined ? [] : removalRecords(groupId, joining.memberId)),
       ...groupTombstones(group),
-      classic.toRecord(new Map()),
+      reason === undefined ? classic.toRecord(new Map()) : classic.toRecordBeforeRebalance(),
     ];
     timers.cancelGroup(groupId);
     groups.set(groupId, classic);
@@ -205,7 +207,7 @@ export class Migration {
     const replaced = group.staticMember(joining?.instanceId ?? null);
     if (replaced !== undefined) gone.add(replaced.memberId);
     const members: ClassicGroupMember[] = [];
-    const add = (member: ConsumerGroupMember, holder: string): void => {
+    const add = (member: ConsumerGroupMember, holder: ConsumerGroupMember): void => {
       const { memberId, instanceId, clientId, clientHost, rebalanceTimeoutMs, classic } = member;
       const protocols = classic?.supportedProtocols ?? [];
       const subscription = protocols[0]?.metadata ?? new Uint8Array(2);
@@ -218,12 +220,13 @@ export class Migration {
           rebalanceTimeoutMs,
           sessionTimeoutMs: classic?.sessionTimeoutMs ?? 0,
           protocols,
-          assignment: writeAssignment(group.targetOf(holder), topics, subscription),
+          // What it has, not what it shall get: somebody else may not have let go of that.
+          assignment: writeAssignment(heldPartitions(holder), topics, subscription),
         }),
       );
     };
-    for (const member of group.members.values()) if (!gone.has(member.memberId)) add(member, member.memberId);
-    if (joining !== undefined) add(joining, replaced?.memberId ?? joining.memberId);
+    for (const member of group.members.values()) if (!gone.has(member.memberId)) add(member, member);
+    if (joining !== undefined) add(joining, replaced ?? joining);
     return ClassicGroup.ofMembers(group.groupId, group.epoch, members, context.clock.wallMs());
   }
 }

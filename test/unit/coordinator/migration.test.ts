@@ -232,6 +232,19 @@ describe('consumer to classic', () => {
     expect(a.beat()).toBe(0);
   });
 
+  test('who takes over in between begins the rebalance anew, and everybody has what it had', async () => {
+    const { world, a, b } = classicPair();
+    const c = world.member('c');
+    c.join();
+    converge([a, b], [c]);
+    c.leave();
+    await world.failOver();
+    const { groupState, members } = await world.describe();
+    expect(groupState).toBe('PreparingRebalance');
+    const had = members.flatMap(({ memberAssignment }) => partitionsIn(memberAssignment));
+    expect(had.sort()).toEqual(all(a, b));
+  });
+
   test('stays a consumer group where the policy does not let it', async () => {
     const { world, a, b } = classicPair({ consumerMigrationPolicy: 'upgrade' });
     const c = world.member('c');
