@@ -1,6 +1,6 @@
 import { ZERO_UUID } from '../../src/base/uuid.ts';
 import { Errors } from '../../src/protocol/errors.ts';
-import { type MemberWorld, TOPIC } from './group-member.ts';
+import { type MemberWorld, type SimulatedClient, TOPIC } from './group-member.ts';
 
 export type CommitOutcome = 'committed' | 'refused' | 'unknown';
 
@@ -16,7 +16,8 @@ export class GroupModel {
   readonly #partitions: PartitionModel[];
   readonly #owners = new Map<number, Map<number, string>>();
   #next = 0;
-  #newestGeneration = -1;
+  /** Who was given a partition last. */
+  readonly #holders = new Map<number, string>();
   reads = 0;
   commits = 0;
   fault: string | undefined;
@@ -30,8 +31,18 @@ export class GroupModel {
   }
 
   /** Somebody was given partitions in a generation: never two the same one. */
-  owns(generation: number, owner: string, partitions: readonly number[]): void {
-    this.#newestGeneration = Math.max(this.#newestGeneration, generation);
+  owns(
+    generation: number,
+    owner: string,
+    partitions: readonly number[],
+    clients: readonly SimulatedClient[],
+  ): void {
+    for (const partition of partitions) {
+      this.#holders.set(partition, owner);
+      const other = clients.find((one) => one.owner !== owner && one.holds(partition));
+      if (other === undefined) continue;
+      this.wrong(`${owner} was given partition ${partition}, which ${other.owner} has not let go of`);
+    }
     let owners = this.#owners.get(generation);
     if (owners === undefined) {
       owners = new Map();
@@ -46,20 +57,23 @@ export class GroupModel {
     }
   }
 
+  /** The group has no members, and may begin anew with the first generation. */
+  becameEmpty(): void {
+    this.#owners.clear();
+  }
+
   /** A commit on its way: a number that no other has. */
-  attempt(
-    partition: number,
-    generation: number,
-  ): { offset: number; settled: (outcome: CommitOutcome) => void } {
+  attempt(partition: number, owner: string): { offset: number; settled: (outcome: CommitOutcome) => void } {
     const model = this.#partitions[partition]!;
     const offset = this.#next++;
-    const isStale = generation < this.#newestGeneration;
+    const holder = this.#holders.get(partition);
+    const isStale = holder !== undefined && holder !== owner;
     model.possible.add(offset);
     const settled = (outcome: CommitOutcome): void => {
       if (outcome === 'refused') model.possible.delete(offset);
       if (outcome !== 'committed') return;
       this.commits += 1;
-      if (isStale) this.wrong(`a commit of generation ${generation} counted in ${this.#newestGeneration}`);
+      if (isStale) this.wrong(`a commit of ${owner} counted for partition ${partition} of ${holder}`);
       // What was sent before it is behind it in the log, if it is there at all.
       model.acknowledged = offset;
       for (const other of model.possible) if (other <= offset) model.possible.delete(other);

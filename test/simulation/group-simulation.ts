@@ -2,7 +2,14 @@ import { GroupCoordinator, type GroupCoordinatorConfig } from '../../src/coordin
 import { Errors } from '../../src/protocol/errors.ts';
 import { FakeTopics } from '../unit/coordinator/fake-topics.ts';
 import { MemoryLog, silent, turnOver, VirtualTime } from '../unit/coordinator/support.ts';
-import { REBALANCE_TIMEOUT_MS, SESSION_TIMEOUT_MS, SimulatedMember } from './group-member.ts';
+import { SimulatedConsumer } from './consumer-member.ts';
+import {
+  REBALANCE_TIMEOUT_MS,
+  SESSION_TIMEOUT_MS,
+  type SimulatedClient,
+  SimulatedMember,
+  TOPIC,
+} from './group-member.ts';
 import { GroupModel } from './group-model.ts';
 import { SeededRandom } from './random.ts';
 
@@ -16,9 +23,12 @@ export interface GroupSimulationOptions {
   readonly seed: number;
   /** A fault that the invariants must notice. */
   readonly logForgets?: boolean;
+  /** Members of both protocols, so that the group turns from one to the other. */
+  readonly isMixed?: boolean;
 }
 
-const SETTINGS = { sessionTimeoutMs: 45_000, heartbeatIntervalMs: 5000, assignmentIntervalMs: 0 };
+const HEARTBEAT_INTERVAL_MS = 3000;
+const ASSIGNMENT_INTERVAL_MS = 1000;
 
 const CONFIG: GroupCoordinatorConfig = {
   initialRebalanceDelayMs: 500,
@@ -52,17 +62,23 @@ class GroupSimulation {
   readonly #time = new VirtualTime();
   readonly #log = new MemoryLog();
   readonly #model: GroupModel;
-  readonly #members: SimulatedMember[] = [];
+  readonly #members: SimulatedClient[] = [];
+  readonly #topics = new FakeTopics();
+  readonly #isMixed: boolean;
+  readonly #assignmentIntervalMs: number;
   readonly #logForgets: boolean;
   readonly #partitions: number;
   #coordinator: GroupCoordinator;
   #commitDueMs = 0;
 
-  constructor({ seed, logForgets }: GroupSimulationOptions) {
+  constructor({ seed, logForgets, isMixed }: GroupSimulationOptions) {
     this.#seed = seed;
     this.#random = new SeededRandom(seed);
     this.#logForgets = logForgets ?? false;
     this.#partitions = this.#random.between(1, 24);
+    this.#isMixed = isMixed ?? false;
+    this.#assignmentIntervalMs = this.#isMixed && this.#random.chance(0.5) ? ASSIGNMENT_INTERVAL_MS : 0;
+    this.#topics.set(TOPIC, this.#partitions);
     this.#model = new GroupModel(this.#partitions);
     this.#log.commitsAtOnce = false;
     this.#coordinator = this.#newCoordinator();
@@ -106,7 +122,21 @@ class GroupSimulation {
       this.#commitDueMs = this.#time.monotonicMs() + this.#random.between(0, 600) + late;
     }
     await turnOver(this.#time);
+    // The answer waits for what is on its way to the log, which this must not.
+    if (this.#isMixed) this.#lookWhetherEmpty().catch((error: unknown) => this.#model.wrong(String(error)));
     this.#check();
+  }
+
+  /** A group that was empty may begin anew, with the other protocol. */
+  async #lookWhetherEmpty(): Promise<void> {
+    const [consumers] = await this.#coordinator.describeConsumerGroups([GROUP]);
+    const request = { groups: [GROUP], includeAuthorizedOperations: false };
+    const [classic] = await this.#coordinator.describeGroups(request, 6);
+    const isEmpty = ['Empty', 'Dead'].some((state) =>
+      [consumers, classic].some((one) => one?.groupState === state),
+    );
+    const isThere = [consumers, classic].some((one) => one!.members.length > 0);
+    if (isEmpty && !isThere) this.#model.becameEmpty();
   }
 
   #somethingHappens(): void {
@@ -114,8 +144,8 @@ class GroupSimulation {
     const member = random.pick(this.#members);
     const happens = random.weighted<() => void>([
       [300, () => undefined],
-      [8, () => (member.phase === 'gone' ? member.start() : member.crash())],
-      [8, () => (member.phase === 'gone' ? member.start() : member.leave())],
+      [8, () => (member.isGone ? member.start() : member.crash())],
+      [8, () => (member.isGone ? member.start() : member.leave())],
       [8, () => member.stall(random.between(1000, 2 * SESSION_TIMEOUT_MS))],
       [4, () => this.#failOver()],
       [3, () => this.#log.fail(new Error('the write failed'))],
@@ -140,7 +170,9 @@ class GroupSimulation {
 
   #addMember(number: number): void {
     const groupInstanceId = this.#random.chance(0.3) ? `i${number}` : null;
-    const member = new SimulatedMember(this.#world(), `m${number}`, groupInstanceId);
+    const isConsumer = this.#isMixed && this.#random.chance(0.6);
+    const Client = isConsumer ? SimulatedConsumer : SimulatedMember;
+    const member = new Client(this.#world(), `m${number}`, groupInstanceId);
     this.#members.push(member);
     this.#time.after(this.#random.between(0, 20_000), () => member.start());
   }
@@ -153,6 +185,8 @@ class GroupSimulation {
       random: this.#random,
       model: this.#model,
       coordinator: () => this.#coordinator,
+      topicId: this.#topics.idOf(TOPIC)!,
+      clients: () => this.#members,
     };
   }
 
@@ -167,20 +201,20 @@ class GroupSimulation {
       config: CONFIG,
       topic: '__consumer_offsets',
       partitionCount: () => 1,
-      topics: new FakeTopics(),
-      settingsOf: () => SETTINGS,
+      topics: this.#topics,
+      settingsOf: () => ({
+        sessionTimeoutMs: SESSION_TIMEOUT_MS,
+        heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
+        assignmentIntervalMs: this.#assignmentIntervalMs,
+      }),
     });
   }
 
-  /** Everybody who is there has the newest generation, and all partitions have an owner. */
+  /** Everybody who is there has what it shall have, and all partitions have an owner. */
   #checkStable(): void {
-    const here = this.#members.filter(({ phase }) => phase !== 'gone');
-    const generation = Math.max(...here.map(({ generationId }) => generationId));
-    const late = here.filter((one) => one.phase !== 'stable' || one.generationId !== generation);
-    for (const { name, phase, generationId } of late) {
-      this.#model.wrong(
-        `${name} is ${phase} in generation ${generationId} of ${generation}, long after the last fault`,
-      );
+    const here = this.#members.filter(({ isGone }) => !isGone);
+    for (const { name } of here.filter(({ isStable }) => !isStable)) {
+      this.#model.wrong(`${name} has no assignment long after the last fault`);
     }
     const owned = here.flatMap((one) => one.owned).sort((a, b) => a - b);
     if (here.length > 0 && owned.join() !== Array.from({ length: this.#partitions }, (_, i) => i).join()) {
@@ -218,8 +252,14 @@ class GroupSimulation {
     coordinator.fetchOffsets(request, true, ({ topics }) => {
       for (const { partitions } of topics) offsets.push(...partitions.map((one) => JSON.stringify(one)));
     });
+    const [consumers] = await coordinator.describeConsumerGroups([GROUP]);
+    const described = consumers!.members.map((member) => JSON.stringify(member)).sort();
+    const { groupState, groupEpoch, assignmentEpoch } = consumers!;
+    described.push(JSON.stringify([groupState, groupEpoch, assignmentEpoch]));
     // Both come in the order in which they were made, or in that of the log.
-    return [group!.groupState, group!.protocolData, ...members.sort(), ...offsets.sort()].join('\n');
+    return [group!.groupState, group!.protocolData, ...members.sort(), ...described, ...offsets.sort()].join(
+      '\n',
+    );
   }
 
   #check(): void {

@@ -6,6 +6,8 @@ const SEEDS = Number(process.env['SIMULATION_SEEDS'] ?? 10);
 const CANARY_SEEDS = 40;
 
 const offsetHandlers = '../../src/coordinator/group/offset-handlers.ts';
+const consumerCommit = '../../src/coordinator/group/consumer-commit.ts';
+const reconcile = '../../src/coordinator/group/reconcile.ts';
 const memberHandlers = '../../src/coordinator/group/member-handlers.ts';
 
 async function simulation() {
@@ -13,7 +15,9 @@ async function simulation() {
   return import('./group-simulation.ts');
 }
 
-async function noticedBy(canary: { readonly logForgets?: boolean } = {}): Promise<number | undefined> {
+async function noticedBy(
+  canary: { readonly logForgets?: boolean; readonly isMixed?: boolean } = {},
+): Promise<number | undefined> {
   const { simulateGroup } = await simulation();
   for (let seed = 1; seed <= CANARY_SEEDS; seed++) {
     try {
@@ -34,10 +38,20 @@ test(`groups hold what they promise through crashes, in ${SEEDS} seeds`, async (
   }
 }, 120_000);
 
+test(`groups of both protocols do so too, in ${SEEDS / 2} seeds`, async () => {
+  const { simulateGroup } = await simulation();
+  for (let seed = 1; seed <= SEEDS / 2; seed++) {
+    const first = await simulateGroup({ seed, isMixed: true });
+    if (seed % 5 === 0) expect(await simulateGroup({ seed, isMixed: true })).toEqual(first);
+  }
+}, 120_000);
+
 describe('it is noticed that', () => {
   afterEach(() => {
     vi.doUnmock(offsetHandlers);
     vi.doUnmock(memberHandlers);
+    vi.doUnmock(consumerCommit);
+    vi.doUnmock(reconcile);
   });
 
   test('the log forgets what it acknowledged', async () => {
@@ -50,6 +64,25 @@ describe('it is noticed that', () => {
       checkCommit: () => undefined,
     }));
     expect(await noticedBy()).toBeDefined();
+  });
+
+  test('members of consumer groups may commit for what they have lost', async () => {
+    vi.doMock(consumerCommit, async (original) => ({
+      ...(await original<typeof import('../../src/coordinator/group/consumer-commit.ts')>()),
+      checkConsumerCommit: () => undefined,
+    }));
+    expect(await noticedBy({ isMixed: true })).toBeDefined();
+  });
+
+  test('partitions are given that somebody has not let go of', async () => {
+    vi.doMock(reconcile, async (original) => {
+      const real = await original<typeof import('../../src/coordinator/group/reconcile.ts')>();
+      type Given = Parameters<typeof real.reconcile>;
+      const careless = (member: Given[0], input: Given[1]) =>
+        real.reconcile(member, { ...input, isOwned: () => false });
+      return { ...real, reconcile: careless };
+    });
+    expect(await noticedBy({ isMixed: true })).toBeDefined();
   });
 
   test('members are told of no rebalance', async () => {
