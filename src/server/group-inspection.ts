@@ -2,6 +2,7 @@ import type { Timers } from '../base/ports.ts';
 import type { GroupCoordinator, OffsetFetchGroupResponse } from '../coordinator/index.ts';
 import { decodeFrom } from '../protocol/codec.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../protocol/errors.ts';
+import type { ConsumerGroupDescribeResponse } from '../protocol/messages/consumer-group-describe.ts';
 import { ConsumerProtocolAssignment } from '../protocol/messages/consumer-protocol.ts';
 import type { DescribeGroupsResponse } from '../protocol/messages/describe-groups.ts';
 import { Reader } from '../protocol/reader.ts';
@@ -16,6 +17,8 @@ const ASSIGNMENT_VERSION = 0;
 const VERSION_BYTES = 2;
 const NO_EPOCH = -1;
 
+type DescribedConsumerGroup = ConsumerGroupDescribeResponse['groups'][number];
+
 export interface AssignedPartition {
   readonly topic: string;
   readonly partition: number;
@@ -28,13 +31,17 @@ export interface GroupMemberDescription {
   readonly clientId: string;
   /** A slash and the address. */
   readonly clientHost: string;
-  /** Empty while the group rebalances, and where the group's protocol is not that of consumers. */
+  /** Empty while a classic group rebalances, and where its members are not consumers. */
   readonly partitions: readonly AssignedPartition[];
 }
 
 export interface GroupDescription {
   readonly groupId: string;
-  /** As Kafka's tools print it: `Stable`, `PreparingRebalance`, `Empty`; `Dead` where there is no such group. */
+  /** `consumer`: that of KIP-848, with members of the classic one among its own while a group migrates. */
+  readonly protocol: 'classic' | 'consumer';
+  /**
+   * As Kafka's tools print it: `Stable`, `PreparingRebalance`, `Reconciling`, `Empty`; `Dead` where there is no such group.
+   */
   readonly state: string;
   /** What assigns: `range`, `cooperative-sticky`; empty while nothing is agreed on. */
   readonly assignor: string;
@@ -107,8 +114,11 @@ export class GroupInspection {
   }
 
   async #describe(groupId: string): Promise<GroupDescription> {
+    const { coordinator } = this.#options;
+    const [consumers] = await coordinator.describeConsumerGroups([groupId]);
+    if (consumers !== undefined && consumers.errorCode === Errors.NONE) return consumerDescription(consumers);
     const request = { groups: [groupId], includeAuthorizedOperations: false };
-    const [group] = await this.#options.coordinator.describeGroups(request, DESCRIBE_VERSION);
+    const [group] = await coordinator.describeGroups(request, DESCRIBE_VERSION);
     if (group === undefined || group.errorCode !== Errors.NONE) {
       const code = (group?.errorCode ?? Errors.UNKNOWN_SERVER_ERROR) as ErrorCode;
       throw new ProtocolError(code, `group ${groupId} can't be described now`);
@@ -180,7 +190,21 @@ function classicDescription(group: DescribeGroupsResponse['groups'][number]): Gr
     const partitions = isOfConsumers ? assignedIn(memberAssignment) : [];
     return { memberId, groupInstanceId, clientId, clientHost, partitions };
   });
-  return { groupId, state, assignor, members };
+  return { groupId, protocol: 'classic', state, assignor, members };
+}
+
+function consumerDescription(group: DescribedConsumerGroup): GroupDescription {
+  const { groupId, groupState: state, assignorName: assignor } = group;
+  const members = group.members.map(({ memberId, instanceId, clientId, clientHost, assignment }) => ({
+    memberId,
+    groupInstanceId: instanceId,
+    clientId,
+    clientHost,
+    partitions: assignment.topicPartitions.flatMap(({ topicName: topic, partitions }) =>
+      partitions.map((partition) => ({ topic, partition })),
+    ),
+  }));
+  return { groupId, protocol: 'consumer', state, assignor, members };
 }
 
 /** Assignments are the members' own affair: what can't be read is none. */

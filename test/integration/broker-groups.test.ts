@@ -1,6 +1,10 @@
 import { afterEach, expect, test } from 'vitest';
 import { type Broker, startBroker } from '../../src/index.ts';
 import { defaults, encodeToBytes, type Sparse } from '../../src/protocol/codec.ts';
+import {
+  ConsumerGroupHeartbeatRequest,
+  ConsumerGroupHeartbeatResponse,
+} from '../../src/protocol/messages/consumer-group-heartbeat.ts';
 import { ConsumerProtocolAssignment } from '../../src/protocol/messages/consumer-protocol.ts';
 import { CreateTopicsRequest, CreateTopicsResponse } from '../../src/protocol/messages/create-topics.ts';
 import {
@@ -78,7 +82,13 @@ test('a group is waited for until it has its members and partitions', async () =
   const stable = group.stable({ members: 2, partitions: 3 });
   const alone = group.stable();
   await ask(FindCoordinatorRequest, FindCoordinatorResponse, 3, { key: 'g' });
-  expect(await group.describe()).toEqual({ groupId: 'g', state: 'Dead', assignor: '', members: [] });
+  expect(await group.describe()).toEqual({
+    groupId: 'g',
+    protocol: 'classic',
+    state: 'Dead',
+    assignor: '',
+    members: [],
+  });
   const first = await join(ask);
   await sync(ask, first, { [first.memberId]: [0, 1] });
   expect((await alone).members.map(({ partitions }) => partitions.length)).toEqual([2]);
@@ -153,4 +163,27 @@ test('offsets come with the end of their partition and the lag', async () => {
     { topic: 't', partition: 1, offset: 2, leaderEpoch: 0, metadata: 'here', endOffset: 5, lag: 3 },
     { topic: 't', partition: 2, offset: 7, leaderEpoch: undefined, metadata: '', endOffset: 0, lag: 0 },
   ]);
+});
+
+test('a group of the consumer protocol is waited for likewise', async () => {
+  const { broker, ask } = await started();
+  await ask(FindCoordinatorRequest, FindCoordinatorResponse, 3, { key: 'g' });
+  const beat = (given: Sparse<ConsumerGroupHeartbeatRequest>) =>
+    ask(ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, 1, {
+      groupId: 'g',
+      memberId: 'm',
+      ...given,
+    });
+  const stable = broker.group('g').stable({ members: 1, partitions: 3 });
+  const joining = { subscribedTopicNames: ['t'], rebalanceTimeoutMs: 5000, topicPartitions: [] };
+  let answer = await beat({ memberEpoch: 0, ...joining });
+  for (let beats = 0; answer.assignment?.topicPartitions.length !== 1; beats++) {
+    expect([answer.errorCode, beats < 100]).toEqual([0, true]);
+    answer = await beat({ memberEpoch: answer.memberEpoch });
+  }
+  await beat({ memberEpoch: answer.memberEpoch, topicPartitions: answer.assignment.topicPartitions });
+  const group = await stable;
+  expect(group).toMatchObject({ protocol: 'consumer', state: 'Stable', assignor: 'uniform' });
+  expect(group.members[0]).toMatchObject({ memberId: 'm', groupInstanceId: null });
+  expect(group.members[0]!.partitions.map(({ partition }) => partition).sort()).toEqual([0, 1, 2]);
 });
