@@ -11,7 +11,7 @@ import { LeaveGroupRequest, LeaveGroupResponse } from '../../src/protocol/messag
 import { SyncGroupRequest, SyncGroupResponse } from '../../src/protocol/messages/sync-group.ts';
 import { sleep } from '../../test/interop/support/run.ts';
 import { Peer } from './peer.ts';
-import { consume } from './topic.ts';
+import { consume, subscriptionTo } from './topic.ts';
 
 /** Between two heartbeats of a member: often, so that the broker's time is measured and not the members' patience. */
 const BEAT_MS = 5;
@@ -119,7 +119,7 @@ export class ClassicMember extends LiveMember implements Member {
       sessionTimeoutMs: SESSION_MS,
       rebalanceTimeoutMs: 60_000,
       protocolType: 'consumer',
-      protocols: [{ name: 'bench', metadata: Buffer.from(topic) }],
+      protocols: [{ name: 'bench', metadata: subscriptionTo(topic) }],
     });
     this.memberId = joined.memberId;
     if (joined.errorCode === Errors.MEMBER_ID_REQUIRED) return -1;

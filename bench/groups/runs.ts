@@ -20,7 +20,7 @@ import { cpuMsOf, residentMiBOf } from '../process-cost.ts';
 import { hotLoop, type Repeated } from './hot-loop.ts';
 import { ClassicMember, ConsumerMember, type GroupTopic, type Member, settled } from './members.ts';
 import { frameOf, Peer } from './peer.ts';
-import { filledTopic } from './topic.ts';
+import { filledTopic, subscriptionTo } from './topic.ts';
 
 const PARTITIONS = 100;
 const MEMORY_CONNECTIONS = 20;
@@ -245,7 +245,7 @@ async function groupWithOffset(peer: Peer, topic: string, groupId: string): Prom
     sessionTimeoutMs: 300_000,
     rebalanceTimeoutMs: 300_000,
     protocolType: 'consumer',
-    protocols: [{ name: 'range', metadata: Buffer.alloc(50, 1) }],
+    protocols: [{ name: 'range', metadata: subscriptionTo(topic) }],
   });
   const { memberId, generationId } = joined;
   const assignments = [{ memberId, assignment: Buffer.alloc(50, 2) }];

@@ -1,3 +1,5 @@
+import { defaults, encodeToBytes } from '../../src/protocol/codec.ts';
+import { ConsumerProtocolSubscription } from '../../src/protocol/messages/consumer-protocol.ts';
 import { FetchRequest, FetchResponse } from '../../src/protocol/messages/fetch.ts';
 import { ProduceRequest, ProduceResponse } from '../../src/protocol/messages/produce.ts';
 import { BatchBuilder } from '../../src/protocol/record-batch/builder.ts';
@@ -43,4 +45,10 @@ export async function consume(peer: Peer, topic: string, partitions: readonly nu
       left.delete(partitionIndex);
     }
   }
+}
+
+/** What a consumer of the topic tells its group. Apache Kafka never answers a join whose bytes it can't read as this. */
+export function subscriptionTo(topic: string): Buffer {
+  const wanted = defaults<ConsumerProtocolSubscription>(ConsumerProtocolSubscription, { topics: [topic] });
+  return Buffer.concat([Buffer.from([0, 0]), encodeToBytes(ConsumerProtocolSubscription, 0, wanted)]);
 }
