@@ -4,6 +4,7 @@ import type {
   ListTransactionsRequest,
   ListTransactionsResponse,
 } from '../../protocol/messages/list-transactions.ts';
+import { TopicPattern } from '../group/regex/topic-pattern.ts';
 import type { TransactionMetadata } from './transaction-metadata.ts';
 import { isTransactionState } from './transaction-state.ts';
 
@@ -17,22 +18,24 @@ export class TransactionFilter {
   readonly #states: ReadonlySet<string> | undefined;
   readonly #producerIds: ReadonlySet<bigint> | undefined;
   readonly #durationMs: number;
-  readonly #matchesId: (transactionalId: string) => boolean;
+  readonly #pattern: TopicPattern | undefined;
 
-  constructor(request: ListTransactionsRequest, matchesId: (transactionalId: string) => boolean) {
-    const { stateFilters, producerIdFilters, durationFilter } = request;
+  /** Throws INVALID_REGULAR_EXPRESSION. */
+  constructor(request: ListTransactionsRequest) {
+    const { stateFilters, producerIdFilters, durationFilter, transactionalIdPattern } = request;
     this.unknownStates = [...new Set(stateFilters)].filter((name) => !isTransactionState(name));
     this.#states = stateFilters.length > 0 ? new Set(stateFilters) : undefined;
     this.#producerIds = producerIdFilters.length > 0 ? new Set(producerIdFilters) : undefined;
     this.#durationMs = Number(durationFilter);
-    this.#matchesId = matchesId;
+    // In RE2's syntax instead of Java's: the time is in proportion to the id, whatever the pattern.
+    this.#pattern = transactionalIdPattern ? new TopicPattern(transactionalIdPattern) : undefined;
   }
 
   matches(transactionalId: string, metadata: TransactionMetadata, nowMs: number): boolean {
     if (this.#producerIds?.has(metadata.producerId) === false) return false;
     if (this.#states?.has(metadata.state) === false) return false;
     if (this.#durationMs >= 0 && nowMs - metadata.startMs <= this.#durationMs) return false;
-    return this.#matchesId(transactionalId);
+    return this.#pattern?.matches(transactionalId) !== false;
   }
 }
 

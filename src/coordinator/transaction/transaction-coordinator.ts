@@ -205,14 +205,14 @@ export class TransactionCoordinator {
 
   // Administration.
 
-  /** Rejects with COORDINATOR_LOAD_IN_PROGRESS while a part of the transactions is not known yet. */
+  /**
+   * Rejects with COORDINATOR_LOAD_IN_PROGRESS while a part of the transactions is not known yet, and with
+   * INVALID_REGULAR_EXPRESSION.
+   */
   async listTransactions(
     request: ListTransactionsRequest,
   ): Promise<Pick<ListTransactionsResponse, 'unknownStateFilters' | 'transactionStates'>> {
-    if (request.transactionalIdPattern !== null && request.transactionalIdPattern !== '') {
-      throw new ProtocolError(Errors.UNSUPPORTED_VERSION, 'patterns of transactional ids are not served yet');
-    }
-    const filter = new TransactionFilter(request, () => true);
+    const filter = new TransactionFilter(request);
     const parts = this.#runtime.partitions().map((partition) =>
       promised<ListedTransaction[]>((done) =>
         this.#runtime.read('ListTransactions', partition, (shard) => shard.list(filter), done),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Errors } from '../../../src/protocol/errors.ts';
+import type { ListTransactionsRequest } from '../../../src/protocol/messages/list-transactions.ts';
 import { turnOver } from './support.ts';
 import { TransactionWorld } from './transaction-world.ts';
 
@@ -209,5 +210,40 @@ describe('transactional ids', () => {
     // Without them the client's version is lost with the coordinator.
     expect(await versionOf(0)).toEqual([0]);
     expect(await versionOf(1)).toEqual([2]);
+  });
+});
+
+describe('a list of transactions', () => {
+  it('is narrowed by state, producer, age and pattern', async () => {
+    const world = new TransactionWorld();
+    const open = await world.init('orders-1', { timeoutMs: 900_000 });
+    world.add('orders-1', open, ['t-0']);
+    world.time.advance(5000);
+    const young = await world.init('orders-2');
+    world.add('orders-2', young, ['t-0']);
+    await world.init('bills');
+    const list = async (given: Partial<ListTransactionsRequest>) => {
+      const asked = {
+        stateFilters: [],
+        producerIdFilters: [],
+        durationFilter: -1n,
+        transactionalIdPattern: null,
+      };
+      const listed = world.coordinator.listTransactions({ ...asked, ...given });
+      await turnOver(world.time);
+      const { transactionStates, unknownStateFilters } = await listed;
+      return [...transactionStates.map(({ transactionalId }) => transactionalId), ...unknownStateFilters];
+    };
+    expect(await list({})).toEqual(['orders-1', 'orders-2', 'bills']);
+    expect(await list({ stateFilters: ['Ongoing'] })).toEqual(['orders-1', 'orders-2']);
+    expect(await list({ stateFilters: ['Empty', 'nonsense'] })).toEqual(['bills', 'nonsense']);
+    expect(await list({ producerIdFilters: [young.producerId] })).toEqual(['orders-2']);
+    expect(await list({ durationFilter: 4000n, stateFilters: ['Ongoing'] })).toEqual(['orders-1']);
+    expect(await list({ transactionalIdPattern: 'orders-[2-9]|b.*' })).toEqual(['orders-2', 'bills']);
+    expect(await list({ transactionalIdPattern: 'orders' })).toEqual([]);
+    expect(await list({ transactionalIdPattern: '' })).toHaveLength(3);
+    await expect(list({ transactionalIdPattern: '(' })).rejects.toMatchObject({
+      code: Errors.INVALID_REGULAR_EXPRESSION,
+    });
   });
 });
