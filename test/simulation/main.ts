@@ -3,10 +3,11 @@ import { simulateFailure } from './each-operation.ts';
 import { simulateGroup } from './group-simulation.ts';
 import { simulateLogs } from './log-simulation.ts';
 import { type Canary, simulateNode } from './node-simulation.ts';
+import { simulateTransactions } from './txn-simulation.ts';
 
 /**
  * `npm run simulate -- --seeds 1000` runs seeds 1 to 1000 of a node, each once; `-- logs` or `-- groups` runs logs alone, or
- * groups alone; `-- operations` one life of a node for each operation of its disk, which fails. `--seed K` only that one,
+ * groups alone, `-- transactions` a node with their producers; `-- operations` one life of a node for each operation of its disk, which fails. `--seed K` only that one,
  * or from there on with `--seeds`; `--twice` compares two runs of each; `--print` shows every event at a port;
  * `--canary NAME` breaks something of a node on purpose. Exit code 1 when a promise was broken.
  */
@@ -41,6 +42,7 @@ const subjects: Readonly<Record<string, Subject>> = {
   nodes: { first: 1, count: async () => 200, run: (seed) => simulateNode({ seed, canary, ...print }) },
   logs: { first: 1, count: async () => 1000, run: (seed) => simulateLogs({ seed, ...print }) },
   groups: { first: 1, count: async () => 1000, run: (seed) => simulateGroup({ seed }) },
+  transactions: { first: 1, count: async () => 100, run: (seed) => simulateTransactions({ seed, ...print }) },
   operations: {
     first: 0,
     count: async () => (await simulateFailure(undefined)).operations,

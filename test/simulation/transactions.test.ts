@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Protocol } from './txn-client.ts';
 import { simulateTransactions } from './txn-simulation.ts';
 
-/** The first one runs twice: a seed is the same run every time. `npm run simulate -- --transactions` takes longer. */
+/** The first one runs twice: a seed is the same run every time. `npm run simulate -- transactions` takes longer. */
 const SEEDS = Number(process.env['SIMULATION_SEEDS'] ?? 2);
 const FAULTY_MS = 5000;
 /** A fault that is put in on purpose must be noticed within so many seeds. */
