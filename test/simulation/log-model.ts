@@ -151,9 +151,9 @@ export class LogModel {
     for (const batch of view.batches) {
       for (const record of batch.records) {
         const found = this.#find(batch, record, returning);
-        const isPromised = entries.get(record.offset);
+        const wanted = promisedEntries.find(({ offset }) => offset === record.offset);
         promised(
-          found !== undefined && (isPromised === undefined || isPromised === found),
+          found !== undefined && (wanted === undefined || wanted === found),
           () => `${this.name}: ${record.key}=${record.value} is at ${record.offset} after a restart`,
         );
         entries.set(record.offset, found);
