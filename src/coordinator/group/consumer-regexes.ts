@@ -112,16 +112,19 @@ export class ConsumerRegexes {
       last.version < topics.versionWithNewTopics ||
       nowMs > last.timestampMs + refreshIntervalMs;
     if (!isDue) return;
-    this.#pending.set(groupId, this.#resolve(group));
+    this.#pending.set(groupId, this.#resolve(group, newRegex));
   }
 
-  #resolve(group: ConsumerGroup): Resolution {
+  #resolve(group: ConsumerGroup, newRegex: string | undefined): Resolution {
     const { context, topics, resolver } = this.#options;
     const { groupId } = group;
     const { version } = topics;
     const timestampMs = context.clock.wallMs();
     const startMs = context.clock.monotonicMs();
-    return resolver.resolve(group.wantedRegexes.keys(), topics.names(), (resolved) => {
+    // What the member wants now is not in the group yet.
+    const patterns = new Set(group.wantedRegexes.keys());
+    if (newRegex !== undefined) patterns.add(newRegex);
+    return resolver.resolve(patterns, topics.names(), (resolved) => {
       context.logger.debug(`Regular expressions of group ${groupId} were looked at`, {
         expressions: resolved.size,
         ms: Math.round(context.clock.monotonicMs() - startMs),

@@ -218,20 +218,15 @@ describe('topics', () => {
     world.topics.set('logs-1', 1);
     world.topics.set('other', 1);
     const a = world.member('a', [], { subscribedTopicRegex: 'logs-.*' });
-    // They are resolved in one turn, and what they match is written in the next.
-    const resolve = () => {
-      world.time.advance(1);
-      world.time.advance(1);
-    };
     a.join();
-    resolve();
+    world.time.advance(1);
     world.converge([a]);
     expect(a.owned.size).toBe(1);
     world.topics.set('logs-2', 2);
     world.coordinator.onTopicsChanged(new Set(['logs-2']));
     world.time.advance(11_000);
     a.beat();
-    resolve();
+    world.time.advance(1);
     world.converge([a]);
     expect(a.owned.size).toBe(3);
     const b = world.member('b', [], { subscribedTopicRegex: '(' });
