@@ -74,7 +74,7 @@ test('a log is cut while a job of the cleaner runs', async () => {
     const real = await original<RunChecksModule>();
     return { ...real, whyOver: () => undefined };
   });
-  expect(await noticedBy(121)).toBeDefined();
+  expect(await noticedBy(131)).toBeDefined();
 });
 
 test('a log is deleted while a job of the cleaner runs', async () => {
@@ -96,7 +96,7 @@ test('a stop does not wait for the jobs of the cleaner', async () => {
 test('segments are swapped in without looking again at epoch, log start and size', async () => {
   cleanBlindly();
   swapUnchecked();
-  expect(await noticedBy(121)).toBeDefined();
+  expect(await noticedBy(131)).toBeDefined();
 });
 
 test('a tombstone goes before its delete horizon', async () => {
