@@ -67,11 +67,6 @@ export const batchDifferences: readonly Difference[] = [
     applies: (name) => name === 'request: one partition twice',
     allows: (ours) => everyCodeIn(ours, [NONE]) && codesOf(ours).length === 2,
   },
-  {
-    why: `Transactions are refused for now, so a transactional batch finds no coordinator to ask.`,
-    applies: (name) => name === 'request: transactional id unknown, batch transactional',
-    allows: (ours) => everyCodeIn(ours, [15, 16, 19, 35, 48, 49, 53]),
-  },
 ];
 
 /** The differences of one case that nothing allows, as lines to print. */
