@@ -225,6 +225,8 @@ export interface StepEnd<Progress> {
 export interface BackgroundJob<In, Out, Progress = undefined> {
   /** Unique; a job is found by it in another thread (`server/worker.ts` has the list). */
   readonly name: string;
+  /** Nobody waits for it: where processors are short, the loop and other jobs go first. */
+  readonly isPatient?: boolean;
   /** Runs before the first step where the steps run: loads what can't be loaded synchronously. */
   prepare?(): Promise<void> | undefined;
   run(input: In, context: BackgroundContext): Generator<StepEnd<Progress> | undefined, Out, void>;

@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { JobSteps } from '../base/inline-background.ts';
 import { type BackgroundContext, type BackgroundJob, CancelledError, StorageError } from '../base/ports.ts';
@@ -22,6 +23,11 @@ export function serveBackground(jobs: readonly BackgroundJob<unknown, unknown, u
   send({ kind: 'ready' });
 }
 
+/** Linux has a priority for each thread, and 0 is the one that calls. It stays low: only root could raise it again. */
+function yieldToOthers(): void {
+  if (process.platform === 'linux') setPriority(0, constants.priority.PRIORITY_BELOW_NORMAL);
+}
+
 async function runJob(
   job: BackgroundJob<unknown, unknown, unknown> | undefined,
   { job: name, input, signal }: ToWorker,
@@ -29,6 +35,7 @@ async function runJob(
   send: (message: FromWorker) => void,
 ): Promise<unknown> {
   if (job === undefined) throw new Error(`no job ${name} in the list of this worker`);
+  if (job.isPatient) yieldToOthers();
   await job.prepare?.();
   const steps = new JobSteps(job, input, context, (progress) => send({ kind: 'progress', progress }));
   while (steps.ended === undefined) {

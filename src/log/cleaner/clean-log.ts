@@ -74,6 +74,7 @@ type Steps<T> = Generator<StepEnd<CleanedGroup> | undefined, T, void>;
  */
 export const cleanLog: BackgroundJob<CleanInput, CleanResult, CleanedGroup> = {
   name: 'clean-log',
+  isPatient: true,
   prepare: () => prepareCodec('zstd'),
   *run(input, context) {
     return yield* new CleanRun(input, context).run();

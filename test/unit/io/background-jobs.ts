@@ -1,3 +1,4 @@
+import { getPriority } from 'node:os';
 import { type BackgroundJob, StorageError } from '../../../src/base/ports.ts';
 
 /** Adds up numbers, one a step, and tells the sum so far. */
@@ -67,5 +68,15 @@ export const dying: BackgroundJob<null, null> = {
   *run() {
     yield undefined;
     process.exit(3);
+  },
+};
+
+/** Tells the priority of the thread that it runs in. */
+export const patient: BackgroundJob<null, number> = {
+  name: 'patient',
+  isPatient: true,
+  // biome-ignore lint/correctness/useYield: a job of one step.
+  *run() {
+    return getPriority(0);
   },
 };

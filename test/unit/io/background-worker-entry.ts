@@ -1,4 +1,4 @@
 import { serveBackground } from '../../../src/io/background-worker.ts';
-import { copying, dying, failing, prepared, summing } from './background-jobs.ts';
+import { copying, dying, failing, patient, prepared, summing } from './background-jobs.ts';
 
-serveBackground([summing, copying, failing, prepared, dying]);
+serveBackground([summing, copying, failing, prepared, patient, dying]);

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -14,7 +14,7 @@ import { SystemTimers } from '../../../src/io/timers.ts';
 import { LoopTurn } from '../../../src/io/turn.ts';
 import { silent } from '../log/fakes.ts';
 import { backgroundContract } from './background-contract.ts';
-import { dying, summing } from './background-jobs.ts';
+import { dying, patient, summing } from './background-jobs.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'odradek-background-'));
 // Node 20 runs no TypeScript in a thread.
@@ -69,6 +69,16 @@ describe('in worker threads', () => {
     await vi.waitUntil(() => background.workerCount === 0);
     expect(await background.run(summing, [7]).done).toEqual({ sum: 7 });
   });
+
+  test.runIf(process.platform === 'linux')(
+    'a job that nobody waits for lets the others go first',
+    async () => {
+      const { background } = workers({ workersMax: 1 });
+      const before = getPriority(0);
+      expect(await background.run(patient, null).done).toBe(Math.max(before, 10));
+      expect(getPriority(0)).toBe(before);
+    },
+  );
 
   test('one that dies fails its job and nothing else', async () => {
     const { background } = workers({ workersMax: 1 });
