@@ -26,7 +26,7 @@ export interface EpochEntry {
 export class LeaderEpochCache {
   readonly folder: PartitionFolder;
   readonly #storage: Storage;
-  readonly #entries: EpochEntry[] = [];
+  #entries: EpochEntry[] = [];
   #unsynced = false;
   #unwritten = false;
   /** The latest entry has no batch yet, and the file lacks it. */
@@ -172,7 +172,10 @@ export class LeaderEpochCache {
       if (last.epoch < epoch && last.startOffset < startOffset) break;
       this.#entries.pop();
     }
-    this.#entries.push({ epoch, startOffset });
+    const entry = { epoch, startOffset };
+    // An array that grows by one takes room for seventeen.
+    if (this.#entries.length === 0) this.#entries = [entry];
+    else this.#entries.push(entry);
     return true;
   }
 

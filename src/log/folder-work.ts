@@ -11,7 +11,7 @@ import type { LogPorts } from './types.ts';
 /** Keeps the files of deleted segments for file.delete.delay.ms, then removes them off the loop. */
 export class SegmentGraveyard {
   readonly #ports: Pick<LogPorts, 'storage' | 'timers' | 'logger'>;
-  readonly #timers = new Set<Timer>();
+  #timers: Set<Timer> | undefined;
 
   constructor(ports: Pick<LogPorts, 'storage' | 'timers' | 'logger'>) {
     this.#ports = ports;
@@ -25,16 +25,17 @@ export class SegmentGraveyard {
     const paths = segments.flatMap((segment) => segment.markDeleted(keptOffsets?.has(segment.baseOffset)));
     if (paths.length === 0) return;
     const timer = this.#ports.timers.after(delayMs, () => {
-      this.#timers.delete(timer);
+      this.#timers?.delete(timer);
       for (const path of paths) this.#remove(path);
     });
+    this.#timers ??= new Set();
     this.#timers.add(timer);
   }
 
   /** What is left is removed when the log is opened the next time. */
   close(): void {
-    for (const timer of this.#timers) timer.cancel();
-    this.#timers.clear();
+    for (const timer of this.#timers ?? []) timer.cancel();
+    this.#timers = undefined;
   }
 
   #remove(path: string): void {

@@ -25,8 +25,8 @@ export class ProducerFiles {
   /** Offsets of the snapshots in the folder, ascending. */
   #offsets: number[] = [];
   /** Of those that a recovery has not met again yet. */
-  #doubted = new Set<number>();
-  readonly #unsynced = new Set<string>();
+  #doubted: Set<number> | undefined;
+  #unsynced: Set<string> | undefined;
 
   constructor(storage: Storage, logger: Logger, dir: string, producers: ProducerState) {
     this.#storage = storage;
@@ -63,7 +63,7 @@ export class ProducerFiles {
     for (const name of names) {
       const isIndex = name.endsWith(TXN_INDEX_SUFFIX);
       const isSnapshot = name.endsWith(SNAPSHOT_SUFFIX) && (offsetOf(name) ?? 0) >= offset;
-      if (isIndex || isSnapshot) this.#unsynced.add(`${this.#dir}/${name}`);
+      if (isIndex || isSnapshot) this.#written(`${this.#dir}/${name}`);
     }
   }
 
@@ -106,10 +106,10 @@ export class ProducerFiles {
 
   /** The state is that at `endOffset`: a doubted snapshot of it is kept, all others go. Throws StorageError. */
   settleDoubts(endOffset: number): void {
-    if (this.#doubted.has(endOffset))
+    if (this.#doubted?.has(endOffset) === true)
       this.#trust(endOffset, encodeProducerSnapshot(this.#producers.snapshot()));
-    for (const offset of this.#doubted) this.#storage.removeNow(this.#pathOf(offset));
-    this.#doubted.clear();
+    for (const offset of this.#doubted ?? []) this.#storage.removeNow(this.#pathOf(offset));
+    this.#doubted = undefined;
   }
 
   /** All batches are gone. */
@@ -123,8 +123,8 @@ export class ProducerFiles {
     const bases = segments.map((segment) => segment.baseOffset);
     this.#offsets = this.#offsets.filter((offset) => !bases.includes(offset));
     for (const { stem } of segments) {
-      this.#unsynced.delete(stem + SNAPSHOT_SUFFIX);
-      this.#unsynced.delete(stem + TXN_INDEX_SUFFIX);
+      this.#unsynced?.delete(stem + SNAPSHOT_SUFFIX);
+      this.#unsynced?.delete(stem + TXN_INDEX_SUFFIX);
     }
   }
 
@@ -136,16 +136,16 @@ export class ProducerFiles {
     if (endOffset <= (this.newestOffset ?? 0)) return;
     const path = this.#pathOf(endOffset);
     const content = encodeProducerSnapshot(this.#producers.snapshot());
-    if (this.#doubted.has(endOffset) && this.#trust(endOffset, content)) return;
+    if (this.#doubted?.has(endOffset) === true && this.#trust(endOffset, content)) return;
     try {
       writeSmallFile(this.#storage, path, content);
     } catch (error) {
       if (isNoSpace(error)) return;
       throw error;
     }
-    this.#doubted.delete(endOffset);
+    this.#doubted?.delete(endOffset);
     this.#offsets.push(endOffset);
-    this.#unsynced.add(path);
+    this.#written(path);
   }
 
   /** Writes the aborted transactions whose markers a segment has, up to before `endOffset`. Throws StorageError. */
@@ -155,8 +155,8 @@ export class ProducerFiles {
 
   /** Makes what was written survive a power loss, names apart. Rejects with StorageError. */
   async sync(): Promise<void> {
-    const paths = [...this.#unsynced];
-    this.#unsynced.clear();
+    const paths = this.#unsynced ?? [];
+    this.#unsynced = undefined;
     for (const path of paths) {
       if (this.#storage.sizeOf(path) !== undefined) await syncSmallFile(this.#storage, path);
     }
@@ -166,7 +166,7 @@ export class ProducerFiles {
   #trust(offset: number, content: Buffer): boolean {
     const found = readSmallFile(this.#storage, this.#pathOf(offset));
     if (found?.equals(content) !== true) return false;
-    this.#doubted.delete(offset);
+    this.#doubted?.delete(offset);
     this.#offsets.push(offset);
     return true;
   }
@@ -236,7 +236,7 @@ export class ProducerFiles {
     const path = stem + TXN_INDEX_SUFFIX;
     if (aborted.length > 0) {
       writeSmallFile(this.#storage, path, encodeTxnIndex(aborted));
-      this.#unsynced.add(path);
+      this.#written(path);
     } else if (this.#storage.sizeOf(path) !== undefined) {
       this.#storage.removeNow(path);
     }
@@ -250,9 +250,14 @@ export class ProducerFiles {
         continue;
       }
       this.#storage.removeNow(this.#pathOf(offset));
-      this.#unsynced.delete(this.#pathOf(offset));
+      this.#unsynced?.delete(this.#pathOf(offset));
     }
     this.#offsets = kept;
+  }
+
+  #written(path: string): void {
+    this.#unsynced ??= new Set();
+    this.#unsynced.add(path);
   }
 
   #pathOf(offset: number): string {

@@ -53,15 +53,19 @@ export interface DuplicateBatch {
   readonly timestamp: bigint;
 }
 
+// What logs without producers share, since a map costs more than the rest of their state: never to be added to.
+const noEntries = new Map<ProducerKey, ProducerEntry>();
+const noneOngoing = new Map<number, ProducerKey>();
+
 /**
  * The producers of one partition: sequences of idempotent ones (KIP-98), open transactions, aborted ones. A batch is applied
  * when its offset is assigned, so that the next one is checked against it; `rollBack` takes back what was applied since the
  * last `settle`, when the write failed.
  */
 export class ProducerState {
-  readonly #entries = new Map<ProducerKey, ProducerEntry>();
+  #entries = noEntries;
   // First offsets of transactions without a marker, ascending.
-  readonly #ongoing = new Map<number, ProducerKey>();
+  #ongoing = noneOngoing;
   // Those with a marker at or above the high watermark.
   #unreplicated: CompletedTxn[] = [];
   // By the offsets of their markers.
@@ -176,7 +180,7 @@ export class ProducerState {
     this.#verifications.end(entry.key);
     if (entry.txnFirstOffset < 0) {
       entry.txnFirstOffset = firstOffset;
-      this.#ongoing.set(firstOffset, entry.key);
+      this.#ownOngoing().set(firstOffset, entry.key);
     }
   }
 
@@ -206,6 +210,16 @@ export class ProducerState {
     this.#aborted.push({ producerId: BigInt(key), firstOffset, lastOffset: offset, lastStableOffset });
   }
 
+  #ownEntries(): Map<ProducerKey, ProducerEntry> {
+    if (this.#entries === noEntries) this.#entries = new Map();
+    return this.#entries;
+  }
+
+  #ownOngoing(): Map<number, ProducerKey> {
+    if (this.#ongoing === noneOngoing) this.#ongoing = new Map();
+    return this.#ongoing;
+  }
+
   /** What was applied since the last call is in the file. */
   settle(): void {
     this.#undo.length = 0;
@@ -221,11 +235,11 @@ export class ProducerState {
         this.#ongoing.delete(now.txnFirstOffset);
       }
       if (before === undefined) this.#entries.delete(key);
-      else this.#entries.set(key, before);
+      else this.#ownEntries().set(key, before);
       this.#aborted.length = undo.abortedCount;
       if (completed === undefined) continue;
       this.#unreplicated.pop();
-      this.#ongoing.set(completed.firstOffset, key);
+      this.#ownOngoing().set(completed.firstOffset, key);
       reopened = true;
     }
     if (reopened) this.#sortOngoing();
@@ -290,8 +304,8 @@ export class ProducerState {
     this.clear();
     for (const plain of dump.entries) {
       const entry = Object.assign(new ProducerEntry(plain.key), plain);
-      this.#entries.set(entry.key, entry);
-      if (entry.txnFirstOffset >= 0) this.#ongoing.set(entry.txnFirstOffset, entry.key);
+      this.#ownEntries().set(entry.key, entry);
+      if (entry.txnFirstOffset >= 0) this.#ownOngoing().set(entry.txnFirstOffset, entry.key);
     }
     this.#sortOngoing();
     this.#unreplicated = dump.unreplicated.slice();
@@ -303,8 +317,8 @@ export class ProducerState {
     this.clear();
     for (const one of saved) {
       const entry = entryOf(one);
-      this.#entries.set(entry.key, entry);
-      if (entry.txnFirstOffset >= 0) this.#ongoing.set(entry.txnFirstOffset, entry.key);
+      this.#ownEntries().set(entry.key, entry);
+      if (entry.txnFirstOffset >= 0) this.#ownOngoing().set(entry.txnFirstOffset, entry.key);
     }
     this.#sortOngoing();
     this.#aborted = aborted.slice();
@@ -346,8 +360,8 @@ export class ProducerState {
   }
 
   clear(): void {
-    this.#entries.clear();
-    this.#ongoing.clear();
+    this.#entries = noEntries;
+    this.#ongoing = noneOngoing;
     this.#unreplicated = [];
     this.#aborted = [];
     this.#undo.length = 0;
@@ -394,7 +408,7 @@ export class ProducerState {
       this.#undo.push({ key, before: entry?.copy(), completed, abortedCount: this.#aborted.length });
     if (entry === undefined) {
       entry = new ProducerEntry(key);
-      this.#entries.set(key, entry);
+      this.#ownEntries().set(key, entry);
     }
     return entry;
   }

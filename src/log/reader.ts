@@ -39,11 +39,7 @@ export class LogReader {
   readonly #segments: Segments;
   readonly #tail: LogTail;
   readonly #shared: SharedLogState;
-  // Ends of the last reads: the fetch that follows begins exactly there.
-  readonly #hintSegments: (Segment | undefined)[] = new Array(HINTS).fill(undefined);
-  readonly #hintOffsets: number[] = new Array(HINTS).fill(-1);
-  readonly #hintPositions: number[] = new Array(HINTS).fill(0);
-  #nextHint = 0;
+  #hints: Hints | undefined;
   #generation = 0;
   /** The read off the loop that runs for this log or waits to; it never rejects. */
   #cold: Promise<unknown> | undefined;
@@ -57,7 +53,7 @@ export class LogReader {
   /** Batches were cut or removed: reads that are on their way begin anew. */
   invalidate(): void {
     this.#generation += 1;
-    this.#hintSegments.fill(undefined);
+    this.#hints = undefined;
   }
 
   /** `again` runs the whole read anew, its range checks included. */
@@ -338,19 +334,36 @@ export class LogReader {
   }
 
   #hintFor(segment: Segment, offset: number): number {
+    return this.#hints?.find(segment, offset) ?? -1;
+  }
+
+  #remember(segment: Segment, offset: number, position: number): void {
+    this.#hints ??= new Hints();
+    this.#hints.add(segment, offset, position);
+  }
+}
+
+/** Ends of the last reads: the fetch that follows begins exactly there. Made with the first read of a log. */
+class Hints {
+  readonly #segments: (Segment | undefined)[] = new Array(HINTS).fill(undefined);
+  readonly #offsets: number[] = new Array(HINTS).fill(-1);
+  readonly #positions: number[] = new Array(HINTS).fill(0);
+  #next = 0;
+
+  /** The file position of the batch with an offset; -1 where no read ended there. */
+  find(segment: Segment, offset: number): number {
     for (let at = 0; at < HINTS; at += 1) {
-      if (this.#hintOffsets[at] === offset && this.#hintSegments[at] === segment)
-        return this.#hintPositions[at]!;
+      if (this.#offsets[at] === offset && this.#segments[at] === segment) return this.#positions[at]!;
     }
     return -1;
   }
 
-  #remember(segment: Segment, offset: number, position: number): void {
-    const at = this.#nextHint;
-    this.#hintSegments[at] = segment;
-    this.#hintOffsets[at] = offset;
-    this.#hintPositions[at] = position;
-    this.#nextHint = (at + 1) % HINTS;
+  add(segment: Segment, offset: number, position: number): void {
+    const at = this.#next;
+    this.#segments[at] = segment;
+    this.#offsets[at] = offset;
+    this.#positions[at] = position;
+    this.#next = (at + 1) % HINTS;
   }
 }
 

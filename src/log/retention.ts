@@ -44,7 +44,7 @@ export class Retention {
   readonly #segments: Segments;
   readonly #logger: Logger;
   /** Segments of which it was said that they have timestamps ahead of the clock. */
-  readonly #saidAhead = new WeakSet<Segment>();
+  #saidAhead: WeakSet<Segment> | undefined;
 
   constructor(view: RetentionView, segments: Segments, logger: Logger) {
     this.#view = view;
@@ -116,7 +116,8 @@ export class Retention {
   /** Such a segment stays until the clock has caught up, and all that follow it stay with it. */
   #sayIfAhead(segment: Segment, nowMs: number): void {
     const aheadMs = newestMs(segment) - nowMs;
-    if (aheadMs <= 0 || this.#saidAhead.has(segment)) return;
+    if (aheadMs <= 0 || this.#saidAhead?.has(segment) === true) return;
+    this.#saidAhead ??= new WeakSet();
     this.#saidAhead.add(segment);
     this.#logger.warn(
       `segment ${segment.baseOffset} of ${this.#name} has a timestamp ahead of the clock and stays so much longer than retention.ms says; message.timestamp.after.max.ms bounds what is taken`,

@@ -3,7 +3,7 @@ import type { Segment } from './segment.ts';
 
 /** The segments of a log by ascending base offset; the last one is active. Never empty once the log is open. */
 export class Segments {
-  readonly #all: Segment[] = [];
+  #all: Segment[] = [];
 
   get all(): readonly Segment[] {
     return this.#all;
@@ -30,7 +30,9 @@ export class Segments {
   add(segment: Segment): void {
     const last = this.#all.at(-1);
     assert(last === undefined || segment.baseOffset > last.baseOffset, 'segments are added in order');
-    this.#all.push(segment);
+    // An array that grows by one takes room for seventeen.
+    if (last === undefined) this.#all = [segment];
+    else this.#all.push(segment);
   }
 
   /** The position in `all` of the last segment that begins at or before `offset`; -1 where none does. */

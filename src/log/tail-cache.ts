@@ -2,7 +2,8 @@ import { assert } from '../base/assert.ts';
 import type { FramePool } from '../base/ports.ts';
 import { baseOffset } from '../protocol/record-batch/header.ts';
 
-const SLAB_BYTES_FIRST = 4096;
+/** Small, since most logs of a node with many get few appends; the next ones are each four times as large. */
+const SLAB_BYTES_FIRST = 1024;
 const SLAB_BYTES_MAX = 256 * 1024;
 
 /**
@@ -87,7 +88,7 @@ export class Slab {
 /** The cached tail of one log: slabs that follow each other without a gap up to the end of the active segment. */
 export class LogTail {
   readonly #cache: TailCache;
-  readonly #slabs: Slab[] = [];
+  #slabs: Slab[] = [];
   #nextSlabBytes = SLAB_BYTES_FIRST;
   #end = 0;
 
@@ -202,7 +203,9 @@ export class LogTail {
     const slab = this.#cache.take(this, Math.max(size, this.#nextSlabBytes));
     if (this.#nextSlabBytes < SLAB_BYTES_MAX) this.#nextSlabBytes *= 4;
     slab.position = position;
-    this.#slabs.push(slab);
+    // An array that grows by one takes room for seventeen.
+    if (this.#slabs.length === 0) this.#slabs = [slab];
+    else this.#slabs.push(slab);
     return slab;
   }
 }

@@ -15,8 +15,8 @@ export class TimeIndex {
   readonly baseOffset: number;
   #entriesMax: number;
   #count = 0;
-  #bytes: Buffer = Buffer.alloc(0);
-  #view: DataView = viewOf(this.#bytes);
+  #bytes: Buffer = noBytes;
+  #view: DataView = viewOfNone;
 
   constructor(baseOffset: number, indexBytesMax: number) {
     this.baseOffset = baseOffset;
@@ -132,3 +132,7 @@ export class TimeIndex {
 function viewOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
+
+// Most segments of a node with many partitions have no entry.
+const noBytes: Buffer = Buffer.alloc(0);
+const viewOfNone = viewOf(noBytes);

@@ -17,7 +17,7 @@ interface Part {
  */
 export class WarmParts {
   // In the order in which they were begun.
-  readonly #parts: Part[] = [];
+  #parts: Part[] = [];
 
   /** Bytes from `from` to `to` are in memory now, at `traffic`; before `oldest` all is forgotten. */
   touched(from: number, to: number, traffic: number, oldest: number): void {
@@ -29,7 +29,10 @@ export class WarmParts {
       return;
     }
     this.#forget(oldest);
-    this.#parts.push({ from, to, at: traffic });
+    const part = { from, to, at: traffic };
+    // An array that grows by one takes room for seventeen.
+    if (this.#parts.length === 0) this.#parts = [part];
+    else this.#parts.push(part);
     if (this.#parts.length > PARTS_MAX) this.#parts.shift();
   }
 

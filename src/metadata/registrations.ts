@@ -36,19 +36,24 @@ export interface PartitionRegistration {
   readonly lastKnownElr: readonly number[];
 }
 
+// Nearly all partitions have none most of the time: they share one array rather than have four each.
+const noReplicas: readonly number[] = [];
+const orNone = (replicas: readonly number[]): readonly number[] =>
+  replicas.length === 0 ? noReplicas : replicas;
+
 export function partitionOf(data: RecordData<'PartitionRecord'>): PartitionRegistration {
   return {
     replicas: data.replicas,
     directories: directoriesFor(data.directories, data.replicas.length),
     isr: data.isr,
-    removingReplicas: data.removingReplicas,
-    addingReplicas: data.addingReplicas,
+    removingReplicas: orNone(data.removingReplicas),
+    addingReplicas: orNone(data.addingReplicas),
     leader: data.leader,
     leaderRecoveryState: data.leaderRecoveryState,
     leaderEpoch: data.leaderEpoch,
     partitionEpoch: data.partitionEpoch,
-    elr: data.eligibleLeaderReplicas ?? [],
-    lastKnownElr: data.lastKnownElr ?? [],
+    elr: orNone(data.eligibleLeaderReplicas ?? noReplicas),
+    lastKnownElr: orNone(data.lastKnownElr ?? noReplicas),
   };
 }
 
