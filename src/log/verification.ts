@@ -42,10 +42,11 @@ export interface VerificationState {
 
 /** Verifications of one partition. A producer has one at a time; it ends with its first append, or with a marker. */
 export class Verifications {
-  readonly #states = new Map<ProducerKey, VerificationState>();
+  /** Made with the first one: most partitions never see a transaction. */
+  #states: Map<ProducerKey, VerificationState> | undefined;
 
   get(key: ProducerKey): VerificationState | undefined {
-    return this.#states.get(key);
+    return this.#states?.get(key);
   }
 
   /** Begins a verification, or goes on with the one that there is. */
@@ -54,6 +55,7 @@ export class Verifications {
     { epoch, sequence, supportsEpochBump }: Omit<ProducerToVerify, 'producerId'>,
     nowMs: number,
   ): VerificationGuard {
+    this.#states ??= new Map();
     const state = this.#states.get(key);
     if (state === undefined) {
       if (this.#states.size >= STATES_MAX) this.#states.delete(this.#states.keys().next().value!);
@@ -70,7 +72,7 @@ export class Verifications {
 
   /** The producer has appended. */
   end(key: ProducerKey): void {
-    this.#states.delete(key);
+    this.#states?.delete(key);
   }
 
   /**
@@ -78,19 +80,19 @@ export class Verifications {
    * of the verification ends the transaction before that one.
    */
   endByMarker(key: ProducerKey, epoch: number): void {
-    const state = this.#states.get(key);
+    const state = this.#states?.get(key);
     if (state?.supportsEpochBump === true && state.epoch === epoch) return;
-    this.#states.delete(key);
+    this.#states?.delete(key);
   }
 
   /** Forgets what was asked so long ago. */
   expire(nowMs: number, expirationMs: number): void {
-    for (const [key, { guard }] of this.#states) {
-      if (nowMs - guard.startedMs >= expirationMs) this.#states.delete(key);
+    for (const [key, { guard }] of this.#states ?? []) {
+      if (nowMs - guard.startedMs >= expirationMs) this.#states?.delete(key);
     }
   }
 
   clear(): void {
-    this.#states.clear();
+    this.#states = undefined;
   }
 }
