@@ -1,10 +1,10 @@
 import { expect } from 'vitest';
 import { compareBrokers } from './support/compare.ts';
-import { buildSarama } from './support/sarama.ts';
+import { buildGo } from './support/go.ts';
 import { runSteps } from './support/steps.ts';
 
 const RECORDS = 600;
-const built = await buildSarama('groups');
+const built = await buildGo('groups');
 
 await compareBrokers({
   title: 'sarama groups',

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { apacheMissing, clientsClassPath, JVM_FLAGS, OLD_KAFKA_VERSION } from './support/apache.ts';
 import { compareBrokers, type Observations } from './support/compare.ts';
+import { buildGo } from './support/go.ts';
 import { modernBatch } from './support/old-formats-golden.ts';
 import { npmPackages, type Package, pythonPackages } from './support/packages.ts';
-import { buildSarama } from './support/sarama.ts';
 import { runSteps } from './support/steps.ts';
 import type { Target } from './support/target.ts';
 import { makeTopics, produce, produceAnswer, RawConnection } from './support/wire.ts';
@@ -75,7 +75,7 @@ async function kafkaNode(): Promise<Client> {
 }
 
 async function sarama(): Promise<Client> {
-  const built = await buildSarama();
+  const built = await buildGo();
   return {
     name: 'sarama as for 0.8.2 and 0.10.2',
     missing: missingOf(built),

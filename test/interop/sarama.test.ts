@@ -1,9 +1,9 @@
 import { expect } from 'vitest';
 import { compareBrokers } from './support/compare.ts';
-import { buildSarama } from './support/sarama.ts';
+import { buildGo } from './support/go.ts';
 import { runSteps } from './support/steps.ts';
 
-const built = await buildSarama();
+const built = await buildGo();
 
 await compareBrokers({
   title: 'sarama',

@@ -1,10 +1,10 @@
 import { expect } from 'vitest';
 import { compareBrokers } from './support/compare.ts';
-import { buildSarama } from './support/sarama.ts';
+import { buildGo } from './support/go.ts';
 import { runSteps } from './support/steps.ts';
 
 const ROUNDS = 12;
-const built = await buildSarama('transactions');
+const built = await buildGo('transactions');
 
 await compareBrokers({
   title: 'sarama transactions',
