@@ -123,6 +123,9 @@ function checkReplication(config: BrokerConfig, must: Must): void {
 }
 
 /** min ≤ value ≤ max of what the members of groups are told. */
+/** Those of `coordinator/group/assignors`. */
+const CONSUMER_ASSIGNORS: readonly string[] = ['uniform', 'range'];
+
 function checkGroups(config: BrokerConfig, must: Must): void {
   const codec = config.get('offsets.topic.compression.codec');
   must(
@@ -136,6 +139,13 @@ function checkGroups(config: BrokerConfig, must: Must): void {
     'group.min.session.timeout.ms',
     'it exceeds group.max.session.timeout.ms',
     `at most ${config.get('group.max.session.timeout.ms')}`,
+  );
+  const unknown = config.get('group.consumer.assignors').find((name) => !CONSUMER_ASSIGNORS.includes(name));
+  must(
+    unknown === undefined,
+    'group.consumer.assignors',
+    `there is no assignor ${unknown}, and classes of Java can't be loaded`,
+    `entries of ${CONSUMER_ASSIGNORS.join(', ')}`,
   );
   for (const kind of ['consumer', 'share', 'streams'] as const) {
     for (const what of ['session.timeout.ms', 'heartbeat.interval.ms', 'assignment.interval.ms'] as const) {

@@ -16,7 +16,7 @@ export const groupsSettings = {
   }),
   'group.consumer.assignors': list('uniform,range', {
     effective: true,
-    check: listRules({ of: ['uniform', 'range'] }),
+    check: listRules({}),
     doc: 'Assignors of consumer groups that run on the broker, the default one first.',
   }),
   'group.consumer.heartbeat.interval.ms': int(5000, {
