@@ -62,6 +62,12 @@ export function clientsClassPath(version: string): Promise<string> {
   return downloaded(libs, 'apache/clients.xml', [`-Dkafka.version=${version}`]);
 }
 
+/** The class path of Kafka Streams of some version; downloads it likewise. */
+export function streamsClassPath(version = KAFKA_VERSION): Promise<string> {
+  const libs = join(cacheDir(), `streams-${version}`);
+  return downloaded(libs, 'apache/streams.xml', [`-Dkafka.version=${version}`]);
+}
+
 async function downloaded(libs: string, pom: string, properties: readonly string[]): Promise<string> {
   if (!existsSync(join(libs, '.complete'))) {
     mkdirSync(cacheDir(), { recursive: true });
