@@ -73,3 +73,12 @@ await compareBrokers({
   observe: observe('at_least_once', ['close', 'close']),
   expectations: expectations(false),
 });
+
+await compareBrokers({
+  title: 'Java streams, exactly once',
+  port: 29_024,
+  missing,
+  properties,
+  observe: observe('exactly_once_v2', ['kill', 'close', 'kill', 'kill', 'close']),
+  expectations: expectations(true),
+});
