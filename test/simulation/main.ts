@@ -7,9 +7,10 @@ import { simulateTransactions } from './txn-simulation.ts';
 
 /**
  * `npm run simulate -- --seeds 1000` runs seeds 1 to 1000 of a node, each once; `-- logs` or `-- groups` runs logs alone, or
- * groups alone, `-- transactions` a node with their producers; `-- operations` one life of a node for each operation of its disk, which fails. `--seed K` only that one,
- * or from there on with `--seeds`; `--twice` compares two runs of each; `--print` shows every event at a port;
- * `--canary NAME` breaks something of a node on purpose. Exit code 1 when a promise was broken.
+ * groups alone, `-- transactions` a node with transactional producers; `-- operations` one life of a node for each operation
+ * of its disk, which fails. `--seed K` only that one, or from there on with `--seeds`; `--twice` compares two runs of each;
+ * `--print` shows every event at a port; `--canary NAME` breaks something of a node on purpose. Exit code 1 when a promise
+ * was broken.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,

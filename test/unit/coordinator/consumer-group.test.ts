@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { defaults } from '../../../src/protocol/codec.ts';
 import { Errors } from '../../../src/protocol/errors.ts';
+import {
+  TxnOffsetCommitRequest,
+  type TxnOffsetCommitResponse,
+} from '../../../src/protocol/messages/txn-offset-commit.ts';
 import { type ConsumerClient, ConsumerWorld } from './consumer-world.ts';
+import { Pending } from './group-world.ts';
 
 const FIRST_EPOCH = 2;
 
@@ -279,6 +285,42 @@ describe('offsets', () => {
     expect(commit('b', since, moved!)).toBe(Errors.STALE_MEMBER_EPOCH);
     expect(commit('b', b.epoch, moved!)).toBe(Errors.NONE);
     expect(world.offsets()).toEqual({ 't/0': 5, 't/1': 5 });
+  });
+
+  test('within a transaction too, where versions before 6 know no stale epoch', () => {
+    const world = worldWith(2);
+    const topicId = world.topics.idOf('t')!;
+    const [a, b] = [world.member('a'), world.member('b')];
+    a.join();
+    const since = a.epoch;
+    const commit = (memberId: string, epoch: number, partition: number, version: number) => {
+      const pending = new Pending<TxnOffsetCommitResponse>();
+      const request = defaults<TxnOffsetCommitRequest>(TxnOffsetCommitRequest, {
+        groupId: 'g',
+        transactionalId: 'x',
+        producerId: 7n,
+        memberId,
+        generationIdOrMemberEpoch: epoch,
+        topics: [{ name: 't', topicId, partitions: [{ partitionIndex: partition, committedOffset: 5 }] }],
+      });
+      const write = { producerId: 7n, producerEpoch: 0, transaction: undefined };
+      const { coordinator } = world;
+      coordinator.commitTransactionalOffsets(world.context(version), request, write, pending.answer);
+      world.time.settle();
+      return pending.value.topics[0]!.partitions[0]!.errorCode;
+    };
+    expect(commit('a', since, 0, 3)).toBe(Errors.NONE);
+    expect(commit('', -1, 0, 3)).toBe(Errors.NONE);
+    expect(commit('x', since, 0, 5)).toBe(Errors.UNKNOWN_MEMBER_ID);
+    expect(commit('a', since + 1, 0, 5)).toBe(Errors.ILLEGAL_GENERATION);
+    expect(commit('a', since + 1, 0, 6)).toBe(Errors.STALE_MEMBER_EPOCH);
+    b.join();
+    world.converge([a, b]);
+    const [kept] = a.partitions;
+    const [moved] = b.partitions;
+    expect(commit('a', since, kept!, 5)).toBe(Errors.NONE);
+    expect(commit('a', since, moved!, 5)).toBe(Errors.ILLEGAL_GENERATION);
+    expect(commit('a', since, moved!, 6)).toBe(Errors.STALE_MEMBER_EPOCH);
   });
 });
 
