@@ -477,7 +477,6 @@ function plain(value: unknown, target: Target, key = ''): unknown {
 
 await compareBrokers({
   title: 'answers to admin requests',
-  port: 19792,
   missing: await apacheMissing(),
   observe,
   expectations(seen) {

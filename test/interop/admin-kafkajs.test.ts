@@ -94,7 +94,6 @@ async function observe(target: Target): Promise<Observations> {
 
 await compareBrokers({
   title: 'kafkajs as an admin',
-  port: 19792,
   missing: undefined,
   observe,
   expectations(seen) {

@@ -382,7 +382,6 @@ const jdk = (await isInstalled('javac')) ? undefined : 'javac (a JDK, 17 or newe
 
 await compareBrokers({
   title: 'the official admin tools',
-  port: 19792,
   missing: (await apacheMissing()) ?? jdk,
   observe,
   expectations(seen) {

@@ -332,7 +332,6 @@ async function observe(target: Target): Promise<Observations> {
 
 await compareBrokers({
   title: 'dynamic settings',
-  port: 19698,
   missing: undefined,
   properties: {
     'log.retention.minutes': '5000',

@@ -10,6 +10,7 @@ import * as header from '../../src/protocol/record-batch/header.ts';
 import { records } from '../../src/protocol/record-batch/records.ts';
 import { apacheMissing } from './support/apache.ts';
 import { BASE_TIMESTAMP, batch, type RecordSpec, record } from './support/batch.ts';
+import { freePort } from './support/ports.ts';
 import { sleep } from './support/run.ts';
 import { startTarget, type Target, type TargetName, wantedTargets } from './support/target.ts';
 import { makeTopics, produce, produceAnswer, RawConnection } from './support/wire.ts';
@@ -17,7 +18,7 @@ import { readBatches } from './support/workload.ts';
 
 /** The same input compacted by Apache Kafka and by this broker: what stays, and where, must be the same. */
 
-const PORT = 19710;
+const PORT = await freePort();
 const SEGMENT_BYTES = 16_384;
 const CODECS: readonly CompressionCodec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 const PATIENCE_MS = 60_000;

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { apacheMissing } from './support/apache.ts';
 import { BASE_TIMESTAMP, batch, CODEC_IDS, type Codec, record, store } from './support/batch.ts';
+import { freePort } from './support/ports.ts';
 import { sleep } from './support/run.ts';
 import { startTarget, type Target, type TargetName } from './support/target.ts';
 import { answerOf, frame, makeTopics, produce, produceAnswer, RawConnection } from './support/wire.ts';
@@ -13,7 +14,7 @@ import { readBatches } from './support/workload.ts';
 
 /** The broker is killed twice under load; what it acknowledged must be there, where its answer said. */
 
-const PORT = 19694;
+const PORT = await freePort();
 const TOPIC = 'crash';
 const PARTITIONS = 3;
 const CLIENTS = 3;

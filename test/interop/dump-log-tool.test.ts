@@ -20,6 +20,7 @@ import { SystemRandom } from '../../src/io/random.ts';
 import { MessageSetBuilder } from '../../src/protocol/record-batch/message-set-builder.ts';
 import { apacheMissing } from './support/apache.ts';
 import { updatesGolden } from './support/golden.ts';
+import { freePort } from './support/ports.ts';
 import { isInstalled } from './support/run.ts';
 import { startTarget, type Target, wantedTargets } from './support/target.ts';
 import { JavaTools } from './support/tools.ts';
@@ -32,7 +33,7 @@ import { WORKLOAD_TOPICS, writeWorkload } from './support/workload.ts';
  * - a time index beside a log that has lost its tail: there a stack trace, here the entries and that they are not found.
  */
 
-const PORT = 19724;
+const PORT = await freePort();
 
 const missing =
   (await apacheMissing()) ?? ((await isInstalled('javac')) ? undefined : 'javac is not installed');

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { apacheMissing } from './support/apache.ts';
 import { batch, record } from './support/batch.ts';
+import { freePort } from './support/ports.ts';
 import { isInstalled } from './support/run.ts';
 import { startTarget, type TargetName, wantedTargets } from './support/target.ts';
 import { JavaTools } from './support/tools.ts';
@@ -12,7 +13,7 @@ import { readBatches, WORKLOAD_TOPICS, writeWorkload } from './support/workload.
 
 /** Files written by one broker and read by the other's programs. */
 
-const PORT = 19692;
+const PORT = await freePort();
 const missing =
   (await apacheMissing()) ?? ((await isInstalled('javac')) ? undefined : 'javac is not installed');
 const skipped = missing === undefined ? '' : ` (SKIPPED: ${missing})`;

@@ -561,7 +561,6 @@ async function administration(talk: Conversation): Promise<void> {
 
 await compareBrokers({
   title: 'group answers',
-  port: 19_752,
   missing: undefined,
   properties: { 'group.initial.rebalance.delay.ms': '0', 'offsets.topic.num.partitions': '4' },
   observe,

@@ -6,7 +6,6 @@ import { updatesGolden, writeGolden } from './support/golden.ts';
 /** UPDATE_GOLDEN=1 writes down what Apache Kafka answers, for `npm test`. */
 await compareBrokers({
   title: 'consumer group answers',
-  port: 25_102,
   missing: undefined,
   properties: CONVERSATION_SETTINGS,
   async observe(target) {

@@ -10,13 +10,14 @@ import { OffsetFetchRequest, OffsetFetchResponse } from '../../src/protocol/mess
 import { Conversation } from '../integration/conversation.ts';
 import { apacheMissing } from './support/apache.ts';
 import { WireMember } from './support/consumer-member.ts';
+import { freePort } from './support/ports.ts';
 import { until } from './support/run.ts';
 import { startTarget, type TargetName } from './support/target.ts';
 import { makeTopics } from './support/wire.ts';
 
 /** A folder goes from one broker to the other while members of a consumer group are in the middle of their epoch. */
 
-const PORT = 25_132;
+const PORT = await freePort();
 const properties = {
   'offsets.topic.num.partitions': '3',
   'group.consumer.assignment.interval.ms': '0',

@@ -28,7 +28,6 @@ const jdk = (await isInstalled('javac')) ? undefined : 'javac (a JDK, 17 or newe
 
 await compareBrokers({
   title: 'Java consumer groups',
-  port: 25_112,
   missing: (await apacheMissing()) ?? jdk,
   properties: {
     'group.initial.rebalance.delay.ms': '0',

@@ -196,7 +196,6 @@ async function consoleConsumer(suite: Suite): Promise<void> {
 
 await compareBrokers({
   title: 'consumer group tools',
-  port: 25_122,
   missing: await apacheMissing(),
   properties: {
     'group.initial.rebalance.delay.ms': '0',

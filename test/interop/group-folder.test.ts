@@ -21,10 +21,11 @@ import type { MessageSchema } from '../../src/protocol/schema.ts';
 import { WireClient } from '../integration/wire-client.ts';
 import { subscription } from '../unit/coordinator/subscription.ts';
 import { apacheMissing } from './support/apache.ts';
+import { freePort } from './support/ports.ts';
 import { until } from './support/run.ts';
 import { startTarget, type TargetName } from './support/target.ts';
 
-const PORT = 19_802;
+const PORT = await freePort();
 const GROUP = 'taken-over';
 const properties = { 'group.initial.rebalance.delay.ms': '0', 'offsets.topic.num.partitions': '3' };
 const SESSION_MS = 300_000;

@@ -29,7 +29,6 @@ const jdk = (await isInstalled('javac')) ? undefined : 'javac (a JDK, 17 or newe
 
 await compareBrokers({
   title: 'Java groups',
-  port: 19_812,
   missing: (await apacheMissing()) ?? jdk,
   properties: { 'group.initial.rebalance.delay.ms': '0', 'offsets.topic.num.partitions': '5' },
   observe,

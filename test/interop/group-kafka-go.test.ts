@@ -14,7 +14,6 @@ const ofEach = (first: number, end: number): Record<number, number[]> => {
 
 await compareBrokers({
   title: 'kafka-go groups',
-  port: 19_842,
   missing: 'missing' in built ? built.missing : undefined,
   properties: { 'group.initial.rebalance.delay.ms': '0', 'offsets.topic.num.partitions': '5' },
   async observe(target) {

@@ -156,7 +156,6 @@ async function seekAndPause(kafka: Kafka, write: Write, seen: Observations): Pro
 
 await compareBrokers({
   title: 'kafkajs groups',
-  port: 19_772,
   missing: undefined,
   properties: { 'group.initial.rebalance.delay.ms': '0', 'offsets.topic.num.partitions': '5' },
   observe,

@@ -91,7 +91,6 @@ async function observe(target: Target): Promise<Observations> {
 
 await compareBrokers({
   title: 'kcat groups',
-  port: 19_792,
   missing: await kcatMissing(),
   properties: { 'group.initial.rebalance.delay.ms': '0', 'offsets.topic.num.partitions': '5' },
   observe,

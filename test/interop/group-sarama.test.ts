@@ -8,7 +8,6 @@ const built = await buildGo('groups');
 
 await compareBrokers({
   title: 'sarama groups',
-  port: 19_782,
   missing: 'missing' in built ? built.missing : undefined,
   properties: { 'group.initial.rebalance.delay.ms': '0', 'offsets.topic.num.partitions': '5' },
   async observe(target) {

@@ -219,7 +219,6 @@ async function performance(
 
 await compareBrokers({
   title: 'group tools',
-  port: 19_762,
   missing: await apacheMissing(),
   properties: { 'group.initial.rebalance.delay.ms': '0', 'offsets.topic.num.partitions': '3' },
   observe,

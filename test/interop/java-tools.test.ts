@@ -289,7 +289,6 @@ const jdk = (await isInstalled('javac')) ? undefined : 'javac (a JDK, 17 or newe
 
 await compareBrokers({
   title: 'the official Java tools',
-  port: 19692,
   missing: (await apacheMissing()) ?? jdk,
   observe,
   expectations(seen) {

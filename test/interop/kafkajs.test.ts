@@ -267,7 +267,6 @@ async function producerSteps(kafka: Kafka, target: Target, step: Step): Promise<
 
 await compareBrokers({
   title: 'kafkajs',
-  port: 19692,
   missing: undefined,
   observe,
   expectations(seen) {

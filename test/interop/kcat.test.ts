@@ -114,7 +114,6 @@ function inOrder(text: string): string {
 
 await compareBrokers({
   title: 'kcat',
-  port: 19692,
   missing: await kcatMissing(),
   observe,
   expectations(seen) {

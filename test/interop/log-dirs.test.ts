@@ -19,6 +19,7 @@ import {
 import { WireClient } from '../integration/wire-client.ts';
 import { apacheMissing, KAFKA_VERSION } from './support/apache.ts';
 import { batch } from './support/batch.ts';
+import { freePort } from './support/ports.ts';
 import { isInstalled, until } from './support/run.ts';
 import { startTarget, type Target, type TargetName, wantedTargets } from './support/target.ts';
 import { JavaTools } from './support/tools.ts';
@@ -27,7 +28,7 @@ import { readBatches } from './support/workload.ts';
 
 /** Replicas go from one log dir to another: as Apache Kafka has it, and across a change of brokers. */
 
-const PORT = 21_090;
+const PORT = await freePort();
 const TOPIC = 'moving';
 const BATCHES = 40;
 const THROTTLE = 'replica.alter.log.dirs.io.max.bytes.per.second';

@@ -4,6 +4,7 @@ import { readGolden, updatesGolden, writeGolden } from './support/golden.ts';
 import { playScenarios } from './support/idempotence.ts';
 import { batchCases } from './support/malformed.ts';
 import { playExchanges } from './support/pipelined.ts';
+import { freePort } from './support/ports.ts';
 import { runCases } from './support/produce-golden.ts';
 
 /**
@@ -24,7 +25,10 @@ describe.skipIf(missing !== undefined)(
   () => {
     let apache: RunningApache;
     beforeAll(async () => {
-      apache = await startApache({ port: 19692, properties: { 'auto.create.topics.enable': 'false' } });
+      apache = await startApache({
+        port: await freePort(),
+        properties: { 'auto.create.topics.enable': 'false' },
+      });
     });
     afterAll(() => apache?.stop());
 

@@ -114,7 +114,6 @@ for (const { name, missing } of clients) {
 
 await compareBrokers({
   title: 'clients before 0.11',
-  port: 19692,
   missing: present.length === 0 ? 'none of the clients is there' : undefined,
   apacheVersion: OLD_KAFKA_VERSION,
   properties: { 'auto.create.topics.enable': 'false' },

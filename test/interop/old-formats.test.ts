@@ -3,6 +3,7 @@ import { apacheMissing, OLD_KAFKA_VERSION, type RunningApache, startApache } fro
 import { readGolden, updatesGolden, writeGolden } from './support/golden.ts';
 import { oldCases } from './support/old-formats.ts';
 import { oldFetches, runOldCases, runOldFetches } from './support/old-formats-golden.ts';
+import { freePort } from './support/ports.ts';
 import { runLookups } from './support/time-lookups.ts';
 
 /**
@@ -18,7 +19,7 @@ describe.skipIf(missing !== undefined)(
     let apache: RunningApache;
     beforeAll(async () => {
       apache = await startApache({
-        port: 19692,
+        port: await freePort(),
         version: OLD_KAFKA_VERSION,
         properties: { 'auto.create.topics.enable': 'false' },
       });

@@ -7,7 +7,6 @@ const built = await buildGo();
 
 await compareBrokers({
   title: 'sarama',
-  port: 19692,
   missing: 'missing' in built ? built.missing : undefined,
   async observe(target) {
     if ('missing' in built) throw new Error(built.missing);

@@ -67,7 +67,6 @@ const missing = (await apacheMissing()) ?? jdk;
 
 await compareBrokers({
   title: 'Java streams, at least once',
-  port: 29_020,
   missing,
   properties,
   observe: observe('at_least_once', ['close', 'close']),
@@ -76,7 +75,6 @@ await compareBrokers({
 
 await compareBrokers({
   title: 'Java streams, exactly once',
-  port: 29_024,
   missing,
   properties,
   observe: observe('exactly_once_v2', ['kill', 'close', 'kill', 'kill', 'close']),

@@ -18,6 +18,7 @@ import type { MessageSchema } from '../../src/protocol/schema.ts';
 import { WireClient } from '../integration/wire-client.ts';
 import { apacheMissing, OLD_KAFKA_VERSION, startApache } from './support/apache.ts';
 import { batch } from './support/batch.ts';
+import { freePort } from './support/ports.ts';
 import { isInstalled, until } from './support/run.ts';
 import { startTarget, type Target, wantedTargets } from './support/target.ts';
 import { JavaTools } from './support/tools.ts';
@@ -26,7 +27,7 @@ import { readBatches } from './support/workload.ts';
 
 /** A data folder goes from one broker to the other and back: records, producers, settings, offsets, compacted topics. */
 
-const PORT = 19790;
+const PORT = await freePort();
 const TOPIC = 'swapped';
 const COMPACTED = 'compacted';
 const GROUP = 'swapping';

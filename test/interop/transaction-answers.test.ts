@@ -488,7 +488,6 @@ async function timeouts(talk: Conversation): Promise<void> {
 
 await compareBrokers({
   title: 'transaction answers',
-  port: 27_010,
   missing: undefined,
   properties: {
     'transaction.state.log.num.partitions': '4',
@@ -529,10 +528,9 @@ async function observeTwoPhases(target: Target): Promise<Observations> {
   return talk.seen;
 }
 
-for (const [at, isEnabled] of [false, true].entries()) {
+for (const isEnabled of [false, true]) {
   await compareBrokers({
     title: `two-phase commit${isEnabled ? '' : ' that is not enabled'}`,
-    port: 27_012 + 2 * at,
     missing: undefined,
     properties: {
       'transaction.state.log.num.partitions': '4',

@@ -33,11 +33,12 @@ import {
 import type { MessageSchema } from '../../src/protocol/schema.ts';
 import { WireClient } from '../integration/wire-client.ts';
 import { apacheMissing } from './support/apache.ts';
+import { freePort } from './support/ports.ts';
 import { until } from './support/run.ts';
 import { startTarget, type TargetName } from './support/target.ts';
 import { makeTopics } from './support/wire.ts';
 
-const PORT = 27_040;
+const PORT = await freePort();
 const PARTITIONS = 3;
 const properties = { 'transaction.state.log.num.partitions': String(PARTITIONS) };
 /** Each writes to the topic of its name. */

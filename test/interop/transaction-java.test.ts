@@ -55,7 +55,6 @@ const jdk = (await isInstalled('javac')) ? undefined : 'javac (a JDK, 17 or newe
 
 await compareBrokers({
   title: 'Java transactions',
-  port: 27_020,
   missing: (await apacheMissing()) ?? jdk,
   properties: {
     'transaction.state.log.num.partitions': '5',

@@ -168,7 +168,6 @@ function calm(text: string): string {
 
 await compareBrokers({
   title: 'kafka-transactions',
-  port: 27_030,
   missing: await apacheMissing(),
   properties: {
     'transaction.state.log.num.partitions': '4',

@@ -148,7 +148,6 @@ async function fenced(
 
 await compareBrokers({
   title: 'kafkajs transactions',
-  port: 28_200,
   missing: undefined,
   properties: { 'group.initial.rebalance.delay.ms': '0', 'offsets.topic.num.partitions': '5' },
   observe,

@@ -389,7 +389,6 @@ async function offsetsOfGroups(talk: Talk): Promise<void> {
 
 await compareBrokers({
   title: 'transactions in partitions',
-  port: 28_100,
   missing: undefined,
   properties: {
     'transaction.partition.verification.enable': 'false',

@@ -5,12 +5,13 @@ import { describe, expect, test } from 'vitest';
 import { verifyLog } from '../../src/cli/verify-log-command.ts';
 import { realPorts } from '../../src/io/index.ts';
 import { apacheMissing } from './support/apache.ts';
+import { freePort } from './support/ports.ts';
 import { startTarget, wantedTargets } from './support/target.ts';
 import { readBatches, WORKLOAD_TOPICS, writeWorkload } from './support/workload.ts';
 
 /** `broker verify-log` on data folders of both brokers: it finds nothing where they left nothing to do. */
 
-const PORT = 19728;
+const PORT = await freePort();
 const missing = await apacheMissing();
 const skipped = missing === undefined ? '' : ` (SKIPPED: ${missing})`;
 

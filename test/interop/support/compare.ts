@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { withDifferences } from '../differences.ts';
 import { apacheMissing } from './apache.ts';
+import { freePort } from './ports.ts';
 import { startTarget, type Target, type TargetName, wantedTargets } from './target.ts';
 
 /** What a client printed or returned, by step; JSON, already free of what differs from run to run. */
@@ -11,7 +12,6 @@ export type Observations = Record<string, unknown>;
 
 export interface Suite {
   readonly title: string;
-  readonly port: number;
   /** Why the client can't be used here; undefined when it can. */
   readonly missing: string | undefined;
   /** The Apache Kafka to compare with, where it is not the newest. */
@@ -39,6 +39,7 @@ export async function compareBrokers(suite: Suite): Promise<void> {
   const noApache = await apacheMissing(suite.apacheVersion);
   const seen = new Map<TargetName, Observations>();
   const wanted = wantedTargets();
+  const port = await freePort();
   const reasonOf = (name: TargetName): string | undefined => {
     if (suite.missing !== undefined) return suite.missing;
     if (!wanted.includes(name)) return 'not asked for (INTEROP_TARGETS)';
@@ -50,7 +51,7 @@ export async function compareBrokers(suite: Suite): Promise<void> {
       const reason = reasonOf(name);
       test.skipIf(reason !== undefined)(`with ${name}${say(reason)}`, async () => {
         const options = {
-          port: suite.port,
+          port,
           ...(suite.apacheVersion ? { version: suite.apacheVersion } : {}),
           ...(suite.properties ? { properties: suite.properties } : {}),
         };
