@@ -8,6 +8,8 @@ export default defineConfig({
     pool: 'threads',
     // By itself it leaves one core idle, which is half of two.
     maxWorkers: availableParallelism(),
-    testTimeout: 30_000,
+    // Some seconds at most for any test; what is more is for machines that are slow, or busy with other things.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 });

@@ -45,6 +45,9 @@ import {
 import { BatchBuilder } from '../../src/protocol/record-batch/index.ts';
 import { WireClient } from './wire-client.ts';
 
+/** What comes by itself is waited for until it is there; by default that would be a second. */
+const PATIENCE = { timeout: 120_000 };
+
 const TOPIC = 't';
 const RECORDS = 5;
 
@@ -157,7 +160,7 @@ it('a replica goes to the log dir that is asked for, and who asks for none of th
   };
   expect(await move(home)).toBe(Errors.NONE);
   expect(await move(other)).toBe(Errors.NONE);
-  await vi.waitUntil(async () => (await homeNow()).join() === other);
+  await vi.waitUntil(async () => (await homeNow()).join() === other, PATIENCE);
   expect(warnings).toEqual([]);
   expect(await move('/elsewhere')).toBe(Errors.LOG_DIR_NOT_FOUND);
   expect(await move(home, 'never-was')).toBe(Errors.UNKNOWN_TOPIC_OR_PARTITION);

@@ -254,7 +254,7 @@ function announced(size: number, body = Buffer.alloc(0)): Buffer {
   return Buffer.concat([length, body]);
 }
 
-describe('hostile input', { timeout: 90_000 }, () => {
+describe('hostile input', () => {
   const dir = mkdtempSync(join(tmpdir(), 'odradek-hostile-'));
   let file: string;
   let target: Target;

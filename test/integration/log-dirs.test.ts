@@ -23,6 +23,9 @@ import { ProduceRequest, ProduceResponse } from '../../src/protocol/messages/pro
 import { BatchBuilder, batchPositions } from '../../src/protocol/record-batch/index.ts';
 import { WireClient } from './wire-client.ts';
 
+/** What comes by itself is waited for until it is there; by default that would be a second. */
+const PATIENCE = { timeout: 120_000 };
+
 const BROKER = 4;
 
 let root = '';
@@ -112,7 +115,7 @@ it('refuses new partitions while all dirs are cordoned, also after a restart', a
   const refusals = async () => [await createTopic('placed', 1), await createTopic('by-hand', 1, true)];
   const wanted = [Errors.INVALID_REPLICATION_FACTOR, Errors.INVALID_REPLICA_ASSIGNMENT];
   // The controller hears of it with a heartbeat.
-  await vi.waitUntil(async () => (await createTopic('until', 1)) !== Errors.NONE);
+  await vi.waitUntil(async () => (await createTopic('until', 1)) !== Errors.NONE, PATIENCE);
   expect(await refusals()).toEqual(wanted);
   await stop();
   await start();
@@ -139,7 +142,7 @@ it('tells the controller where replicas lie, and begins them there again after a
     }
     return [...found].sort();
   };
-  await vi.waitUntil(() => told().length === 2);
+  await vi.waitUntil(() => told().length === 2, PATIENCE);
   expect(told()).toEqual(wanted);
   // Nothing was written, so no folder tells where they were.
   await stop();

@@ -16,6 +16,9 @@ import { ProduceRequest, ProduceResponse } from '../../src/protocol/messages/pro
 import { BatchBuilder } from '../../src/protocol/record-batch/index.ts';
 import { WireClient } from './wire-client.ts';
 
+/** What comes by itself is waited for until it is there; by default that would be a second. */
+const PATIENCE = { timeout: 120_000 };
+
 const PARTITIONS = 4;
 
 function batch(): Buffer {
@@ -184,7 +187,7 @@ it("a topic created again has none of its namesake's settings, also after a rest
     broker = await startBroker({ dataDir, properties });
     client = await WireClient.open(broker.bootstrapServers);
     expect(await settings(client)).toEqual(plain);
-    await vi.waitFor(() => expect(snapshotsIn(dataDir)).toBeGreaterThan(restart));
+    await vi.waitFor(() => expect(snapshotsIn(dataDir)).toBeGreaterThan(restart), PATIENCE);
   }
   client.close();
 });

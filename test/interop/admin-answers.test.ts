@@ -24,6 +24,7 @@ import type { MessageSchema } from '../../src/protocol/schema.ts';
 import { WireClient } from '../integration/wire-client.ts';
 import { apacheMissing } from './support/apache.ts';
 import { batch } from './support/batch.ts';
+import { caughtUp } from './support/caught-up.ts';
 import { compareBrokers, type Observations } from './support/compare.ts';
 import type { Target } from './support/target.ts';
 import { makeTopics, produce, RawConnection } from './support/wire.ts';
@@ -437,12 +438,16 @@ async function observe(target: Target): Promise<Observations> {
       const body = defaults(one.request, one.body as never);
       const answer = await clients[kind].request(one.request, one.response, version, body);
       seen[step] = plain(answer, target);
+      if (isChange(one)) await caughtUp(target.port);
     }
   }
   clients.broker.close();
   clients.controller.close();
   return seen;
 }
+
+/** Apache Kafka's broker hears of it after its answer. */
+const isChange = ({ request }: Question): boolean => /^(Alter|Elect|Unregister)/.test(request.name);
 
 async function rangesOf(client: WireClient): Promise<ReadonlyMap<number, { min: number; max: number }>> {
   const { ApiVersionsRequest, ApiVersionsResponse } = apiVersions;

@@ -7,6 +7,7 @@ import {
   ResourcePatternTypes,
 } from 'kafkajs';
 import { expect } from 'vitest';
+import { caughtUp } from './support/caught-up.ts';
 import { compareBrokers, type Observations } from './support/compare.ts';
 import type { Target } from './support/target.ts';
 
@@ -34,8 +35,11 @@ async function observe(target: Target): Promise<Observations> {
   const step = async (name: string, call: () => Promise<unknown>): Promise<void> => {
     const value = await outcome(call);
     seen[name] = JSON.parse(JSON.stringify(value, (key, inner) => (key === 'clusterId' ? '<id>' : inner)));
+    // The next one must not see a broker that did not hear yet of what this one changed.
+    if (/^(create|alter)/.test(name)) await caughtUp(target.port);
   };
-  await admin.createTopics({ topics: [{ topic: 'orders', numPartitions: 1 }], waitForLeaders: true });
+  await admin.createTopics({ topics: [{ topic: 'orders', numPartitions: 1 }], waitForLeaders: false });
+  await caughtUp(target.port);
   const producer = kafka.producer();
   await producer.connect();
   await producer.send({ topic: 'orders', messages: ['a', 'b', 'c', 'd'].map((value) => ({ value })) });
@@ -65,10 +69,10 @@ async function observe(target: Target): Promise<Observations> {
 
   const more = { numPartitions: 1, configEntries: [{ name: 'min.insync.replicas', value: '2' }] };
   await step('createTopics with more replicas than brokers', () =>
-    admin.createTopics({ topics: [{ topic: 'wide', replicationFactor: 2 }] }),
+    admin.createTopics({ topics: [{ topic: 'wide', replicationFactor: 2 }], waitForLeaders: false }),
   );
   await step('createTopics with more in sync than replicas', () =>
-    admin.createTopics({ topics: [{ topic: 'strict', ...more }], waitForLeaders: true }),
+    admin.createTopics({ topics: [{ topic: 'strict', ...more }], waitForLeaders: false }),
   );
   const strict = kafka.producer({ retry: { retries: 0 } });
   await strict.connect();

@@ -9,8 +9,8 @@ import {
   IncrementalAlterConfigsResponse,
 } from '../../src/protocol/messages/incremental-alter-configs.ts';
 import { WireClient } from '../integration/wire-client.ts';
+import { hasCaughtUp } from './support/caught-up.ts';
 import { compareBrokers, type Observations } from './support/compare.ts';
-import { sleep } from './support/run.ts';
 import type { Target } from './support/target.ts';
 import { makeTopics } from './support/wire.ts';
 
@@ -303,8 +303,8 @@ async function observe(target: Target): Promise<Observations> {
     const step = `change ${at + 1} of ${name === '' ? 'all' : name}: ${shown(changes)}`;
     const answers = await alter(client, BROKER, name, changes);
     seen[step] = calm(answers);
-    // Apache's broker learns of its own new settings a little later, and checks the next change against them.
-    if (answers.every(({ errorCode }) => errorCode === 0)) await sleep(60);
+    // Apache's broker checks the next change against its own settings.
+    if (answers.every(({ errorCode }) => errorCode === 0)) await hasCaughtUp(client);
   }
   for (const [at, changes] of TOPIC_CHANGES.entries()) {
     const step = `change ${at + 1} of a topic: ${shown(changes)}`;
@@ -313,18 +313,18 @@ async function observe(target: Target): Promise<Observations> {
   for (const name of ['never-was', '', 'a/b']) {
     seen[`change of the topic "${name}"`] = await alter(client, TOPIC, name, [['flush.ms', '5']]);
   }
-  await sleep(500);
+  await hasCaughtUp(client);
   await describe('a changed topic', TOPIC, 'tuned');
   await describe('the broker after the changes', BROKER, '1');
   await describe('all brokers after the changes', BROKER, '');
   await describe('a topic after the changes', TOPIC, 'plain');
   seen['replace nothing by something'] = await replace(client, '1', [['message.max.bytes', '3000000']]);
-  await sleep(500);
+  await hasCaughtUp(client);
   await describe('the broker after its settings were replaced', BROKER, '1');
   seen['replace with a read-only one'] = await replace(client, '1', [['node.id', '3']]);
   seen['replace with null'] = await replace(client, '1', [['message.max.bytes', null]]);
   seen['replace by nothing'] = await replace(client, '1', []);
-  await sleep(500);
+  await hasCaughtUp(client);
   await describe('the broker after nothing was left', BROKER, '1');
   client.close();
   return seen;

@@ -49,7 +49,7 @@ describe.skipIf(missing !== undefined)(`codecs of the Java client${skipped}`, ()
     work = mkdtempSync(join(tmpdir(), 'odradek-codecs-'));
     mkdirSync(join(work, 'java'));
     mkdirSync(join(work, 'ours'));
-    await runOk('java', java('write', join(work, 'java')), { timeoutMs: 120_000 });
+    await runOk('java', java('write', join(work, 'java')));
   });
   afterAll(() => {
     if (work !== '') rmSync(work, { recursive: true, force: true });
@@ -102,7 +102,7 @@ describe.skipIf(missing !== undefined)(`codecs of the Java client${skipped}`, ()
       for (const record of batchRecords()) builder.append(record);
       write(`batch-${compression}`, builder.build());
     }
-    const result = await run('java', java('read', ours), { timeoutMs: 120_000 });
+    const result = await run('java', java('read', ours));
     expect(result.stdout, result.stderr).toBe(`${files} files, 0 wrong\n`);
     expect(result.code).toBe(0);
   });
@@ -111,7 +111,7 @@ describe.skipIf(missing !== undefined)(`codecs of the Java client${skipped}`, ()
     const dir = join(work, 'wrong');
     mkdirSync(dir);
     writeFileSync(join(dir, 'lz4-records-100.bin'), compress('lz4', payload('records', 99)));
-    const result = await run('java', java('read', dir), { timeoutMs: 120_000 });
+    const result = await run('java', java('read', dir));
     expect(result).toMatchObject({ code: 1, stdout: expect.stringContaining('1 files, 1 wrong') });
   });
 });

@@ -11,7 +11,7 @@ import { records } from '../../src/protocol/record-batch/records.ts';
 import { apacheMissing } from './support/apache.ts';
 import { BASE_TIMESTAMP, batch, type RecordSpec, record } from './support/batch.ts';
 import { freePort } from './support/ports.ts';
-import { sleep } from './support/run.ts';
+import { PATIENCE_MS, sleep } from './support/run.ts';
 import { startTarget, type Target, type TargetName, wantedTargets } from './support/target.ts';
 import { makeTopics, produce, produceAnswer, RawConnection } from './support/wire.ts';
 import { readBatches } from './support/workload.ts';
@@ -21,7 +21,6 @@ import { readBatches } from './support/workload.ts';
 const PORT = await freePort();
 const SEGMENT_BYTES = 16_384;
 const CODECS: readonly CompressionCodec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
-const PATIENCE_MS = 60_000;
 const NOT_LEADER_OR_FOLLOWER = 6;
 
 interface Topic {

@@ -34,7 +34,7 @@ async function ask<T>(
 ): Promise<readonly T[]> {
   const source = join(import.meta.dirname, 'java', 'CoordinatorInterop.java');
   const all = [...JVM_FLAGS, '-cp', await apacheClassPath(), source, decisions, ...args.map(String)];
-  const stdout = await runOk('java', all, { timeoutMs: 120_000, input });
+  const stdout = await runOk('java', all, { input });
   if (isUpdate) writeFileSync(decisionsFile(decisions), gzipSync(stdout, { level: 9 }));
   return parseDecisions<T>(stdout);
 }
@@ -44,20 +44,20 @@ const missing = (await apacheMissing()) ?? jdk;
 const skipped = missing === undefined ? '' : ` (SKIPPED: ${missing})`;
 
 describe.skipIf(missing !== undefined)(`as Apache Kafka decides (DECISIONS_SEED=${SEED})${skipped}`, () => {
-  test('who is assigned what', { timeout: 180_000 }, async () => {
+  test('who is assigned what', async () => {
     const args = isUpdate ? [FIXTURE_SEED, FIXTURE_GROUPS] : [SEED, GROUPS];
     const decisions = await ask<AssignmentDecision>('assignments', args);
     expect(decisions.length).toBeGreaterThan(100);
     for (const decision of decisions) expectAssignment(decision);
   });
 
-  test('what the metadata of a group hashes to', { timeout: 180_000 }, async () => {
+  test('what the metadata of a group hashes to', async () => {
     const decisions = await ask<InputHash | GroupHash>('hashes', [isUpdate ? FIXTURE_SEED : SEED]);
     expect(decisions.length).toBeGreaterThan(100);
     for (const decision of decisions) expectHash(decision);
   });
 
-  test('which regular expressions there are, and what they match', { timeout: 180_000 }, async () => {
+  test('which regular expressions there are, and what they match', async () => {
     const input = [...PATTERNS, '', ...NAMES, ''].join('\n');
     const decisions = await ask<PatternDecision>('patterns', [], input);
     expect(decisions.map(({ pattern }) => pattern)).toEqual(PATTERNS);

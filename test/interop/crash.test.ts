@@ -67,7 +67,7 @@ async function connected(): Promise<RawConnection> {
     try {
       return await RawConnection.open(PORT);
     } catch (error) {
-      if (tries > 1500) throw error;
+      if (tries > 9000) throw error;
       await sleep(20);
     }
   }
@@ -88,7 +88,7 @@ async function client(number: number, written: Written, onAcknowledged: () => vo
     connection = await connected();
   };
   const takeAnswer = async (): Promise<void> => {
-    const bytes = await connection.receive(60_000);
+    const bytes = await connection.receive();
     const first = waiting[0];
     if (bytes === undefined || first === undefined) return lose();
     waiting.shift();

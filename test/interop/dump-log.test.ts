@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { apacheMissing } from './support/apache.ts';
 import { batch, record } from './support/batch.ts';
 import { freePort } from './support/ports.ts';
-import { isInstalled } from './support/run.ts';
+import { isInstalled, PATIENCE_MS } from './support/run.ts';
 import { startTarget, type TargetName, wantedTargets } from './support/target.ts';
 import { JavaTools } from './support/tools.ts';
 import { produce, produceAnswer, RawConnection } from './support/wire.ts';
@@ -137,10 +137,10 @@ describe.skipIf(missing !== undefined)(`kafka-dump-log${skipped}`, () => {
         const apache = await startTarget('apache', { port: PORT, dataDir });
         try {
           for (const topic of WORKLOAD_TOPICS) {
-            expect(hex(await readBatches(PORT, topic, 0, 20_000)), topic).toEqual(written.get(topic));
+            expect(hex(await readBatches(PORT, topic, 0, PATIENCE_MS)), topic).toEqual(written.get(topic));
           }
           for (const partition of [1, 2]) {
-            expect(await readBatches(PORT, 'never-written', partition, 20_000)).toEqual([]);
+            expect(await readBatches(PORT, 'never-written', partition, PATIENCE_MS)).toEqual([]);
           }
           const connection = await RawConnection.open(PORT);
           const records = batch({ count: 1, records: record({ value: 'first' }, 0) });
@@ -220,7 +220,7 @@ describe.skipIf(missing !== undefined || notWanted('odradek') || notWanted('apac
           for (const topic of WORKLOAD_TOPICS) written.set(topic, hex(await readBatches(PORT, topic)));
           await first.stop();
           const second = await startTarget(to, { port: PORT, dataDir });
-          const patienceMs = to === 'apache' ? 20_000 : 0;
+          const patienceMs = to === 'apache' ? PATIENCE_MS : 0;
           try {
             for (const topic of WORKLOAD_TOPICS) {
               expect(hex(await readBatches(PORT, topic, 0, patienceMs)), topic).toEqual(written.get(topic));

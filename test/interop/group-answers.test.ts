@@ -108,8 +108,8 @@ class Conversation {
 const protocols = (...names: string[]) => names.map((name) => ({ name, metadata: subscription('consumed') }));
 const joining = (groupId: string, given: Asked<joinGroup.JoinGroupRequest> = {}) => ({
   groupId,
-  sessionTimeoutMs: 30_000,
-  rebalanceTimeoutMs: 60_000,
+  sessionTimeoutMs: 600_000,
+  rebalanceTimeoutMs: 600_000,
   protocolType: 'consumer',
   protocols: protocols('range', 'sticky'),
   ...given,

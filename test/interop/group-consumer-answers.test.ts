@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { CONVERSATION_SETTINGS, converse } from '../integration/consumer-group-conversation.ts';
+import { caughtUp } from './support/caught-up.ts';
 import { compareBrokers } from './support/compare.ts';
 import { updatesGolden, writeGolden } from './support/golden.ts';
 
@@ -9,7 +10,7 @@ await compareBrokers({
   missing: undefined,
   properties: CONVERSATION_SETTINGS,
   async observe(target) {
-    const seen = await converse(target.bootstrap);
+    const seen = await converse(target.bootstrap, () => caughtUp(target.port));
     if (target.name === 'apache' && updatesGolden()) writeGolden('consumer-group-answers.json', seen);
     return { ...seen };
   },

@@ -27,7 +27,7 @@ class Suite {
 
   run(name: ToolName, args: readonly string[], input?: string) {
     const server = ['--bootstrap-server', this.#target.bootstrap];
-    const options = { timeoutMs: 60_000, ...(input === undefined ? {} : { input }) };
+    const options = input === undefined ? {} : { input };
     return this.#tools.run(name, [...server, ...args], options);
   }
 

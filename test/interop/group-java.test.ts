@@ -14,7 +14,7 @@ async function observe(target: Target): Promise<Observations> {
   const source = join(import.meta.dirname, 'java', 'GroupInterop.java');
   const flags = [...JVM_FLAGS, '-Xmx512M', `-Dlog4j2.configurationFile=${LOGGING}`];
   const args = [...flags, '-cp', await apacheClassPath(), source, target.bootstrap];
-  const result = await run('java', args, { timeoutMs: 240_000 });
+  const result = await run('java', args, { timeoutMs: 600_000 });
   const seen: Observations = {};
   for (const line of result.stdout.trim().split('\n')) {
     const [step = '', value = ''] = line.split('\t');

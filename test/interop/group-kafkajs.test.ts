@@ -1,5 +1,6 @@
 import { type Consumer, Kafka, logLevel } from 'kafkajs';
 import { expect } from 'vitest';
+import { caughtUp } from './support/caught-up.ts';
 import { compareBrokers, type Observations } from './support/compare.ts';
 import { until } from './support/run.ts';
 import type { Target } from './support/target.ts';
@@ -19,7 +20,7 @@ class Reader {
     this.consumer = kafka.consumer({
       groupId,
       heartbeatInterval: 200,
-      sessionTimeout: 10_000,
+      sessionTimeout: 60_000,
       maxWaitTimeInMs: 100,
     });
     this.consumer.on('consumer.group_join', ({ payload }) => {
@@ -50,7 +51,8 @@ async function observe(target: Target): Promise<Observations> {
   await admin.connect();
   await producer.connect();
   const topics = ['shared', 'manual', 'sought'].map((topic) => ({ topic, numPartitions: PARTITIONS }));
-  await admin.createTopics({ topics, waitForLeaders: true });
+  await admin.createTopics({ topics, waitForLeaders: false });
+  await caughtUp(target.port);
   const write = (topic: string, from: number, to: number) =>
     producer.send({ topic, messages: range(from, to).map((value) => ({ key: value, value })) });
   try {

@@ -77,7 +77,7 @@ async function observe(target: Target): Promise<Observations> {
   await second.stop();
   seen['goes on where the group stopped'] = [...second.got].sort();
 
-  const fixed = ['group.instance.id=i1', 'session.timeout.ms=10000'];
+  const fixed = ['group.instance.id=i1', 'session.timeout.ms=45000'];
   const before = new GroupReader(target, 'static', 'kept', ...fixed);
   await until('all of it', () => (before.got.length === 60 ? true : undefined));
   await before.stop();

@@ -24,7 +24,7 @@ async function runTools(target: Target, tools: JavaTools): Promise<Observations>
   const seen: Observations = {};
   const server = ['--bootstrap-server', target.bootstrap];
   const run = (name: ToolName, args: readonly string[], input?: string) =>
-    tools.run(name, [...server, ...args], { timeoutMs: 60_000, ...(input === undefined ? {} : { input }) });
+    tools.run(name, [...server, ...args], input === undefined ? {} : { input });
   const tool = async (
     step: string,
     name: ToolName,
@@ -211,7 +211,7 @@ async function performance(
     records: /^(\d+) records sent,/m.exec(sent.stdout)?.[1],
   };
   const read = await run('kafka-consumer-perf-test', [
-    ...['--topic', 'bills', '--group', 'perf', '--num-records', '5000', '--timeout', '20000'],
+    ...['--topic', 'bills', '--group', 'perf', '--num-records', '5000', '--timeout', '180000'],
   ]);
   const last = read.stdout.trim().split('\n').at(-1)?.split(', ');
   seen['kafka-consumer-perf-test'] = { code: read.code, hasAll: Number(last?.[4]) >= 5000 };

@@ -1,7 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { defaults } from '../../src/protocol/codec.ts';
 import {
@@ -19,8 +18,9 @@ import {
 import { WireClient } from '../integration/wire-client.ts';
 import { apacheMissing, KAFKA_VERSION } from './support/apache.ts';
 import { batch } from './support/batch.ts';
+import { caughtUp } from './support/caught-up.ts';
 import { freePort } from './support/ports.ts';
-import { isInstalled, until } from './support/run.ts';
+import { isInstalled, PATIENCE_MS, until } from './support/run.ts';
 import { startTarget, type Target, type TargetName, wantedTargets } from './support/target.ts';
 import { JavaTools } from './support/tools.ts';
 import { makeTopics, produce, produceAnswer, RawConnection } from './support/wire.ts';
@@ -69,10 +69,7 @@ class Cluster {
     const connection = await RawConnection.open(PORT);
     for (let at = 0; at < BATCHES; at += 1) {
       const records = batch({ records: [{ key: `k${at}`, value: 'x'.repeat(150_000) }] });
-      const [answer] = produceAnswer(
-        7,
-        await connection.ask(produce(7, [{ topic: TOPIC, records }]), 30_000),
-      );
+      const [answer] = produceAnswer(7, await connection.ask(produce(7, [{ topic: TOPIC, records }])));
       expect(answer?.errorCode).toBe(0);
     }
     connection.close();
@@ -126,7 +123,7 @@ class Cluster {
       body,
     );
     expect(answer.responses[0]?.errorCode).toBe(0);
-    await sleep(500); // Apache Kafka's mover learns of it a little later
+    await caughtUp(PORT);
   }
 
   settled(dir: string): Promise<Place[]> {
@@ -261,14 +258,14 @@ describe.skipIf(!isWanted)(`several log dirs${skipped}`, () => {
           const there = await Cluster.start(to, root);
           await there.throttle(undefined);
           const [place] = await there.settled(other);
-          expect((await readBatches(PORT, TOPIC, 0, 20_000)).length).toBe(BATCHES);
+          expect((await readBatches(PORT, TOPIC, 0, PATIENCE_MS)).length).toBe(BATCHES);
           expect(await there.move(home)).toBe(0);
           await there.settled(home);
           await there.stop(signal);
           const back = await Cluster.start(from, root);
           const [last] = await back.settled(home);
           expect([last?.size, place?.lag]).toEqual([place?.size, 0]);
-          expect((await readBatches(PORT, TOPIC, 0, 20_000)).length).toBe(BATCHES);
+          expect((await readBatches(PORT, TOPIC, 0, PATIENCE_MS)).length).toBe(BATCHES);
           await back.stop();
         });
       },

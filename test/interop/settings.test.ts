@@ -42,7 +42,7 @@ const base64 = (text: string): string => Buffer.from(text).toString('base64');
 async function askJava(argument: string, input = ''): Promise<string> {
   const source = join(import.meta.dirname, 'java', 'SettingsInterop.java');
   const args = [...JVM_FLAGS, '-Xmx256M', '-cp', await apacheClassPath(), source, argument];
-  const result = await run('java', args, { input, timeoutMs: 120_000 });
+  const result = await run('java', args, { input });
   if (result.code !== 0) throw new Error(result.stderr);
   return result.stdout;
 }

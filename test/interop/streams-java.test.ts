@@ -18,7 +18,7 @@ const observe =
     try {
       const source = join(import.meta.dirname, 'java', 'StreamsInterop.java');
       const classPath = await streamsClassPath();
-      await runOk('javac', ['-cp', classPath, '-d', work, source], { timeoutMs: 120_000 });
+      await runOk('javac', ['-cp', classPath, '-d', work, source]);
       const flags = [...JVM_FLAGS, '-Xmx256M', `-Dlog4j2.configurationFile=${LOGGING}`];
       const args = [
         ...flags,
@@ -33,7 +33,7 @@ const observe =
         `${SEED}`,
         ends.join(','),
       ];
-      const result = await run('java', args, { timeoutMs: 240_000 });
+      const result = await run('java', args, { timeoutMs: 600_000 });
       const seen: Observations = {};
       for (const line of result.stdout.split('\n').filter((one) => one.includes('\t'))) {
         const [step = '', value = ''] = line.split('\t');

@@ -18,8 +18,9 @@ import type { MessageSchema } from '../../src/protocol/schema.ts';
 import { WireClient } from '../integration/wire-client.ts';
 import { apacheMissing, OLD_KAFKA_VERSION, startApache } from './support/apache.ts';
 import { batch } from './support/batch.ts';
+import { caughtUp } from './support/caught-up.ts';
 import { freePort } from './support/ports.ts';
-import { isInstalled, until } from './support/run.ts';
+import { isInstalled, PATIENCE_MS, until } from './support/run.ts';
 import { startTarget, type Target, wantedTargets } from './support/target.ts';
 import { JavaTools } from './support/tools.ts';
 import { createTopics, produce, produceAnswer, RawConnection } from './support/wire.ts';
@@ -74,7 +75,7 @@ interface Answer {
 async function send(sequences: readonly number[]): Promise<Answer[]> {
   const connection = await RawConnection.open(PORT);
   const answers: Answer[] = [];
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + PATIENCE_MS;
   try {
     for (const baseSequence of sequences) {
       for (;;) {
@@ -87,7 +88,7 @@ async function send(sequences: readonly number[]): Promise<Answer[]> {
           records: [{ key: `k${baseSequence}`, value }],
         };
         const request = produce(7, [{ topic: TOPIC, records: batch(spec) }]);
-        const [answer] = produceAnswer(7, await connection.ask(request, 30_000));
+        const [answer] = produceAnswer(7, await connection.ask(request));
         if (answer === undefined) throw new Error('no answer');
         if (PASSING.includes(answer.errorCode) && Date.now() < deadline) continue;
         answers.push({ errorCode: answer.errorCode, baseOffset: Number(answer.baseOffset) });
@@ -112,6 +113,7 @@ async function makeTopic(): Promise<void> {
   ];
   await connection.ask(createTopics(topics));
   connection.close();
+  await caughtUp(PORT);
 }
 
 async function ask<Request, Response>(
@@ -136,7 +138,7 @@ async function writeCompacted(round: string): Promise<void> {
       const record = { key: `k${at % 20}`, value: `${round}-${at}`.padEnd(30_000, '.') };
       const bytes = batch({ records: [record], baseTimestamp: Date.now() });
       const request = produce(7, [{ topic: COMPACTED, records: bytes }]);
-      const [answer] = produceAnswer(7, await connection.ask(request, 30_000));
+      const [answer] = produceAnswer(7, await connection.ask(request));
       expect(answer?.errorCode).toBe(0);
     }
   } finally {
@@ -147,7 +149,7 @@ async function writeCompacted(round: string): Promise<void> {
 /** The last value of every key. */
 async function lastValues(): Promise<Record<string, string>> {
   const last: Record<string, string> = {};
-  for (const bytes of await readBatches(PORT, COMPACTED, 0, 20_000)) {
+  for (const bytes of await readBatches(PORT, COMPACTED, 0, PATIENCE_MS)) {
     for (const { key, value } of records(bytes, { at: 0 })) {
       last[Buffer.from(key ?? []).toString()] = Buffer.from(value ?? [])
         .toString()
@@ -251,46 +253,42 @@ for (const [from, to] of ways) {
     test.each([
       ['a clean stop', 'SIGTERM'],
       ['a kill', 'SIGKILL'],
-    ] as const)(
-      `goes to ${to} and back after %s, and all goes on`,
-      async (_, signal) => {
-        const work = mkdtempSync(join(tmpdir(), 'odradek-swap-'));
-        const dataDir = join(work, 'data');
-        try {
-          await start(from, dataDir);
-          await makeTopic();
-          expect(await send(range(0, 50))).toEqual(inOrder(0, 50));
-          await writeCompacted('first');
-          await commitOffset(17);
-          const known = await state();
-          await stop(signal);
-          await start(to, dataDir);
-          expect(await state()).toEqual(known);
-          await goOn(49);
-          await writeCompacted('second');
-          await commitOffset(42);
-          const knownThere = await state();
-          await stop(signal);
-          await start(from, dataDir);
-          expect(await state()).toEqual(knownThere);
-          await goOn(69);
-          const batches = await readBatches(PORT, TOPIC, 0, 20_000);
-          expect(batches.map((one) => Number(one.readBigInt64BE(0)))).toEqual(range(0, 90));
-          await stop();
-          const names = readdirSync(join(dataDir, `${TOPIC}-0`));
-          // One a segment, but the first, and one at the end.
-          const ends = names.filter((name) => name.endsWith('.snapshot')).sort();
-          const bases = names.filter((name) => name.endsWith('.log')).sort();
-          expect(ends.map((name) => Number.parseInt(name, 10)).at(-1)).toBe(90);
-          expect(ends.length).toBeGreaterThanOrEqual(bases.length);
-          await expectSound(tools, dataDir);
-        } finally {
-          await stop('SIGKILL');
-          rmSync(work, { recursive: true, force: true });
-        }
-      },
-      180_000,
-    );
+    ] as const)(`goes to ${to} and back after %s, and all goes on`, async (_, signal) => {
+      const work = mkdtempSync(join(tmpdir(), 'odradek-swap-'));
+      const dataDir = join(work, 'data');
+      try {
+        await start(from, dataDir);
+        await makeTopic();
+        expect(await send(range(0, 50))).toEqual(inOrder(0, 50));
+        await writeCompacted('first');
+        await commitOffset(17);
+        const known = await state();
+        await stop(signal);
+        await start(to, dataDir);
+        expect(await state()).toEqual(known);
+        await goOn(49);
+        await writeCompacted('second');
+        await commitOffset(42);
+        const knownThere = await state();
+        await stop(signal);
+        await start(from, dataDir);
+        expect(await state()).toEqual(knownThere);
+        await goOn(69);
+        const batches = await readBatches(PORT, TOPIC, 0, PATIENCE_MS);
+        expect(batches.map((one) => Number(one.readBigInt64BE(0)))).toEqual(range(0, 90));
+        await stop();
+        const names = readdirSync(join(dataDir, `${TOPIC}-0`));
+        // One a segment, but the first, and one at the end.
+        const ends = names.filter((name) => name.endsWith('.snapshot')).sort();
+        const bases = names.filter((name) => name.endsWith('.log')).sort();
+        expect(ends.map((name) => Number.parseInt(name, 10)).at(-1)).toBe(90);
+        expect(ends.length).toBeGreaterThanOrEqual(bases.length);
+        await expectSound(tools, dataDir);
+      } finally {
+        await stop('SIGKILL');
+        rmSync(work, { recursive: true, force: true });
+      }
+    });
 
     test(`has indexes as ${to} makes them of the same batches`, async () => {
       const work = mkdtempSync(join(tmpdir(), 'odradek-swap-'));
@@ -312,6 +310,6 @@ for (const [from, to] of ways) {
         await stop('SIGKILL');
         rmSync(work, { recursive: true, force: true });
       }
-    }, 120_000);
+    });
   });
 }

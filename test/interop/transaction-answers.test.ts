@@ -18,7 +18,7 @@ import { makeTopics } from './support/wire.ts';
 const NO_ID = -1n;
 /** A producer id that no broker has given out here. */
 const STRANGER = 4_000_000_000n;
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 600_000;
 /** The last version of EndTxn without a new epoch, and the first with one. */
 const OLD_END = 4;
 const NEW_END = 5;

@@ -43,7 +43,8 @@ const PARTITIONS = 3;
 const properties = { 'transaction.state.log.num.partitions': String(PARTITIONS) };
 /** Each writes to the topic of its name. */
 const IDS = ['open', 'prepared', 'done'] as const;
-const RETRIED: readonly number[] = [3, 6, 14, 15, 16, 51];
+/** What brokers answer while leaders, coordinators and markers are under way. */
+const RETRIED: readonly number[] = [3, 6, 13, 14, 15, 16, 19, 51];
 
 interface Producer {
   readonly producerId: bigint;

@@ -38,7 +38,7 @@ async function withClient(version: string, target: Target): Promise<Observations
     version,
     `${SEED}`,
   ];
-  const result = await run('java', args, { timeoutMs: 120_000 });
+  const result = await run('java', args, { timeoutMs: 600_000 });
   const seen: Observations = {};
   for (const line of result.stdout.split('\n').filter((one) => one.includes('\t'))) {
     const [step = '', value = ''] = line.split('\t');

@@ -7,6 +7,7 @@ import * as initProducerId from '../../src/protocol/messages/init-producer-id.ts
 import { WireClient } from '../integration/wire-client.ts';
 import { apacheMissing } from './support/apache.ts';
 import { BASE_TIMESTAMP, batch } from './support/batch.ts';
+import { caughtUp } from './support/caught-up.ts';
 import { compareBrokers, type Observations } from './support/compare.ts';
 import { until } from './support/run.ts';
 import type { Target } from './support/target.ts';
@@ -94,7 +95,7 @@ async function runTools(target: Target, tools: JavaTools, client: WireClient): P
   const seen: Observations = {};
   const server = ['--bootstrap-server', target.bootstrap];
   const tool = async (name: ToolName, ...args: readonly string[]): Promise<void> => {
-    const { code, stdout, stderr } = await tools.run(name, [...server, ...args], { timeoutMs: 60_000 });
+    const { code, stdout, stderr } = await tools.run(name, [...server, ...args]);
     const step = `${name} ${args.join(' ')}`;
     const nth = Object.keys(seen).filter((other) => other.startsWith(step)).length;
     // What went wrong is said in other words here.
@@ -130,7 +131,7 @@ async function runTools(target: Target, tools: JavaTools, client: WireClient): P
   });
   await transactions('describe', '--transactional-id', 'opened');
   await transactions('describe-producers', '--topic', 'open', '--partition', '0');
-  await features(tool, client);
+  await features(tool, client, target.port);
   return seen;
 }
 
@@ -138,10 +139,12 @@ async function runTools(target: Target, tools: JavaTools, client: WireClient): P
 async function features(
   tool: (name: ToolName, ...args: readonly string[]) => Promise<void>,
   client: WireClient,
+  port: number,
 ): Promise<void> {
   for (const level of [1, 0, 2, 3]) {
     const direction = level < 2 ? 'downgrade' : 'upgrade';
     await tool('kafka-features', direction, '--feature', `transaction.version=${level}`);
+    await caughtUp(port);
     await begin(client, `level-${level}`);
   }
   await tool('kafka-transactions', 'list', '--transactional-id-pattern', 'level-.*');

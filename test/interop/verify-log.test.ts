@@ -6,6 +6,7 @@ import { verifyLog } from '../../src/cli/verify-log-command.ts';
 import { realPorts } from '../../src/io/index.ts';
 import { apacheMissing } from './support/apache.ts';
 import { freePort } from './support/ports.ts';
+import { PATIENCE_MS } from './support/run.ts';
 import { startTarget, wantedTargets } from './support/target.ts';
 import { readBatches, WORKLOAD_TOPICS, writeWorkload } from './support/workload.ts';
 
@@ -56,7 +57,7 @@ describe.skipIf(missing !== undefined)(`verify-log${skipped}`, () => {
           const second = await startTarget(name, { port: PORT, dataDir });
           try {
             for (const topic of WORKLOAD_TOPICS) {
-              expect((await readBatches(PORT, topic, 0, 20_000)).length, topic).toBe(written.get(topic));
+              expect((await readBatches(PORT, topic, 0, PATIENCE_MS)).length, topic).toBe(written.get(topic));
             }
           } finally {
             await second.stop();

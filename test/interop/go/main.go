@@ -16,6 +16,8 @@ import (
 
 var base = time.UnixMilli(1_700_000_000_000)
 
+const patience = 180 * time.Second
+
 func step(name string, value any) {
 	line, err := json.Marshal(map[string]any{"step": name, "value": value})
 	if err != nil {
@@ -39,6 +41,14 @@ func must(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+}
+
+func waitFor(what string, check func() bool) {
+	for end := time.Now().Add(patience); !check(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			must(fmt.Errorf("waited in vain for %s", what))
+		}
 	}
 }
 
@@ -83,6 +93,21 @@ func createTopics(name, address string, config *sarama.Config, topics map[string
 		result[topic] = fmt.Sprintf("%d %s", int16(e.Err), message)
 	}
 	step(name, result)
+}
+
+// waitForLeaders returns when every partition answers: Apache Kafka creates topics before its brokers hear of them.
+func waitForLeaders(brokers []string, config *sarama.Config, topics map[string]int32) {
+	client, err := sarama.NewClient(brokers, config)
+	must(err)
+	defer client.Close()
+	for topic, partitions := range topics {
+		for partition := int32(0); partition < partitions; partition++ {
+			waitFor("the leaders of "+topic, func() bool {
+				_, err := client.GetOffset(topic, partition, sarama.OffsetNewest)
+				return err == nil
+			})
+		}
+	}
 }
 
 func syncProducer(prefix string, brokers []string, config *sarama.Config, topic string) {
@@ -165,8 +190,8 @@ func consume(prefix string, brokers []string, config *sarama.Config, topic strin
 			got = append(got, []any{m.Offset, string(m.Key), string(m.Value), headers, m.Timestamp.UnixMilli()})
 		case e := <-stream.Errors():
 			got = append(got, text(e.Err))
-		case <-time.After(15 * time.Second):
-			got = append(got, "nothing for 15 s")
+		case <-time.After(patience):
+			got = append(got, "nothing came")
 			count = 0
 		}
 	}
@@ -183,12 +208,12 @@ func admin(prefix string, brokers []string, config *sarama.Config, topic string)
 	value := "60000"
 	step(prefix+" admin alter", text(admin.AlterConfig(sarama.TopicResource, topic, map[string]*string{"retention.ms": &value}, false)))
 	resource := sarama.ConfigResource{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{"retention.ms", "segment.bytes"}}
-	entries, err := admin.DescribeConfig(resource)
+	var entries []sarama.ConfigEntry
 	// Apache Kafka answers AlterConfigs before its brokers know of the change.
-	for tries := 0; tries < 100 && !slices.ContainsFunc(entries, func(e sarama.ConfigEntry) bool { return e.Value == value }); tries++ {
-		time.Sleep(50 * time.Millisecond)
+	waitFor("the altered setting", func() bool {
 		entries, err = admin.DescribeConfig(resource)
-	}
+		return slices.ContainsFunc(entries, func(e sarama.ConfigEntry) bool { return e.Value == value })
+	})
 	described := []any{text(err)}
 	sort.Slice(entries, func(a, b int) bool { return entries[a].Name < entries[b].Name })
 	for _, e := range entries {
@@ -197,7 +222,11 @@ func admin(prefix string, brokers []string, config *sarama.Config, topic string)
 	step(prefix+" admin describe", described)
 	step(prefix+" admin partitions", text(admin.CreatePartitions(topic, 4, nil, false)))
 	step(prefix+" admin fewer partitions", text(admin.CreatePartitions(topic, 2, nil, false)))
-	details, err := admin.ListTopics()
+	var details map[string]sarama.TopicDetail
+	waitFor("the new partitions", func() bool {
+		details, err = admin.ListTopics()
+		return details[topic].NumPartitions == 4
+	})
 	names := []string{}
 	for name, d := range details {
 		names = append(names, fmt.Sprintf("%s %d %d", name, d.NumPartitions, d.ReplicationFactor))
@@ -206,6 +235,11 @@ func admin(prefix string, brokers []string, config *sarama.Config, topic string)
 	step(prefix+" admin list", []any{names, text(err)})
 	step(prefix+" admin delete", text(admin.DeleteTopic(topic)))
 	step(prefix+" admin delete again", text(admin.DeleteTopic(topic)))
+	waitFor("the topic to go", func() bool {
+		details, err = admin.ListTopics()
+		_, isThere := details[topic]
+		return err == nil && !isThere
+	})
 }
 
 func main() {
@@ -227,8 +261,7 @@ func main() {
 		})
 		createTopics(name+" create again", address, newConfig(version), map[string]*sarama.TopicDetail{topic: {NumPartitions: 3, ReplicationFactor: 1}})
 		createTopics(name+" create wrongly", address, newConfig(version), map[string]*sarama.TopicDetail{"no good": {NumPartitions: 1, ReplicationFactor: 1}})
-		time.Sleep(300 * time.Millisecond) // Apache Kafka's new leaders need a moment
-
+		waitForLeaders(brokers, newConfig(version), map[string]int32{topic: 3, idempotent: 3, async: 1})
 		syncProducer(name, brokers, newConfig(version), topic)
 		config := newConfig(version)
 		config.Producer.Idempotent = true

@@ -38,7 +38,7 @@ import org.apache.kafka.common.serialization.StringSerializer;
 public final class ConsumerGroupInterop {
   private static final int PARTITIONS = 6;
   private static final int RECORDS = 600;
-  private static final long PATIENCE_MS = 40_000;
+  private static final long PATIENCE_MS = 180_000;
 
   private static String bootstrap;
   private static Admin admin;
@@ -103,7 +103,7 @@ public final class ConsumerGroupInterop {
         "group.protocol", "classic",
         "partition.assignment.strategy", assignor.getName(),
         "heartbeat.interval.ms", "200",
-        "session.timeout.ms", "10000");
+        "session.timeout.ms", "60000");
   }
 
   /** A member in a thread of its own, until it is closed. */

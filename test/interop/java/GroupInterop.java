@@ -31,7 +31,7 @@ import org.apache.kafka.common.serialization.StringSerializer;
 public final class GroupInterop {
   private static final int PARTITIONS = 6;
   private static final int RECORDS = 600;
-  private static final long PATIENCE_MS = 40_000;
+  private static final long PATIENCE_MS = 180_000;
   private static final long FIRST_TIME_MS = 1_700_000_000_000L;
 
   private static String bootstrap;
@@ -78,7 +78,7 @@ public final class GroupInterop {
     config.put("auto.offset.reset", "earliest");
     config.put("auto.commit.interval.ms", "100");
     config.put("heartbeat.interval.ms", "200");
-    config.put("session.timeout.ms", "10000");
+    config.put("session.timeout.ms", "60000");
     config.put("fetch.max.wait.ms", "50");
     config.putAll(more);
     return new KafkaConsumer<>(config, new StringDeserializer(), new StringDeserializer());
@@ -210,7 +210,7 @@ public final class GroupInterop {
       consumer.seek(zero, 7);
       consumer.seekToEnd(List.of(one));
       List<String> values = new ArrayList<>();
-      for (int tries = 0; tries < 100 && values.size() < 3; tries++) {
+      for (long end = System.currentTimeMillis() + PATIENCE_MS; values.size() < 3 && System.currentTimeMillis() < end; ) {
         consumer.poll(Duration.ofMillis(100)).forEach(record -> values.add('"' + record.value() + '"'));
       }
       step("by hand: from a seek", values);
@@ -229,7 +229,7 @@ public final class GroupInterop {
     try (KafkaConsumer<String, String> next = consumer("by-hand", Map.of())) {
       next.assign(List.of(zero));
       List<Long> offsets = new ArrayList<>();
-      for (int tries = 0; tries < 100 && offsets.size() < 6; tries++) {
+      for (long end = System.currentTimeMillis() + PATIENCE_MS; offsets.size() < 6 && System.currentTimeMillis() < end; ) {
         next.poll(Duration.ofMillis(100)).forEach(record -> offsets.add(record.offset()));
       }
       step("by hand: goes on from what was committed", offsets);

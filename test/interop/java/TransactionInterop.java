@@ -23,6 +23,7 @@ import org.apache.kafka.common.TopicPartition;
 public final class TransactionInterop {
     private static final String STRING = "org.apache.kafka.common.serialization.String";
     private static final int PARTITIONS = 2;
+    private static final long PATIENCE_NS = 180_000_000_000L;
     private static String bootstrap;
     private static String prefix;
 
@@ -46,7 +47,7 @@ public final class TransactionInterop {
     /** Committed records are there, aborted ones are not; who does not care sees both. */
     private static void commitAndAbort() throws Exception {
         String topic = prefix + "-plain";
-        try (KafkaProducer<String, String> producer = producer("plain", 60_000)) {
+        try (KafkaProducer<String, String> producer = producer("plain", 600_000)) {
             producer.initTransactions();
             send(producer, topic, "a", 5);
             producer.commitTransaction();
@@ -62,16 +63,16 @@ public final class TransactionInterop {
         }
         say("plain: committed", read(topic, "read_committed"));
         say("plain: all", read(topic, "read_uncommitted"));
-        try (KafkaProducer<String, String> open = producer("open", 60_000)) {
+        try (KafkaProducer<String, String> open = producer("open", 600_000)) {
             open.initTransactions();
             send(open, topic, "d", 3);
             open.flush();
-            try (KafkaProducer<String, String> other = producer("other", 60_000)) {
+            try (KafkaProducer<String, String> other = producer("other", 600_000)) {
                 other.initTransactions();
                 send(other, topic, "e", 3);
                 other.commitTransaction();
             }
-            say("plain: while one is open", read(topic, "read_committed").size());
+            say("plain: while one is open", readToStableEnd(topic).size());
             open.commitTransaction();
         }
         say("plain: once it has ended", read(topic, "read_committed").size());
@@ -81,7 +82,7 @@ public final class TransactionInterop {
     private static void offsets() throws Exception {
         String topic = prefix + "-offsets";
         String group = prefix + "-group";
-        try (KafkaProducer<String, String> producer = producer("offsets", 60_000)) {
+        try (KafkaProducer<String, String> producer = producer("offsets", 600_000)) {
             producer.initTransactions();
             for (boolean commits : new boolean[] {true, false, true}) {
                 long before = position(topic, group);
@@ -90,12 +91,14 @@ public final class TransactionInterop {
                 sendOffsets(producer, topic, before + 3, group);
                 if (commits) producer.commitTransaction();
                 else producer.abortTransaction();
+                waitForMarkers(producer, topic);
                 say("offsets: after a transaction from " + before + (commits ? " committed" : " aborted"),
                     position(topic, group));
             }
             producer.beginTransaction();
             sendOffsets(producer, topic, 100, group);
             producer.commitTransaction();
+            waitForMarkers(producer, topic);
             say("offsets: after one with nothing else", position(topic, group));
         }
     }
@@ -103,11 +106,11 @@ public final class TransactionInterop {
     /** Who comes back under the same transactional id ends what the one before left open. */
     private static void zombie() throws Exception {
         String topic = prefix + "-zombie";
-        KafkaProducer<String, String> zombie = producer("zombie", 60_000);
+        KafkaProducer<String, String> zombie = producer("zombie", 600_000);
         zombie.initTransactions();
         send(zombie, topic, "lost", 3);
         zombie.flush();
-        try (KafkaProducer<String, String> next = producer("zombie", 60_000)) {
+        try (KafkaProducer<String, String> next = producer("zombie", 600_000)) {
             next.initTransactions();
             send(next, topic, "kept", 3);
             next.commitTransaction();
@@ -118,10 +121,10 @@ public final class TransactionInterop {
         }
         say("zombie: committed", read(topic, "read_committed"));
         zombie.close();
-        KafkaProducer<String, String> sender = producer("sender", 60_000);
+        KafkaProducer<String, String> sender = producer("sender", 600_000);
         sender.initTransactions();
         sender.beginTransaction();
-        try (KafkaProducer<String, String> next = producer("sender", 60_000)) {
+        try (KafkaProducer<String, String> next = producer("sender", 600_000)) {
             next.initTransactions();
             say("zombie: writes", thrown(() -> sender.send(new ProducerRecord<>(topic, 0, "k", "never")).get()));
         }
@@ -132,17 +135,22 @@ public final class TransactionInterop {
     /** A transaction that takes too long is aborted by the broker. */
     private static void timeout() throws Exception {
         String topic = prefix + "-timeout";
-        try (KafkaProducer<String, String> slow = producer("slow", 1000)) {
+        try (KafkaProducer<String, String> early = producer("early", 600_000)) {
+            // The topic comes with its first use, which takes its time; the slow one shall have time to write.
+            early.initTransactions();
+            send(early, topic, "early", PARTITIONS);
+            early.abortTransaction();
+        }
+        try (KafkaProducer<String, String> slow = producer("slow", 3000)) {
+            slow.partitionsFor(topic);
             slow.initTransactions();
             send(slow, topic, "late", 3);
             slow.flush();
-            try (KafkaProducer<String, String> other = producer("quick", 60_000)) {
+            try (KafkaProducer<String, String> other = producer("quick", 600_000)) {
                 other.initTransactions();
                 send(other, topic, "fine", 3);
                 other.commitTransaction();
             }
-            long deadline = System.nanoTime() + 60_000_000_000L;
-            while (read(topic, "read_committed").size() < 3 && System.nanoTime() < deadline) Thread.sleep(100);
             say("timeout: committed", read(topic, "read_committed"));
             say("timeout: the slow one commits", thrown(slow::commitTransaction));
         }
@@ -154,7 +162,7 @@ public final class TransactionInterop {
         Random random = new Random(seed);
         List<List<String>> model = new ArrayList<>();
         for (int i = 0; i < PARTITIONS; i++) model.add(new ArrayList<>());
-        try (KafkaProducer<String, String> producer = producer("random", 60_000)) {
+        try (KafkaProducer<String, String> producer = producer("random", 600_000)) {
             producer.initTransactions();
             for (int i = 0; i < 150; i++) {
                 boolean commits = random.nextInt(3) > 0;
@@ -210,8 +218,42 @@ public final class TransactionInterop {
         return new KafkaConsumer<>(properties);
     }
 
-    /** All records up to where the partitions end for this reader, by partition. */
+    /**
+     * All records, by partition. Transactions that have been decided get their markers later than their producers hear of it: who reads
+     * what is committed waits for them.
+     */
     private static List<String> read(String topic, String isolation) throws Exception {
+        long deadline = System.nanoTime() + PATIENCE_NS;
+        for (int i = 0; i < PARTITIONS; i++) {
+            TopicPartition partition = new TopicPartition(topic, i);
+            while (end(partition, "read_committed") < end(partition, "read_uncommitted")) {
+                if (System.nanoTime() > deadline) throw new IllegalStateException("still open: " + partition);
+                Thread.sleep(50);
+            }
+        }
+        return readToEnd(topic, isolation);
+    }
+
+    /** What is committed in front of the first transaction that is open. */
+    private static List<String> readToStableEnd(String topic) throws Exception {
+        return readToEnd(topic, "read_committed");
+    }
+
+    private static long end(TopicPartition partition, String isolation) {
+        try (KafkaConsumer<String, String> consumer = consumer(prefix + "-nobody", isolation)) {
+            return consumer.endOffsets(Collections.singleton(partition)).get(partition);
+        }
+    }
+
+    /** The producer's last transaction is over when its next one has begun. */
+    private static void waitForMarkers(KafkaProducer<String, String> producer, String topic) throws Exception {
+        producer.beginTransaction();
+        producer.send(new ProducerRecord<>(topic, 0, "k", "next")).get();
+        producer.abortTransaction();
+    }
+
+    /** All records up to where the partitions end for this reader, by partition. */
+    private static List<String> readToEnd(String topic, String isolation) throws Exception {
         List<String> seen = new ArrayList<>();
         for (int i = 0; i < PARTITIONS; i++) {
             TopicPartition partition = new TopicPartition(topic, i);

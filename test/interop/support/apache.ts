@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endProcess, isInstalled, runOk, until } from './run.ts';
+import { endProcess, isInstalled, PATIENCE_MS, runOk, until } from './run.ts';
 import { metadata, metadataAnswer, RawConnection } from './wire.ts';
 
 /** Apache Kafka from Maven Central: broker, clients and tools, kept in a cache folder outside of the repository. */
@@ -187,15 +187,11 @@ export async function startApache(options: ApacheOptions): Promise<RunningApache
     rmSync(work, { recursive: true, force: true });
   };
   try {
-    await until(
-      'Apache Kafka to serve',
-      async () => {
-        if (child.exitCode !== null)
-          throw new Error(`Apache Kafka ended: ${readFileSync(console, 'utf8').slice(-3000)}`);
-        return (await serves(port)) ? true : undefined;
-      },
-      120_000,
-    );
+    await until('Apache Kafka to serve', async () => {
+      if (child.exitCode !== null)
+        throw new Error(`Apache Kafka ended: ${readFileSync(console, 'utf8').slice(-3000)}`);
+      return (await serves(port)) ? true : undefined;
+    });
   } catch (error) {
     await stop('SIGKILL');
     throw error;
@@ -208,7 +204,7 @@ export async function serves(port: number): Promise<boolean> {
   try {
     const connection = await RawConnection.open(port);
     try {
-      return metadataAnswer(await connection.ask(metadata([]), 5000)).brokers.length > 0;
+      return metadataAnswer(await connection.ask(metadata([]), PATIENCE_MS)).brokers.length > 0;
     } finally {
       connection.close();
     }

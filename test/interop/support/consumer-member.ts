@@ -46,7 +46,7 @@ export class WireMember {
       });
       return errorCode === 0 ? true : undefined;
     });
-    const given = { memberEpoch: 0, rebalanceTimeoutMs: 60_000, topicPartitions: [], ...subscription };
+    const given = { memberEpoch: 0, rebalanceTimeoutMs: 600_000, topicPartitions: [], ...subscription };
     const answer = await until('the group to be loaded', async () => {
       const one = await this.#ask(given);
       return LOADING.includes(one.errorCode) ? undefined : one;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir } from './apache.ts';
 import { isInstalled, runOk } from './run.ts';
@@ -16,6 +16,9 @@ export async function buildGo(main = '.'): Promise<{ program: string } | { missi
   if (existsSync(program)) return { program };
   if (!(await isInstalled('go'))) return { missing: 'go is not installed' };
   mkdirSync(cacheDir(), { recursive: true });
-  await runOk('go', ['build', '-o', program, `./${main}`], { cwd: folder, timeoutMs: 280_000 });
+  // Under its name once it is whole: others may look for it meanwhile.
+  const fresh = `${program}.${process.pid}`;
+  await runOk('go', ['build', '-o', fresh, `./${main}`], { cwd: folder, timeoutMs: 600_000 });
+  renameSync(fresh, program);
   return { program };
 }

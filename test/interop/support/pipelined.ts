@@ -1,5 +1,6 @@
 import { batch } from './batch.ts';
 import { Out } from './bytes.ts';
+import { PATIENCE_MS } from './run.ts';
 import {
   answerOf,
   createTopics,
@@ -31,8 +32,8 @@ async function removeTopics(port: number, names: readonly string[]): Promise<voi
   const connection = await RawConnection.open(port);
   const body = new Out().int32(names.length);
   for (const name of names) body.string(name);
-  await connection.ask({ apiKey: 20, version: 1, flexible: false, body: body.int32(30_000).done() }, 40_000);
-  const deadline = Date.now() + 20_000;
+  await connection.ask({ apiKey: 20, version: 1, flexible: false, body: body.int32(30_000).done() });
+  const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     const left = metadataAnswer(await connection.ask(metadata(null))).topics.filter((t) =>
       names.includes(t.name ?? ''),
@@ -92,7 +93,14 @@ function requestsFor(topic: string): { name: string; request: Request; read: (an
   ];
 }
 
-export async function playExchanges(port: number): Promise<GoldenExchange[]> {
+/**
+ * In one write, or the first request before the others: then `afterFirst` runs when it is answered. The recorded bytes are the
+ * same.
+ */
+export async function playExchanges(
+  port: number,
+  afterFirst?: () => Promise<void>,
+): Promise<GoldenExchange[]> {
   const played: GoldenExchange[] = [];
   await removeTopics(
     port,
@@ -101,16 +109,20 @@ export async function playExchanges(port: number): Promise<GoldenExchange[]> {
   for (const { name, topic, existsBefore } of exchanges) {
     if (existsBefore) await makeTopics(port, [{ name: topic }]);
     const requests = requestsFor(topic);
-    const sent = Buffer.concat(requests.map(({ request }, index) => frame(request, 100 + index)));
+    const [first, ...others] = requests.map(({ request }, index) => frame(request, 100 + index));
+    const sent = Buffer.concat([first!, ...others]);
     const connection = await RawConnection.open(port);
     try {
-      connection.send(sent);
+      connection.send(afterFirst === undefined ? sent : first!);
       const answers: { request: string; answer: unknown }[] = [];
       for (const [index, { name: request, read }] of requests.entries()) {
         const bytes = await connection.receive();
         if (bytes === undefined) throw new Error(`closed before the answer to ${request}`);
         if (bytes.readInt32BE(0) !== 100 + index) throw new Error(`answers out of order at ${request}`);
         answers.push({ request, answer: plain(read(bytes)) });
+        if (index > 0 || afterFirst === undefined) continue;
+        await afterFirst();
+        connection.send(Buffer.concat(others));
       }
       played.push({ name, sent: sent.toString('hex'), answers });
     } finally {

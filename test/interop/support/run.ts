@@ -1,5 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 
+/**
+ * How long is waited for anything that comes by itself. Only a failure takes that long: on a machine that is busy with other things
+ * too, all takes its time.
+ */
+export const PATIENCE_MS = 180_000;
+
 export interface RunResult {
   readonly code: number | null;
   readonly stdout: string;
@@ -16,7 +22,7 @@ export interface RunOptions {
 /** Runs a program to its end. Rejects only when it can't be started or does not end in time (then it is killed). */
 export function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   return new Promise((resolve, reject) => {
-    const timeoutMs = options.timeoutMs ?? 60_000;
+    const timeoutMs = options.timeoutMs ?? PATIENCE_MS;
     const child = spawn(program, args, {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
@@ -85,7 +91,7 @@ export function ended(child: ChildProcess): Promise<number | string> {
 export async function endProcess(
   child: ChildProcess,
   signal: NodeJS.Signals = 'SIGTERM',
-  graceMs = 30_000,
+  graceMs = PATIENCE_MS,
 ): Promise<number | string> {
   const gone = ended(child);
   child.kill(signal);
@@ -99,17 +105,18 @@ export async function endProcess(
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Calls `check` until it returns something that is not undefined. */
+/** Calls `check` every `intervalMs` until it returns something that is not undefined. */
 export async function until<T>(
   what: string,
   check: () => T | undefined | Promise<T | undefined>,
-  timeoutMs = 30_000,
+  timeoutMs = PATIENCE_MS,
+  intervalMs = 50,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const value = await check();
     if (value !== undefined) return value;
     if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for: ${what}`);
-    await sleep(50);
+    await sleep(intervalMs);
   }
 }

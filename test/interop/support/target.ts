@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { repository, serverProperties, startApache } from './apache.ts';
-import { endProcess } from './run.ts';
+import { endProcess, PATIENCE_MS } from './run.ts';
 
 export type TargetName = 'apache' | 'odradek';
 
@@ -73,7 +73,7 @@ async function startOdradek(options: TargetOptions): Promise<Target> {
     rmSync(work, { recursive: true, force: true });
   };
   const isReady = await new Promise<boolean>((resolve) => {
-    const timer = setTimeout(() => resolve(false), 30_000);
+    const timer = setTimeout(() => resolve(false), PATIENCE_MS);
     child.once('exit', () => resolve(false));
     createInterface({ input: child.stdout }).on('line', (line) => {
       note(line);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { apacheClassPath, cacheDir, JVM_FLAGS, LOGGING } from './apache.ts';
 import type { RunResult } from './run.ts';
-import { endProcess, runOk } from './run.ts';
+import { endProcess, PATIENCE_MS, runOk } from './run.ts';
 
 const TOOLS = 'org.apache.kafka.tools';
 
@@ -59,7 +59,7 @@ export class JavaTools {
     const built = join(cacheDir(), `tool-server-${hash}`);
     if (!existsSync(join(built, '.complete'))) {
       mkdirSync(built, { recursive: true });
-      await runOk('javac', ['-cp', classPath, '-d', built, source], { timeoutMs: 120_000 });
+      await runOk('javac', ['-cp', classPath, '-d', built, source]);
       writeFileSync(join(built, '.complete'), '');
     }
     const tools = new JavaTools(`${built}:${classPath}`);
@@ -77,7 +77,7 @@ export class JavaTools {
     const fields = [classes[tool], options.input ?? '', ...args].map((field) =>
       field === '' ? '-' : Buffer.from(field).toString('base64'),
     );
-    const timeoutMs = options.timeoutMs ?? 30_000;
+    const timeoutMs = options.timeoutMs ?? PATIENCE_MS;
     const answer = this.#jvm.line(timeoutMs);
     this.#jvm.process.stdin.write(`${fields.join(' ')}\n`);
     const line = await answer;
@@ -122,6 +122,6 @@ async function startJvm(classPath: string): Promise<Jvm> {
         resolve(got);
       });
     });
-  if ((await line(60_000)) !== 'ready') throw new Error(`the tools' JVM did not start: ${said}`);
+  if ((await line(PATIENCE_MS)) !== 'ready') throw new Error(`the tools' JVM did not start: ${said}`);
   return { process: child, line };
 }

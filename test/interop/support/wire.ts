@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { In, Out } from './bytes.ts';
+import { PATIENCE_MS } from './run.ts';
 
 /** A connection that sends what it is told and hands back raw answers in order. */
 export class RawConnection {
@@ -47,7 +48,7 @@ export class RawConnection {
   }
 
   /** The next answer behind its size (correlation id first); undefined when the server closed the connection. */
-  async receive(timeoutMs = 10_000): Promise<Buffer | undefined> {
+  async receive(timeoutMs = PATIENCE_MS): Promise<Buffer | undefined> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
       if (this.#got.length >= 4) {
@@ -352,11 +353,11 @@ const kept = (topic: NewTopic): NewTopic => ({
 export async function makeTopics(port: number, topics: readonly NewTopic[]): Promise<void> {
   const connection = await RawConnection.open(port);
   try {
-    const made = createTopicsAnswer(await connection.ask(createTopics(topics.map(kept)), 40_000));
+    const made = createTopicsAnswer(await connection.ask(createTopics(topics.map(kept))));
     const failed = made.filter((topic) => topic.errorCode !== 0);
     if (failed.length > 0) throw new Error(`topics not created: ${JSON.stringify(failed)}`);
     const names = topics.map((topic) => topic.name);
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + PATIENCE_MS;
     for (;;) {
       const answer = metadataAnswer(await connection.ask(metadata(names)));
       const ready = answer.topics.every(

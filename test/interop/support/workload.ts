@@ -79,7 +79,7 @@ export async function readBatches(
   try {
     for (let next = 0n; ; ) {
       const answer = fetchAnswer(
-        await connection.ask(fetch(topic, next, { partition, maxBytes: 8_000_000 }), 30_000),
+        await connection.ask(fetch(topic, next, { partition, maxBytes: 8_000_000 })),
       );
       const got = answer[0]?.partitions[0];
       if (got?.errorCode === NOT_LEADER_OR_FOLLOWER && Date.now() < deadline) {

@@ -16,6 +16,9 @@ import { silent } from '../log/fakes.ts';
 import { backgroundContract } from './background-contract.ts';
 import { dying, patient, summing } from './background-jobs.ts';
 
+/** What comes by itself is waited for until it is there; by default that would be a second. */
+const PATIENCE = { timeout: 120_000 };
+
 const root = mkdtempSync(join(tmpdir(), 'odradek-background-'));
 // Node 20 runs no TypeScript in a thread.
 const entry = pathToFileURL(join(root, 'entry.mjs'));
@@ -66,7 +69,7 @@ describe('in worker threads', () => {
     const runs = [1, 2, 3, 4].map((number) => background.run(summing, [number]).done);
     expect(background.workerCount).toBe(2);
     await Promise.all(runs);
-    await vi.waitUntil(() => background.workerCount === 0);
+    await vi.waitUntil(() => background.workerCount === 0, PATIENCE);
     expect(await background.run(summing, [7]).done).toEqual({ sum: 7 });
   });
 

@@ -16,7 +16,7 @@ import (
 
 const partitions = 6
 const records = 600
-const patience = 40 * time.Second
+const patience = 180 * time.Second
 
 func step(name string, value any) {
 	line, err := json.Marshal(map[string]any{"step": name, "value": value})
@@ -48,9 +48,22 @@ func newConfig(version sarama.KafkaVersion) *sarama.Config {
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
 	config.Consumer.Offsets.AutoCommit.Interval = 100 * time.Millisecond
 	config.Consumer.Group.Heartbeat.Interval = 200 * time.Millisecond
-	config.Consumer.Group.Session.Timeout = 10 * time.Second
+	config.Consumer.Group.Session.Timeout = 60 * time.Second
 	config.Metadata.Retry.Backoff = 100 * time.Millisecond
 	return config
+}
+
+// waitForLeaders returns when every partition answers: Apache Kafka creates topics before its brokers hear of them.
+func waitForLeaders(brokers []string, config *sarama.Config, topic string) {
+	client, err := sarama.NewClient(brokers, config)
+	must(err)
+	defer client.Close()
+	for partition := int32(0); partition < partitions; partition++ {
+		waitFor("the leaders of "+topic, func() bool {
+			_, err := client.GetOffset(topic, partition, sarama.OffsetNewest)
+			return err == nil
+		})
+	}
 }
 
 // seen is what all members of a group got, by record.
@@ -147,7 +160,7 @@ func share(name string, brokers []string, version sarama.KafkaVersion, strategy 
 	admin, err := sarama.NewClusterAdmin(brokers, newConfig(version))
 	must(err)
 	must(admin.CreateTopic(topic, &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1}, false))
-	time.Sleep(300 * time.Millisecond) // Apache Kafka's new leaders need a moment
+	waitForLeaders(brokers, newConfig(version), topic)
 	s := &seen{values: map[string]int{}}
 	members := []*member{}
 	for i := 0; i < 3; i++ {

@@ -17,7 +17,7 @@ import (
 )
 
 const partitions = 6
-const patience = 40 * time.Second
+const patience = 180 * time.Second
 
 // queueCapacity is how many records a reader may have taken before its caller asks for them.
 const queueCapacity = 5
@@ -95,8 +95,8 @@ func newReader(bootstrap, group, topic string, how style) *kafka.Reader {
 		QueueCapacity:     queueCapacity,
 		MaxWait:           100 * time.Millisecond,
 		HeartbeatInterval: 200 * time.Millisecond,
-		SessionTimeout:    10 * time.Second,
-		RebalanceTimeout:  10 * time.Second,
+		SessionTimeout:    60 * time.Second,
+		RebalanceTimeout:  60 * time.Second,
 		JoinGroupBackoff:  200 * time.Millisecond,
 		StartOffset:       kafka.FirstOffset,
 		ErrorLogger: kafka.LoggerFunc(func(format string, args ...any) {
@@ -212,7 +212,25 @@ func (b broker) createTopic(topic string) {
 	})
 	must(err)
 	must(response.Errors[topic])
-	time.Sleep(300 * time.Millisecond) // Apache Kafka's new leaders need a moment
+	// Apache Kafka creates topics before its brokers hear of them.
+	waitFor("the leaders of "+topic, func() bool {
+		asked := []kafka.OffsetRequest{}
+		for i := 0; i < partitions; i++ {
+			asked = append(asked, kafka.LastOffsetOf(i))
+		}
+		response, err := b.client.ListOffsets(context.Background(), &kafka.ListOffsetsRequest{
+			Topics: map[string][]kafka.OffsetRequest{topic: asked},
+		})
+		if err != nil || len(response.Topics[topic]) < partitions {
+			return false
+		}
+		for _, one := range response.Topics[topic] {
+			if one.Error != nil {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // describe gives the state of a group and how many partitions each member has.
@@ -309,7 +327,12 @@ func share(b broker, bootstrap string, how style) {
 // What was committed does not come again to readers that start anew.
 func restart(b broker, bootstrap string, how style, feed *feeder, s *seen) {
 	topic, group := "shared-"+how.name, "group-"+how.name
-	state, shares := b.describe(group)
+	var state string
+	var shares []int
+	waitFor("nobody to be left", func() bool {
+		state, shares = b.describe(group)
+		return state == "Empty"
+	})
 	step(how.name+" left alone", []any{state, shares})
 	before := s.repeated
 	for i := 0; i < 10; i++ {

@@ -14,7 +14,7 @@ import (
 
 const partitions = 3
 const rounds = 12
-const patience = 40 * time.Second
+const patience = 180 * time.Second
 
 func step(name string, value any) {
 	line, err := json.Marshal(map[string]any{"step": name, "value": value})
@@ -45,6 +45,27 @@ func newConfig(transactionalID string) *sarama.Config {
 		config.Net.MaxOpenRequests = 1
 	}
 	return config
+}
+
+func waitFor(what string, check func() bool) {
+	for end := time.Now().Add(patience); !check(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			must(fmt.Errorf("waited in vain for %s", what))
+		}
+	}
+}
+
+// waitForLeaders returns when every partition answers: Apache Kafka creates topics before its brokers hear of them.
+func waitForLeaders(brokers []string, config *sarama.Config, topic string) {
+	client, err := sarama.NewClient(brokers, config)
+	must(err)
+	defer client.Close()
+	for partition := int32(0); partition < partitions; partition++ {
+		waitFor("the leaders of "+topic, func() bool {
+			_, err := client.GetOffset(topic, partition, sarama.OffsetNewest)
+			return err == nil
+		})
+	}
 }
 
 func newProducer(bootstrap, transactionalID string) sarama.SyncProducer {
@@ -152,9 +173,18 @@ func moved(bootstrap string) {
 	producer := newProducer(bootstrap, "moved")
 	admin, err := sarama.NewClusterAdmin([]string{bootstrap}, newConfig(""))
 	must(err)
-	for round, commits := range []bool{true, false, true} {
+	// The answer to EndTxn comes before the markers are written; with them comes the next transaction of the same producer.
+	for round, commits := range []bool{true, false, true, false} {
 		must(producer.BeginTxn())
 		must(send(producer, "moved", fmt.Sprintf("%d-", round), 3))
+		if round > 0 {
+			found, err := admin.ListConsumerGroupOffsets("moved", map[string][]int32{"ends": {0, 1}})
+			must(err)
+			step(fmt.Sprintf("offsets after %d", round-1), []int64{
+				found.GetBlock("ends", 0).Offset,
+				found.GetBlock("ends", 1).Offset,
+			})
+		}
 		offsets := map[string][]*sarama.PartitionOffsetMetadata{"ends": {}}
 		for partition := int32(0); partition < 2; partition++ {
 			offset := int64(10*round) + int64(partition) + 1
@@ -167,14 +197,6 @@ func moved(bootstrap string) {
 		} else {
 			must(producer.AbortTxn())
 		}
-		// The answer to EndTxn comes before the markers are written.
-		time.Sleep(500 * time.Millisecond)
-		found, err := admin.ListConsumerGroupOffsets("moved", map[string][]int32{"ends": {0, 1}})
-		must(err)
-		step(fmt.Sprintf("offsets after %d", round), []int64{
-			found.GetBlock("ends", 0).Offset,
-			found.GetBlock("ends", 1).Offset,
-		})
 	}
 	must(producer.Close())
 	step("moved", read(bootstrap, "moved", sarama.ReadCommitted, 6))
@@ -201,6 +223,7 @@ func main() {
 	must(err)
 	for _, topic := range []string{"ends", "moved", "fenced"} {
 		must(admin.CreateTopic(topic, &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1}, false))
+		waitForLeaders([]string{bootstrap}, newConfig(""), topic)
 	}
 	ends(bootstrap)
 	moved(bootstrap)
