@@ -10,8 +10,10 @@ import * as header from '../../src/protocol/record-batch/header.ts';
 import { records } from '../../src/protocol/record-batch/records.ts';
 import { apacheMissing } from './support/apache.ts';
 import { BASE_TIMESTAMP, batch, type RecordSpec, record } from './support/batch.ts';
+import { caughtUp } from './support/caught-up.ts';
 import { freePort } from './support/ports.ts';
 import { PATIENCE_MS, sleep } from './support/run.ts';
+import { transactionsEnded } from './support/settled.ts';
 import { startTarget, type Target, type TargetName, wantedTargets } from './support/target.ts';
 import { makeTopics, produce, produceAnswer, RawConnection } from './support/wire.ts';
 import { readBatches } from './support/workload.ts';
@@ -192,6 +194,7 @@ class Bench {
         configEntries: Object.entries(configsOf(topic, ratio)).map(([name, value]) => ({ name, value })),
       })),
     });
+    await caughtUp(PORT);
   }
 
   /** Both brokers say in the same file how far they have come. */
@@ -286,6 +289,7 @@ async function writeTransactions(folder: string): Promise<void> {
       else await transaction.commit();
     }
     for (const producer of producers) await producer.disconnect();
+    for (const { name } of withTransactions) await transactionsEnded(PORT, name, 1);
   } finally {
     await bench.close();
   }

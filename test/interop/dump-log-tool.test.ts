@@ -19,6 +19,7 @@ import { DiskStorage } from '../../src/io/files.ts';
 import { SystemRandom } from '../../src/io/random.ts';
 import { MessageSetBuilder } from '../../src/protocol/record-batch/message-set-builder.ts';
 import { apacheMissing } from './support/apache.ts';
+import { caughtUp } from './support/caught-up.ts';
 import { updatesGolden } from './support/golden.ts';
 import { freePort } from './support/ports.ts';
 import { isInstalled } from './support/run.ts';
@@ -315,6 +316,7 @@ describe.skipIf(missing !== undefined)(`dump-log beside kafka-dump-log${skipped}
     const server = ['--bootstrap-server', target.bootstrap];
     const created = await tools.run('kafka-topics', [...server, '--create', '--topic', topic]);
     expect(created.code).toBe(0);
+    await caughtUp(target.port);
     const kafka = new Kafka({ clientId: 'interop', brokers: [target.bootstrap], logLevel: logLevel.NOTHING });
     const producer = kafka.producer({
       transactionalId: 'a-transaction',
@@ -328,7 +330,7 @@ describe.skipIf(missing !== undefined)(`dump-log beside kafka-dump-log${skipped}
       await transaction[end]();
     }
     await producer.disconnect();
-    const three = ['--topic', topic, '--max-messages', '2', '--timeout-ms', '10000'];
+    const three = ['--topic', topic, '--max-messages', '2', '--timeout-ms', '180000'];
     for (const more of [
       ['--from-beginning', '--group', 'a-new-group', '--consumer-property', 'group.protocol=consumer'],
     ]) {
@@ -337,6 +339,7 @@ describe.skipIf(missing !== undefined)(`dump-log beside kafka-dump-log${skipped}
     }
     const settings = [...server, '--alter', '--entity-type', 'groups', '--entity-name', 'a-share-group'];
     await tools.run('kafka-configs', [...settings, '--add-config', 'share.auto.offset.reset=earliest']);
+    await caughtUp(target.port);
     const shared = await tools.run('kafka-console-share-consumer', [
       ...server,
       ...three,

@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { caughtUp } from './support/caught-up.ts';
 import { compareBrokers, type Observations } from './support/compare.ts';
 import { readAll } from './support/idempotence.ts';
+import { endsAt } from './support/settled.ts';
 import type { Target } from './support/target.ts';
 
 /*
@@ -231,6 +232,7 @@ async function producerSteps(kafka: Kafka, target: Target, step: Step): Promise<
     headers: { one: 'x', many: ['a', 'b'] },
   });
   const messages = [0, 1, 2].map((i) => ({ ...message(i), partition: 0 }));
+  let sent = 0;
   for (const [name, options] of Object.entries({
     'acks all': { acks: -1 },
     'acks 1': { acks: 1 },
@@ -241,6 +243,8 @@ async function producerSteps(kafka: Kafka, target: Target, step: Step): Promise<
     await producer.connect();
     await step(`send, ${name}`, () => producer.send({ topic: 'plain', messages, ...options }));
     await producer.disconnect();
+    sent += messages.length;
+    await endsAt(target.port, 'plain', 0, sent);
   }
   const idempotent = kafka.producer({ idempotent: true });
   await idempotent.connect();

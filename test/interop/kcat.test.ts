@@ -3,6 +3,7 @@ import { BASE_TIMESTAMP, batch } from './support/batch.ts';
 import { compareBrokers, type Observations } from './support/compare.ts';
 import { kcatMissing } from './support/kcat.ts';
 import { run } from './support/run.ts';
+import { endsAt } from './support/settled.ts';
 import type { Target } from './support/target.ts';
 import { makeTopics, produce, produceAnswer, RawConnection } from './support/wire.ts';
 
@@ -57,6 +58,7 @@ async function observe(target: Target): Promise<Observations> {
     'one\ntwo\n',
   );
   await kcat('produce with acks 0', ['-P', '-t', 'three', '-p', '0', '-X', 'acks=0'], 'zero\n');
+  await endsAt(target.port, 'three', 0, 1);
   await kcat('produce with acks 1', ['-P', '-t', 'three', '-p', '0', '-X', 'acks=1'], 'one\n');
   await kcat('consume all partitions', ['-C', '-t', 'three', '-o', 'beginning', '-e', '-J', '-Z']);
 

@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { caughtUp } from './support/caught-up.ts';
 import { compareBrokers, type Observations } from './support/compare.ts';
 import { until } from './support/run.ts';
+import { transactionsEnded } from './support/settled.ts';
 import type { Target } from './support/target.ts';
 
 const PARTITIONS = 3;
@@ -73,6 +74,7 @@ async function observe(target: Target): Promise<Observations> {
     await ends(kafka, await newProducer('ends'), seen);
     await moved(kafka, await newProducer('moved'), admin, seen);
     await fenced(kafka, newProducer, seen);
+    for (const topic of topics) await transactionsEnded(target.port, topic, PARTITIONS);
     seen['end offsets'] = await Promise.all(
       topics.map(async (topic) => (await admin.fetchTopicOffsets(topic)).map(({ high }) => high).sort()),
     );

@@ -59,7 +59,7 @@ public final class OldClients {
                 sent.add(producer.send(new ProducerRecord<>(topic, 0, BASE + i, key, value)));
             }
             for (Future<RecordMetadata> one : sent) {
-                RecordMetadata metadata = one.get(20, TimeUnit.SECONDS);
+                RecordMetadata metadata = one.get(180, TimeUnit.SECONDS);
                 offsets.add("[" + metadata.offset() + "," + metadata.timestamp() + "]");
             }
         }
@@ -74,7 +74,7 @@ public final class OldClients {
             consumer.assign(Collections.singletonList(partition));
             if (from < 0) consumer.seekToBeginning(Collections.singletonList(partition));
             else consumer.seek(partition, from);
-            for (int polls = 0; rows.size() < count && polls < 30; polls++) {
+            for (int polls = 0; rows.size() < count && polls < 360; polls++) {
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(500)) {
                     rows.add("[" + record.offset() + "," + shown(record.key()) + "," + shown(record.value()) + ","
                         + record.timestamp() + "]");

@@ -13,8 +13,8 @@ const called = (run) =>
 const newClient = async () => {
   const client = new kafka.KafkaClient({
     kafkaHost,
-    connectTimeout: 5000,
-    requestTimeout: 10_000,
+    connectTimeout: 180_000,
+    requestTimeout: 180_000,
   });
   await new Promise((resolve, reject) => client.once('ready', resolve).once('error', reject));
   return client;
@@ -41,7 +41,7 @@ async function consume(label, topic, offset, count) {
   });
   const rows = [];
   await new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${label}: ${rows.length} messages in 15 s`)), 15_000);
+    const timer = setTimeout(() => reject(new Error(`${label}: ${rows.length} messages in 180 s`)), 180_000);
     consumer.on('error', reject);
     consumer.on('message', (message) => {
       rows.push([message.offset, shown(message.key), shown(message.value)]);

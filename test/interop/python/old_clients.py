@@ -35,14 +35,14 @@ def produce(label, version, topic, codec):
         producer.send(topic, value, key, partition=0, timestamp_ms=BASE + i if times else None)
         for i, (key, value) in enumerate(values())
     ]
-    step(f"{label} produce", [future.get(timeout=20).offset for future in futures])
+    step(f"{label} produce", [future.get(timeout=180).offset for future in futures])
     producer.close()
 
 
 def consume(label, version, topic, start, count, **more):
     consumer = KafkaConsumer(
         bootstrap_servers=bootstrap, api_version=version, group_id=None, enable_auto_commit=False,
-        consumer_timeout_ms=15_000, **more
+        consumer_timeout_ms=180_000, **more
     )
     partition = TopicPartition(topic, 0)
     consumer.assign([partition])
