@@ -571,15 +571,22 @@ export class PartitionLog {
     this.onOffline(this, error);
   }
 
-  #deleteFirst(count: number): void {
-    if (count === this.#segments.count) {
-      if (!this.#writer.writeStaged()) return;
-      this.#appender.rollAt(this.#writer.assignedEnd);
+  /** Takes the oldest segments away, at most `most`, and returns how many went. */
+  #deleteFirst(most: number): number {
+    const isAll = most === this.#segments.count;
+    if (isAll || !this.#producerFiles.outlives(this.#segments.at(most)!)) {
+      if (!this.#writer.writeStaged()) return 0;
+      const { assignedEnd } = this.#writer;
+      if (this.#segments.active.baseOffset < assignedEnd) this.#appender.rollAt(assignedEnd);
+      else this.#producerFiles.takeSnapshot(assignedEnd);
     }
-    const next = this.#segments.at(count);
-    if (next === undefined) return;
-    this.#moveLogStart(Math.max(this.#logStart, next.baseOffset));
+    // Where there is no space for a snapshot, the batches stay that tell of their producers.
+    let count = most;
+    while (count > 0 && !this.#producerFiles.outlives(this.#segments.at(count)!)) count -= 1;
+    if (count === 0) return 0;
+    this.#moveLogStart(Math.max(this.#logStart, this.#segments.at(count)!.baseOffset));
     this.#lifecycle.dropFirst(count);
+    return count;
   }
 
   #moveLogStart(offset: number): void {

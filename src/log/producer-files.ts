@@ -153,6 +153,11 @@ export class ProducerFiles {
     this.#writeTxnIndex(segment.stem, this.#producers.abortedBetween(segment.baseOffset, endOffset));
   }
 
+  /** Whether the state stays known when all segments before this one go. */
+  outlives(first: Segment): boolean {
+    return this.#producers.size === 0 || (this.newestOffset ?? 0) >= first.baseOffset;
+  }
+
   /** Makes what was written survive a power loss, names apart. Rejects with StorageError. */
   async sync(): Promise<void> {
     const paths = this.#unsynced ?? [];

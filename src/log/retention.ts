@@ -53,17 +53,21 @@ export class Retention {
   }
 
   /**
-   * Has `deleteFirst` take away the oldest segments, for one reason after the other, in the order in which Apache looks.
-   * Returns how many went. Throws StorageError.
+   * Has `deleteFirst` take away the oldest segments, for one reason after the other, in the order in which Apache looks; it
+   * says how many it could. Returns how many went. Throws StorageError.
    */
-  run(nowMs: number, deleteFirst: (count: number) => void): number {
+  run(nowMs: number, deleteFirst: (count: number) => number): number {
     let deleted = 0;
     for (const reason of this.#reasons()) {
       const count = this.#countExpired(reason, nowMs);
       if (count === 0) continue;
       for (const segment of this.#segments.all.slice(0, count)) this.#say(segment, reason, nowMs);
-      deleteFirst(count);
-      deleted += count;
+      const gone = deleteFirst(count);
+      if (gone < count)
+        this.#logger.warn(
+          `${count - gone} of them stay in ${this.#name}: no space for a snapshot of their producers`,
+        );
+      deleted += gone;
     }
     const { baseOffset } = this.#segments.first;
     this.#logger.debug(`keeping segment ${baseOffset} of ${this.#name}: ${this.whyKept(nowMs)}`);

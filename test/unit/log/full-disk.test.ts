@@ -165,3 +165,24 @@ test('a leader epoch that could not be written is written before its first batch
   append(log, batch(['b']), 4);
   expect(world.file('leader-epoch-checkpoint').toString()).toBe('0\n2\n3 0\n4 1\n');
 });
+
+test('retention keeps the batches that alone tell of producers, until there is space for a snapshot', async () => {
+  const world = new FullDisk();
+  const logs = await world.manager({ retentionBytes: 0 });
+  const log = logs.getOrCreate('t', 0, topicId);
+  append(log, batch(['a'], { producerId: 1n, producerEpoch: 0, baseSequence: 0 }));
+  world.time.tick();
+  log.updateHighWatermark(1);
+  world.storage.room = { match: 'snapshot', bytes: 0 };
+  expect([log.deleteOldSegments(), log.deleteOldSegments(), log.logStartOffset]).toEqual([0, 0, 0]);
+  await settle();
+  const crashed = await world.manager({ retentionBytes: 0 });
+  const again = crashed.get('t', 0)!;
+  expect(again.activeProducers()).toMatchObject([{ producerId: 1n, lastSequence: 0 }]);
+  again.updateHighWatermark(1);
+  expect(again.deleteOldSegments()).toBe(0);
+  world.storage.room = undefined;
+  expect([again.deleteOldSegments(), again.logStartOffset]).toEqual([1, 1]);
+  await settle();
+  expect((await world.manager()).get('t', 0)!.activeProducers()).toMatchObject([{ lastSequence: 0 }]);
+});
