@@ -32,40 +32,46 @@ interface PartitionResult {
 
 /** Results as they come; the last one brings the answer. */
 class Answers {
-  readonly #turn: Turn;
   readonly #done: () => void;
-  // One more than there are, until all have been asked.
-  #open = 1;
-  #allAsked = false;
+  #open = 0;
 
-  constructor(turn: Turn, done: () => void) {
-    this.#turn = turn;
+  constructor(done: () => void) {
     this.#done = done;
   }
 
-  asked(count: number): void {
-    this.#open += count;
+  get isComplete(): boolean {
+    return this.#open === 0;
   }
 
-  allAsked(): void {
-    this.came();
-    this.#allAsked = true;
+  asked(): void {
+    this.#open += 1;
   }
 
   came(): void {
     this.#open -= 1;
-    if (this.#open > 0) return;
-    if (this.#allAsked) this.#done();
-    else this.#turn.later(this.#done);
+    if (this.#open === 0) this.#done();
   }
 }
 
+/** A marker on its way to one partition. */
+interface Gathered {
+  readonly marker: TxnMarker;
+  readonly result: PartitionResult;
+  readonly answers: Answers;
+}
+
+type GatheredByPartition = Map<number, Gathered[]>;
+
 /**
  * Ends transactions in the partitions led here (KIP-98): appends the markers, to those of the groups' topic through their
- * coordinator, where pending offsets take effect with it. In a partition, markers stand in the order of the calls.
+ * coordinator, where pending offsets take effect with it. What a tick brings is appended at its end, all markers of one
+ * partition with one write, so that a producer which has its answer finds its transaction over with the next request. In
+ * a partition, markers stand in the order of the calls. At most one is gathered for each partition of each transaction
+ * whose end came in the tick, so requests bound them.
  */
 export class TxnMarkerWriter {
   readonly #options: TxnMarkerWriterOptions;
+  #gathered = new Map<string, GatheredByPartition>();
 
   constructor(options: TxnMarkerWriterOptions) {
     this.#options = options;
@@ -73,36 +79,72 @@ export class TxnMarkerWriter {
 
   /** `done` runs once, after this has returned, with a result for each marker and partition as they were asked. */
   write(markers: readonly TxnMarker[], done: (results: TxnMarkerResult[]) => void): void {
-    const results: TxnMarkerResult[] = [];
-    const answers = new Answers(this.#options.turn, () => done(results));
-    for (const marker of markers) results.push(this.#writeOne(marker, answers));
-    answers.allAsked();
+    const answers = new Answers(() => done(results));
+    const results = markers.map((marker) => this.#gather(marker, answers));
+    if (answers.isComplete) this.#options.turn.later(() => done(results));
   }
 
-  #writeOne(marker: TxnMarker, answers: Answers): TxnMarkerResult {
-    const { replicas } = this.#options;
-    const entries: ProduceEntry[] = [];
-    const appended: PartitionResult[] = [];
-    const topics = marker.topics.map(({ name, partitionIndexes }) => {
-      const partitions = partitionIndexes.map((partitionIndex) => {
+  #gather(marker: TxnMarker, answers: Answers): TxnMarkerResult {
+    const topics = marker.topics.map(({ name, partitionIndexes }) => ({
+      name,
+      partitions: partitionIndexes.map((partitionIndex) => {
         const result: PartitionResult = { partitionIndex, errorCode: Errors.NONE };
-        if (!replicas.holds(name, partitionIndex)) {
-          result.errorCode = Errors.UNKNOWN_TOPIC_OR_PARTITION;
-        } else if (name === CONSUMER_OFFSETS_TOPIC) {
-          this.#complete(marker, result, answers);
-        } else {
-          entries.push(this.#entryOf(marker, name, partitionIndex));
-          appended.push(result);
-        }
+        if (this.#options.replicas.holds(name, partitionIndex)) {
+          answers.asked();
+          this.#listOf(name, partitionIndex).push({ marker, result, answers });
+        } else result.errorCode = Errors.UNKNOWN_TOPIC_OR_PARTITION;
         return result;
-      });
-      return { name, partitions };
-    });
-    if (entries.length > 0) this.#append(entries, appended, answers);
+      }),
+    }));
     return { producerId: marker.producerId, topics };
   }
 
-  #entryOf(marker: TxnMarker, topic: string, partition: number): ProduceEntry {
+  #listOf(topic: string, partition: number): Gathered[] {
+    if (this.#gathered.size === 0) this.#plan();
+    let partitions = this.#gathered.get(topic);
+    if (partitions === undefined) {
+      partitions = new Map();
+      this.#gathered.set(topic, partitions);
+    }
+    let list = partitions.get(partition);
+    if (list === undefined) {
+      list = [];
+      partitions.set(partition, list);
+    }
+    return list;
+  }
+
+  /** Behind the answers of this tick: connections give them to their links, then links to the system. */
+  #plan(): void {
+    const { turn } = this.#options;
+    turn.atEnd(() => turn.atEnd(() => turn.atEnd(() => this.#writeGathered())));
+  }
+
+  #writeGathered(): void {
+    const gathered = this.#gathered;
+    this.#gathered = new Map();
+    for (const [topic, partitions] of gathered) {
+      for (const [partition, list] of partitions) {
+        if (topic !== CONSUMER_OFFSETS_TOPIC) this.#append(topic, partition, list);
+        else for (const one of list) this.#complete(one);
+      }
+    }
+  }
+
+  #append(topic: string, partition: number, list: readonly Gathered[]): void {
+    const { replicas, timeoutMs } = this.#options;
+    const last = list.length - 1;
+    const entries = list.map(({ marker }, at) => this.#entryOf(marker, topic, partition, at === last));
+    replicas.append(entries, ACKS_ALL, timeoutMs(), 'coordinator', true, (results) => {
+      for (const [at, { result, answers }] of list.entries()) {
+        result.errorCode = results[at]!.errorCode;
+        answers.came();
+      }
+    });
+  }
+
+  /** The last one takes those before it along to the file. */
+  #entryOf(marker: TxnMarker, topic: string, partition: number, atOnce: boolean): ProduceEntry {
     const { producerId, producerEpoch, coordinatorEpoch, transactionResult, transactionVersion } = marker;
     const records = endTxnMarkerBatch({
       committed: transactionResult,
@@ -111,19 +153,10 @@ export class TxnMarkerWriter {
       coordinatorEpoch,
       timestamp: BigInt(this.#options.clock.wallMs()),
     });
-    return { topic, topicId: ZERO_UUID, partition, records, transaction: { transactionVersion } };
+    return { topic, topicId: ZERO_UUID, partition, records, transaction: { transactionVersion, atOnce } };
   }
 
-  #append(entries: readonly ProduceEntry[], into: readonly PartitionResult[], answers: Answers): void {
-    const { replicas, timeoutMs } = this.#options;
-    answers.asked(1);
-    replicas.append(entries, ACKS_ALL, timeoutMs(), 'coordinator', true, (results) => {
-      for (const [at, { errorCode }] of results.entries()) into[at]!.errorCode = errorCode;
-      answers.came();
-    });
-  }
-
-  #complete(marker: TxnMarker, result: PartitionResult, answers: Answers): void {
+  #complete({ marker, result, answers }: Gathered): void {
     const { producerId, producerEpoch, coordinatorEpoch, transactionResult, transactionVersion } = marker;
     const completion = {
       producerId,
@@ -132,7 +165,6 @@ export class TxnMarkerWriter {
       result: transactionResult ? ('commit' as const) : ('abort' as const),
       transactionVersion,
     };
-    answers.asked(1);
     this.#options.groups.completeTransaction(result.partitionIndex, completion, (code) => {
       result.errorCode = toldToTransactions(code);
       answers.came();

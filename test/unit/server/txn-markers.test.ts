@@ -65,13 +65,13 @@ describe('markers', () => {
   test('are control batches of the producer with the epoch of the coordinator', () => {
     const w = world();
     w.write([marker({ t: [0, 1] })]);
-    const [entries] = w.appends;
-    expect(entries!.map(({ topic, partition }) => [topic, partition])).toEqual([
+    w.turn.end();
+    expect(w.appends.flat().map(({ topic, partition }) => [topic, partition])).toEqual([
       ['t', 0],
       ['t', 1],
     ]);
-    const { records: bytes, transaction } = entries![0]!;
-    expect(transaction).toEqual({ transactionVersion: 2 });
+    const { records: bytes, transaction } = w.appends[0]![0]!;
+    expect(transaction).toEqual({ transactionVersion: 2, atOnce: true });
     expect([header.producerId(bytes, 0), header.producerEpoch(bytes, 0)]).toEqual([7n, 2]);
     const [record] = [...records(bytes)];
     expect([controlTypeOf(record!.key), coordinatorEpochOf(record!.value)]).toEqual([1, 5]);
@@ -80,8 +80,37 @@ describe('markers', () => {
   test('go to partitions of groups through their coordinator', () => {
     const w = world();
     w.write([marker({ __consumer_offsets: [3], t: [0] })]);
+    w.turn.end();
     expect(w.completions.map((one) => [one.partition, one.completion.result])).toEqual([[3, 'commit']]);
     expect(w.appends.flat().map((one) => one.topic)).toEqual(['t']);
+  });
+
+  test('of one tick and partition are written together, at its end and in the order of the calls', () => {
+    const w = world();
+    const order: string[] = [];
+    w.turn.atEnd(() => w.turn.atEnd(() => order.push(`answers left, ${w.appends.length} appends`)));
+    w.write([marker({ t: [0, 1] }), { ...marker({ t: [0] }), producerId: 8n }]);
+    w.write([{ ...marker({ t: [1, 0] }), producerId: 9n }]);
+    w.turn.end();
+    expect(order).toEqual(['answers left, 0 appends']);
+    const written = w.appends.map((entries) =>
+      entries.map(({ partition, records: bytes, transaction }) => [
+        partition,
+        header.producerId(bytes, 0),
+        transaction?.atOnce,
+      ]),
+    );
+    expect(written).toEqual([
+      [
+        [0, 7n, false],
+        [0, 8n, false],
+        [0, 9n, true],
+      ],
+      [
+        [1, 7n, false],
+        [1, 9n, true],
+      ],
+    ]);
   });
 
   test('are answered together, after the call, each partition for itself', () => {
