@@ -1,4 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { CoordinatorResult, Done } from '../../src/coordinator/runtime/result.ts';
+import type { CoordinatorShard } from '../../src/coordinator/runtime/shard.ts';
+import type { TransactionalWrite } from '../../src/coordinator/runtime/transactions.ts';
 import type { Protocol } from './txn-client.ts';
 import { simulateTransactions } from './txn-simulation.ts';
 
@@ -14,6 +17,10 @@ const canary = vi.hoisted(() => ({
   asksForNoPartition: false,
   letsAnybodyEnd: false,
   forgetsPrepared: false,
+  completesTooSoon: false,
+  showsOpenTransactions: false,
+  commitsOffsetsAtOnce: false,
+  forgetsBatches: false,
 }));
 
 vi.mock('../../src/server/txn-markers.ts', async (original) => {
@@ -81,6 +88,55 @@ vi.mock('../../src/coordinator/transaction/transaction-shard.ts', async (origina
   return { ...real, TransactionShard: Oblivious };
 });
 
+vi.mock('../../src/coordinator/transaction/marker-queue.ts', async (original) => {
+  const real = await original<typeof import('../../src/coordinator/transaction/marker-queue.ts')>();
+  class Hasty extends real.MarkerQueue {
+    readonly #onWritten: ConstructorParameters<typeof real.MarkerQueue>[0]['onWritten'];
+
+    constructor(...[options]: ConstructorParameters<typeof real.MarkerQueue>) {
+      super(options);
+      this.#onWritten = options.onWritten;
+    }
+
+    override send(...[transactionalId, prepared]: Parameters<InstanceType<typeof real.MarkerQueue>['send']>) {
+      if (canary.completesTooSoon) this.#onWritten(transactionalId, prepared);
+      super.send(transactionalId, prepared);
+    }
+  }
+  return { ...real, MarkerQueue: Hasty };
+});
+
+vi.mock('../../src/log/producer-state.ts', async (original) => {
+  const real = await original<typeof import('../../src/log/producer-state.ts')>();
+  class Careless extends real.ProducerState {
+    override get firstUnstableOffset(): number | undefined {
+      return canary.showsOpenTransactions ? undefined : super.firstUnstableOffset;
+    }
+
+    override restoreDump(dump: Parameters<InstanceType<typeof real.ProducerState>['restoreDump']>[0]): void {
+      const entries = dump.entries.map((one) => ({ ...one, batches: [] }));
+      super.restoreDump(canary.forgetsBatches ? { ...dump, entries } : dump);
+    }
+  }
+  return { ...real, ProducerState: Careless };
+});
+
+vi.mock('../../src/coordinator/runtime/shard-host.ts', async (original) => {
+  const real = await original<typeof import('../../src/coordinator/runtime/shard-host.ts')>();
+  class Hurried<S extends CoordinatorShard<R>, R> extends real.ShardHost<S, R> {
+    override runTransactional<T>(
+      name: string,
+      write: TransactionalWrite,
+      handler: (shard: S) => CoordinatorResult<T, R>,
+      done: Done<T>,
+    ): void {
+      if (canary.commitsOffsetsAtOnce) this.run(name, handler, done);
+      else super.runTransactional(name, write, handler, done);
+    }
+  }
+  return { ...real, ShardHost: Hurried };
+});
+
 test(`transactions are whole, once and in order through crashes and zombies, in ${SEEDS} seeds`, async () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
     const first = await simulateTransactions({ seed, faultyMs: FAULTY_MS });
@@ -94,24 +150,27 @@ describe('it is noticed that', () => {
     for (const name of Object.keys(canary) as (keyof typeof canary)[]) canary[name] = false;
   });
 
-  test.each<[string, keyof typeof canary, Protocol | undefined]>([
+  test.each<[string, keyof typeof canary, Protocol | undefined, RegExp?]>([
     ['a marker is left out', 'leavesMarkersOut', undefined],
     ['partitions are not asked for', 'asksForNoPartition', undefined],
     ['a producer that has been superseded may end a transaction', 'letsAnybodyEnd', 'v1'],
     ['what was decided before a crash is forgotten', 'forgetsPrepared', undefined],
+    ['a transaction is complete before its markers are written', 'completesTooSoon', undefined],
+    ['open transactions do not hold back readers', 'showsOpenTransactions', undefined, /is read at|G1a/],
+    ['transactions read each other before they are committed', 'showsOpenTransactions', undefined, /G1c/],
+    ['offsets take effect before their transaction', 'commitsOffsetsAtOnce', undefined],
+    ['a log that is loaded again has forgotten the last batches of producers', 'forgetsBatches', undefined],
   ])(
     '%s',
-    async (_what, name, protocol) => {
+    async (_what, name, protocol, how = /seed/) => {
       canary[name] = true;
       const options = { faultyMs: FAULTY_MS, ...(protocol === undefined ? {} : { protocol }) };
-      let noticed: unknown;
-      for (let seed = 1; seed <= CANARY_SEEDS && noticed === undefined; seed++) {
-        noticed = await simulateTransactions({ seed, ...options }).then(
-          () => undefined,
-          (error: unknown) => error,
-        );
+      let noticed = 'nothing';
+      for (let seed = 1; seed <= CANARY_SEEDS && !how.test(noticed); seed++) {
+        noticed = await simulateTransactions({ seed, ...options }).then(() => 'nothing', String);
       }
-      expect(String(noticed)).toMatch(/seed \d+ at/);
+      expect(noticed).toMatch(how);
+      expect(noticed).toMatch(/seed \d+ at/);
     },
     120_000,
   );

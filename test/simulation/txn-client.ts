@@ -1,3 +1,4 @@
+import { TRANSACTION_VERSION } from '../../src/metadata/features.ts';
 import { defaults } from '../../src/protocol/codec.ts';
 import { Errors, errorName } from '../../src/protocol/errors.ts';
 import {
@@ -8,6 +9,7 @@ import {
   AddPartitionsToTxnRequest,
   AddPartitionsToTxnResponse,
 } from '../../src/protocol/messages/add-partitions-to-txn.ts';
+import { ApiVersionsRequest, ApiVersionsResponse } from '../../src/protocol/messages/api-versions.ts';
 import { EndTxnRequest, EndTxnResponse } from '../../src/protocol/messages/end-txn.ts';
 import {
   FindCoordinatorRequest,
@@ -28,6 +30,7 @@ import { type Api, type KafkaClient, OutcomeUnknown } from './kafka-client.ts';
 import { promised } from './model.ts';
 import type { SeededRandom } from './random.ts';
 import { type Attempt, type TxnModel, valueFor } from './txn-model.ts';
+import { CommittedReader } from './txn-reader.ts';
 import type { World } from './world.ts';
 
 export const IN_TOPIC = 'in';
@@ -67,8 +70,16 @@ class MustAbort extends Error {}
 /** The faults took too long, or are over: this producer does not go on. */
 class GaveUp extends Error {}
 
-/** Which versions a producer speaks: `v1` adds partitions by itself, `v2` has an epoch for each transaction (KIP-890). */
+/**
+ * Which versions a producer speaks: `v1` adds partitions by itself, `v2` has an epoch for each transaction (KIP-890) as long
+ * as the cluster's transaction.version offers it, and else does as `v1`.
+ */
 export type Protocol = 'v1' | 'v2';
+/** What a group has committed: how many inputs are taken, and the positions in the outputs, by partition. */
+interface Committed {
+  readonly inputs: number;
+  readonly positions: readonly number[];
+}
 
 export interface TxnClientOptions {
   readonly world: World;
@@ -90,6 +101,7 @@ export class TxnClient {
   #producerId = -1n;
   #epoch = -1;
   #sequences: number[] = [];
+  #hasEpochs = false;
 
   constructor(options: TxnClientOptions) {
     this.#options = options;
@@ -100,6 +112,7 @@ export class TxnClient {
     const { isOver, model } = this.#options;
     try {
       await this.#findCoordinators();
+      this.#hasEpochs = await this.#offersEpochs();
       await this.#init();
       while (!isOver()) await this.#transaction();
     } catch (error) {
@@ -111,37 +124,63 @@ export class TxnClient {
   }
 
   async #transaction(): Promise<void> {
-    const { model, app, random, protocol } = this.#options;
-    const from = await this.#committedOffset();
-    const attempt = model.begin(app, from, random.between(1, 8));
+    const { model, app, random } = this.#options;
+    const { inputs, positions } = await this.#committed();
+    const attempt = model.begin(app, inputs, random.between(1, 8), positions);
     let commits = random.chance(0.8);
     let failed = false;
     try {
+      await this.#read(attempt);
       await this.#write(attempt);
-      await this.#commitOffset(from + attempt.count);
+      await this.#commitOffsets(attempt);
       await this.#stall();
     } catch (error) {
       if (!(error instanceof MustAbort)) throw error;
       commits = false;
       failed = true;
     }
-    const producer = this.#producer;
+    const hadEpochs = this.#hasEpochs;
     await this.#end(commits);
     model.end(attempt, commits ? 'committed' : 'aborted');
+    this.#hasEpochs = await this.#offersEpochs();
+    if (hadEpochs !== this.#hasEpochs) model.count(hadEpochs ? 'downgrades' : 'upgrades');
     // What failed may come still: with this epoch it would be taken for a part of the next transaction.
-    if (failed && protocol === 'v1') await this.#init(producer);
+    const needsEpoch = !hadEpochs && (failed || this.#hasEpochs);
+    if (needsEpoch) await this.#init(this.#producer);
+  }
+
+  /** Some of what is committed in the outputs, from where the group has left it. */
+  async #read({ polls, positions }: Attempt): Promise<void> {
+    const { client, random, model } = this.#options;
+    for (const [partition, position] of positions.entries()) {
+      if (random.chance(0.4)) continue;
+      const reader = new CommittedReader(OUT_TOPIC, partition, position);
+      for (let poll = random.between(1, 2); poll > 0; poll--) {
+        if (!(await client.connect())) break;
+        const from = reader.position;
+        try {
+          const records = await reader.read(client);
+          polls.push({ partition, from, to: reader.position, records });
+        } catch (error) {
+          if (!(error instanceof OutcomeUnknown)) throw error;
+        }
+      }
+      model.count('polls');
+    }
   }
 
   async #write(attempt: Attempt): Promise<void> {
-    const { random, protocol } = this.#options;
+    const { random } = this.#options;
     const added = new Set<number>();
     let partition = random.below(OUT_PARTITIONS);
     for (let input = attempt.from; input < attempt.from + attempt.count; ) {
       const count = Math.min(random.between(1, 3), attempt.from + attempt.count - input);
-      if (protocol === 'v1' && !added.has(partition)) await this.#addPartition(partition);
+      if (!this.#hasEpochs && !added.has(partition)) await this.#addPartition(partition);
       added.add(partition);
       const values = Array.from({ length: count }, (_, at) => valueFor(attempt, input + at));
-      await this.#produce(partition, values);
+      const sent = attempt.sends.push({ partition, offset: -1, values }) - 1;
+      const offset = await this.#produce(partition, values);
+      attempt.sends[sent] = { partition, offset, values };
       input += count;
       partition = random.below(OUT_PARTITIONS);
       await this.#stall();
@@ -164,6 +203,19 @@ export class TxnClient {
       });
       await this.#persist(api, 4, request, ({ coordinators }) => coordinators[0]!.errorCode);
     }
+  }
+
+  /** Whether this producer may have an epoch for each transaction: its own version, and the cluster's. */
+  async #offersEpochs(): Promise<boolean> {
+    if (this.#options.protocol === 'v1') return false;
+    const api = { request: ApiVersionsRequest, response: ApiVersionsResponse };
+    const request = defaults<ApiVersionsRequest>(ApiVersionsRequest, {
+      clientSoftwareName: 'simulation',
+      clientSoftwareVersion: '1',
+    });
+    const { finalizedFeatures } = await this.#persist(api, 3, request, ({ errorCode }) => errorCode);
+    const level = finalizedFeatures.find(({ name }) => name === TRANSACTION_VERSION)?.maxVersionLevel ?? 0;
+    return level >= 2;
   }
 
   /** A new epoch; of the producer that this one was, where it has to go on. */
@@ -207,8 +259,9 @@ export class TxnClient {
     );
   }
 
-  async #produce(partition: number, values: readonly string[]): Promise<void> {
-    const { protocol, random } = this.#options;
+  /** The offset of the first one. */
+  async #produce(partition: number, values: readonly string[]): Promise<number> {
+    const { random } = this.#options;
     const baseSequence = this.#sequences[partition]!;
     const { transactionalId, producerId, producerEpoch } = this.#producer;
     const batch = new BatchBuilder({ producerId, producerEpoch, baseSequence, isTransactional: true });
@@ -220,60 +273,89 @@ export class TxnClient {
       topicData: [{ name: OUT_TOPIC, partitionData: [{ index: partition, records: batch.build() }] }],
     });
     const api = { request: ProduceRequest, response: ProduceResponse };
-    const version = protocol === 'v2' ? 12 : random.pick([9, 11]);
+    const version = this.#hasEpochs ? 12 : random.pick([9, 11]);
     this.#copyLater(api, version, request);
-    await this.#persist(
+    const { responses } = await this.#persist(
       api,
       version,
       request,
-      ({ responses }) => responses[0]!.partitionResponses[0]!.errorCode,
+      (response) => response.responses[0]!.partitionResponses[0]!.errorCode,
     );
     this.#sequences[partition] = baseSequence + values.length;
+    return responses[0]!.partitionResponses[0]!.baseOffset;
   }
 
-  async #commitOffset(committedOffset: number): Promise<void> {
-    const { app: groupId, protocol } = this.#options;
-    if (protocol === 'v1') {
+  async #commitOffsets({ from, count, polls }: Attempt): Promise<void> {
+    const { app: groupId } = this.#options;
+    if (!this.#hasEpochs) {
       const adding = { request: AddOffsetsToTxnRequest, response: AddOffsetsToTxnResponse };
       const asked = { ...this.#producer, groupId };
       await this.#persist(adding, 3, asked, ({ errorCode }) => errorCode);
     }
+    const read = new Map(polls.map(({ partition, to }) => [partition, to]));
     const request = defaults<TxnOffsetCommitRequest>(TxnOffsetCommitRequest, {
       ...this.#producer,
       groupId,
       topics: [
-        { name: IN_TOPIC, partitions: [{ partitionIndex: 0, committedOffset, committedMetadata: '' }] },
+        { name: IN_TOPIC, partitions: [offsetOf(0, from + count)] },
+        {
+          name: OUT_TOPIC,
+          partitions: Array.from(read, ([partition, position]) => offsetOf(partition, position)),
+        },
       ],
     });
     const api = { request: TxnOffsetCommitRequest, response: TxnOffsetCommitResponse };
-    const version = protocol === 'v2' ? 5 : 3;
-    if (protocol === 'v2') this.#copyLater(api, version, request);
-    await this.#persist(api, version, request, ({ topics }) => topics[0]!.partitions[0]!.errorCode);
+    const version = this.#hasEpochs ? 5 : 3;
+    if (this.#hasEpochs) this.#copyLater(api, version, request);
+    await this.#persist(
+      api,
+      version,
+      request,
+      ({ topics }) =>
+        topics
+          .flatMap(({ partitions }) => partitions)
+          .map(({ errorCode }) => errorCode)
+          .find((code) => code !== Errors.NONE) ?? Errors.NONE,
+    );
   }
 
   async #end(committed: boolean): Promise<void> {
-    const { protocol } = this.#options;
     const api = { request: EndTxnRequest, response: EndTxnResponse };
     const request = { ...this.#producer, committed };
-    const version = protocol === 'v2' ? 5 : 3;
+    const version = this.#hasEpochs ? 5 : 3;
     // In version 1 a copy may end the next transaction: nothing tells them apart.
-    if (protocol === 'v2') this.#copyLater(api, version, request);
+    if (this.#hasEpochs) this.#copyLater(api, version, request);
     const response = await this.#persist(api, version, request, ({ errorCode }) => errorCode);
-    if (protocol === 'v2') this.#begin(response.producerId, response.producerEpoch);
+    if (this.#hasEpochs) this.#begin(response.producerId, response.producerEpoch);
   }
 
-  async #committedOffset(): Promise<number> {
+  async #committed(): Promise<Committed> {
     const { app: groupId } = this.#options;
     const api = { request: OffsetFetchRequest, response: OffsetFetchResponse };
+    const partitionIndexes = Array.from({ length: OUT_PARTITIONS }, (_, index) => index);
     const request = defaults<OffsetFetchRequest>(OffsetFetchRequest, {
-      groups: [{ groupId, topics: [{ name: IN_TOPIC, partitionIndexes: [0] }] }],
+      groups: [
+        {
+          groupId,
+          topics: [
+            { name: IN_TOPIC, partitionIndexes: [0] },
+            { name: OUT_TOPIC, partitionIndexes },
+          ],
+        },
+      ],
       requireStable: true,
     });
     const response = await this.#persist(api, 8, request, ({ groups }) => {
       const { errorCode, topics } = groups[0]!;
-      return errorCode === Errors.NONE ? topics[0]!.partitions[0]!.errorCode : errorCode;
+      const refused = topics.flatMap(({ partitions }) => partitions).find((one) => one.errorCode !== 0);
+      return errorCode === Errors.NONE ? (refused?.errorCode ?? Errors.NONE) : errorCode;
     });
-    return Math.max(0, response.groups[0]!.topics[0]!.partitions[0]!.committedOffset);
+    const [inputs, outputs] = response.groups[0]!.topics;
+    const positions = new Array<number>(OUT_PARTITIONS).fill(0);
+    for (const { partitionIndex, committedOffset } of outputs!.partitions) {
+      positions[partitionIndex] = Math.max(0, committedOffset);
+    }
+    return { inputs: Math.max(0, inputs!.partitions[0]!.committedOffset), positions };
   }
 
   /** Asks until there is an answer that stays. */
@@ -323,3 +405,9 @@ export class TxnClient {
     });
   }
 }
+
+const offsetOf = (partitionIndex: number, committedOffset: number) => ({
+  partitionIndex,
+  committedOffset,
+  committedMetadata: '',
+});

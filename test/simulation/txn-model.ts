@@ -1,21 +1,20 @@
 import { promised } from './model.ts';
+import { checkHistory, type Poll, type SeenRecord, type Send } from './txn-history.ts';
 
 /** What a client knows of a transaction. `unknown`: it went away, or was told that it is not the producer any more. */
 type AttemptOutcome = 'committed' | 'aborted' | 'unknown';
 
-/** One transaction: takes inputs from an offset on, and writes a record for each. */
+/** One transaction: takes inputs from an offset on, reads outputs, and writes a record for each input. */
 export interface Attempt {
   readonly id: number;
   readonly app: string;
   readonly from: number;
   readonly count: number;
+  /** Where the group stood in the outputs when the transaction began, by partition. */
+  readonly positions: readonly number[];
+  readonly polls: Poll[];
+  readonly sends: Send[];
   outcome: AttemptOutcome;
-}
-
-/** A record as a reader sees it. */
-export interface SeenRecord {
-  readonly offset: number;
-  readonly value: string;
 }
 
 export const valueFor = (attempt: Attempt, input: number): string => `${attempt.app}/${attempt.id}/${input}`;
@@ -31,8 +30,9 @@ export class TxnModel {
     this.counts[what] = (this.counts[what] ?? 0) + 1;
   }
 
-  begin(app: string, from: number, count: number): Attempt {
-    const attempt: Attempt = { id: this.attempts.length, app, from, count, outcome: 'unknown' };
+  begin(app: string, from: number, count: number, positions: readonly number[]): Attempt {
+    const id = this.attempts.length;
+    const attempt: Attempt = { id, app, from, count, positions, polls: [], sends: [], outcome: 'unknown' };
     this.attempts.push(attempt);
     return attempt;
   }
@@ -59,7 +59,6 @@ export class TxnModel {
 
   /** All that is committed, at the end: `partitions` by index, and the offset that each app's group has. */
   check(partitions: readonly (readonly SeenRecord[])[], offsets: ReadonlyMap<string, number>): void {
-    this.#checkReaders(partitions);
     const inputsOf = new Map<string, Map<number, number>>();
     for (const [partition, records] of partitions.entries()) {
       const last = new Map<string, number>();
@@ -78,8 +77,34 @@ export class TxnModel {
         inputs.set(input, id);
       }
     }
+    const isThere = ({ id, app, from }: Attempt) => inputsOf.get(app)?.get(from) === id;
+    this.#checkHistory(partitions, isThere);
+    this.#checkReaders(partitions);
     for (const [app, offset] of offsets) this.#checkApp(app, offset, inputsOf.get(app) ?? new Map());
     for (const attempt of this.attempts) this.#checkWhole(attempt, inputsOf.get(attempt.app) ?? new Map());
+  }
+
+  #checkHistory(
+    partitions: readonly (readonly SeenRecord[])[],
+    isCommitted: (attempt: Attempt) => boolean,
+  ): void {
+    const committed = this.attempts.filter(isCommitted);
+    const last = new Map<string, Attempt>();
+    const chains = committed.toSorted((a, b) => a.from - b.from);
+    const events = chains.map((attempt) => {
+      const before = last.get(attempt.app);
+      last.set(attempt.app, attempt);
+      checkPositions(attempt, before);
+      return { ...attempt, follows: before?.id };
+    });
+    const others = this.attempts.filter((one) => !isCommitted(one));
+    checkHistory({
+      committed: events,
+      others: others.map((one) => ({ ...one, follows: undefined })),
+      partitions,
+      writerOf: (value) => this.#attemptOf(value).id,
+    });
+    this.count('histories');
   }
 
   /** The offset and the outputs moved together. */
@@ -115,6 +140,18 @@ export class TxnModel {
     const attempt = this.attempts[Number(value.split('/')[1])];
     promised(attempt !== undefined, () => `${value} is nobody's`);
     return attempt;
+  }
+}
+
+/** The group's positions in the outputs move with its transactions, too. */
+function checkPositions({ app, id, positions }: Attempt, before: Attempt | undefined): void {
+  for (const [partition, position] of positions.entries()) {
+    const left = before?.polls.findLast((poll) => poll.partition === partition)?.to;
+    const expected = left ?? before?.positions[partition] ?? 0;
+    promised(
+      position === expected,
+      () => `${app}/${id} goes on at ${partition}/${position}, and ${before?.id} left it at ${expected}`,
+    );
   }
 }
 

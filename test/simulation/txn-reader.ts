@@ -6,7 +6,7 @@ import * as header from '../../src/protocol/record-batch/header.ts';
 import { batchPositions, records } from '../../src/protocol/record-batch/records.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { promised } from './model.ts';
-import type { SeenRecord } from './txn-model.ts';
+import type { SeenRecord } from './txn-history.ts';
 
 const FETCH = { request: FetchRequest, response: FetchResponse };
 const FETCH_VERSION = 12;
@@ -19,13 +19,18 @@ type PartitionAnswer = FetchResponse['responses'][number]['partitions'][number];
 export class CommittedReader {
   readonly #topic: string;
   readonly #partition: number;
-  #position = 0;
+  #position: number;
   highWatermark = -1;
   lastStableOffset = -1;
 
-  constructor(topic: string, partition: number) {
+  constructor(topic: string, partition: number, position = 0) {
     this.#topic = topic;
     this.#partition = partition;
+    this.#position = position;
+  }
+
+  get position(): number {
+    return this.#position;
   }
 
   get isAtEnd(): boolean {

@@ -8,6 +8,7 @@ import { BrokerNode } from '../../src/server/node.ts';
 import { KafkaClient, OutcomeUnknown } from './kafka-client.ts';
 import { promised, Violation } from './model.ts';
 import { SimNode } from './sim-node.ts';
+import { TxnAdmin } from './txn-admin.ts';
 import {
   IN_TOPIC,
   OUT_PARTITIONS,
@@ -16,12 +17,14 @@ import {
   TRANSACTION_TIMEOUT_MS,
   TxnClient,
 } from './txn-client.ts';
-import { type SeenRecord, TxnModel } from './txn-model.ts';
+import type { SeenRecord } from './txn-history.ts';
+import { TxnModel } from './txn-model.ts';
 import { CommittedReader } from './txn-reader.ts';
 import { type Machine, World } from './world.ts';
 
 const HOST = 'n1';
 const PORT = 9092;
+const CONTROLLER_PORT = 9093;
 const APPS = ['a', 'b', 'c'] as const;
 const FAULTY_MS = 20_000;
 /** Faults are over: clients end what they have begun, and open transactions run into their timeouts. */
@@ -69,6 +72,9 @@ class TxnSimulation {
   readonly #model = new TxnModel();
   /** Everything that was acknowledged survives a power loss. */
   readonly #flushes: boolean;
+  /** Leaderships move, and transaction.version changes. */
+  readonly #isDisturbed: boolean;
+  readonly #admin: TxnAdmin;
   #lives = 0;
   #living = 0;
   #isOver = false;
@@ -80,6 +86,15 @@ class TxnSimulation {
     this.#faultyMs = faultyMs ?? FAULTY_MS;
     this.#machine = world.machine(HOST);
     this.#flushes = world.random.chance(0.5);
+    this.#isDisturbed = world.random.chance(0.7);
+    this.#admin = new TxnAdmin({
+      world,
+      random: world.random.fork(),
+      model: this.#model,
+      broker: this.#newClient('admin'),
+      controller: this.#newClient('controller-admin', CONTROLLER_PORT),
+      image: () => this.#node.running?.image,
+    });
     this.#node = new SimNode(world, this.#machine, (ports) => this.#start(ports));
   }
 
@@ -90,15 +105,18 @@ class TxnSimulation {
     this.#chooseFaults();
     for (const app of APPS) this.#planLife(app);
     this.#planCrash();
+    const disturbances = this.#guard(this.#disturb());
     const reader = this.#guard(this.#readOn());
     await world.until(() => world.nowMs >= this.#faultyMs || this.#failure !== undefined, this.#faultyMs * 2);
     this.#throwFailure();
     this.#isOver = true;
     this.#machine.disk.crashInstead(Number.POSITIVE_INFINITY, () => {});
     world.network.faults = { latencyUs: [30, 400], slowPacket: 0, lostConnection: 0, split: 0.3 };
+    const healed = this.#guard(disturbances.then(() => this.#heal()));
     const isCalm = () => this.#living === 0 && this.#node.running !== undefined;
     await world.until(() => isCalm() || this.#failure !== undefined, CALM_MS);
     await world.settle(reader);
+    await world.settle(healed);
     this.#throwFailure();
     await world.settle(this.#verify());
     this.#throwFailure();
@@ -123,7 +141,12 @@ class TxnSimulation {
         profile: 'dev',
         hostName: HOST,
         overrides: {
-          listeners: `PLAINTEXT://${HOST}:${PORT}`,
+          listeners: `PLAINTEXT://${HOST}:${PORT},CONTROLLER://${HOST}:${CONTROLLER_PORT}`,
+          'process.roles': 'broker,controller',
+          'node.id': '1',
+          'controller.listener.names': 'CONTROLLER',
+          'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+          'controller.quorum.bootstrap.servers': `${HOST}:${CONTROLLER_PORT}`,
           'log.dirs': '/data',
           'offsets.topic.num.partitions': '2',
           'transaction.state.log.num.partitions': '2',
@@ -143,13 +166,28 @@ class TxnSimulation {
     return node;
   }
 
-  #newClient(name: string): KafkaClient {
+  #newClient(name: string, port = PORT): KafkaClient {
     const { network } = this.#world.machine(name).boot().ports;
-    return new KafkaClient(network, { host: HOST, port: PORT }, name);
+    return new KafkaClient(network, { host: HOST, port }, name);
+  }
+
+  async #disturb(): Promise<void> {
+    while (this.#isDisturbed && !this.#isOver && this.#failure === undefined) {
+      await this.#world.sleep(this.#world.random.between(50, 1500));
+      await this.#admin.disturb();
+    }
+  }
+
+  async #heal(): Promise<void> {
+    const untilMs = this.#world.nowMs + CALM_MS;
+    while (this.#failure === undefined && !(await this.#admin.heal())) {
+      promised(this.#world.nowMs < untilMs, () => 'partitions are left without leaders');
+      await this.#world.sleep(500);
+    }
   }
 
   async #makeTopics(): Promise<void> {
-    const client = this.#newClient('admin');
+    const client = this.#newClient('topic-admin');
     promised(await client.connect(), () => 'the node can not be reached');
     const api = { request: CreateTopicsRequest, response: CreateTopicsResponse };
     const request = defaults<CreateTopicsRequest>(CreateTopicsRequest, {
