@@ -34,7 +34,6 @@ interface Undo {
   readonly key: ProducerKey;
   readonly before: ProducerEntry | undefined;
   readonly completed: CompletedTxn | undefined;
-  readonly abortedCount: number;
 }
 
 /** An end-of-transaction marker, read from a control batch. */
@@ -236,8 +235,9 @@ export class ProducerState {
       }
       if (before === undefined) this.#entries.delete(key);
       else this.#ownEntries().set(key, before);
-      this.#aborted.length = undo.abortedCount;
       if (completed === undefined) continue;
+      // Those before it may have left since with the segments of their markers.
+      if (this.#aborted.at(-1)?.lastOffset === completed.lastOffset) this.#aborted.pop();
       this.#unreplicated.pop();
       this.#ownOngoing().set(completed.firstOffset, key);
       reopened = true;
@@ -404,8 +404,7 @@ export class ProducerState {
 
   #change(key: ProducerKey, undoable: boolean, completed: CompletedTxn | undefined): ProducerEntry {
     let entry = this.#entries.get(key);
-    if (undoable)
-      this.#undo.push({ key, before: entry?.copy(), completed, abortedCount: this.#aborted.length });
+    if (undoable) this.#undo.push({ key, before: entry?.copy(), completed });
     if (entry === undefined) {
       entry = new ProducerEntry(key);
       this.#ownEntries().set(key, entry);

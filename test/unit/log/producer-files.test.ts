@@ -299,3 +299,24 @@ test('snapshot plus replay equals the state, whatever happened', async () => {
   }
   expect(log.activeProducers().length).toBe(5);
 });
+
+test('an abort whose write fails is taken back, also where earlier ones left with their segments meanwhile', async () => {
+  const world = new World();
+  const log = world.open({ retentionMs: -1 });
+  append(log, transactional(7n, 0));
+  end(log, 7n, true);
+  log.roll();
+  append(log, transactional(7n, 1));
+  world.time.tick();
+  await settle();
+  end(log, 7n, true);
+  log.updateHighWatermark(2);
+  log.deleteRecordsBefore(2);
+  world.storage.failing = { operation: 'write', match: '.log' };
+  world.time.tick();
+  world.storage.failing = undefined;
+  expect(log.abortedTransactions(0, 10)).toEqual([]);
+  end(log, 7n, true);
+  world.time.tick();
+  expect(log.abortedTransactions(0, 10)).toMatchObject([{ firstOffset: 2, lastOffset: 3 }]);
+});
