@@ -206,7 +206,8 @@ export class LogModel {
     for (const { records, isControl } of view.batches) {
       if (isControl) continue;
       for (const { offset, key } of records) {
-        if (offset >= cleanedEnd) continue;
+        // The batch in which the log starts may have records before that, which the cleaner does not look at.
+        if (offset >= cleanedEnd || offset < view.logStartOffset) continue;
         const before = seen.get(key);
         promised(
           before === undefined,

@@ -224,14 +224,18 @@ class LogSimulation {
 
   async #restartIfDown(): Promise<void> {
     if (this.#crashed === undefined && this.#subjects.some(({ log }) => log?.isOffline === true)) {
-      // After a failed sync the machine must be booted anew: what is not on the disk still looks like written.
-      this.#crash(this.#machine.disk.failedSyncs > this.#failedSyncs ? 'power' : 'kill');
+      this.#crash(this.#hasFailedSync() ? 'power' : 'kill');
     }
     if (this.#crashed === undefined) return;
     const lostPower = this.#crashed === 'power';
     this.#count(lostPower ? 'power losses' : 'kills');
     await this.#boot(lostPower);
     await this.#verify();
+  }
+
+  /** Then the machine must be booted anew: what is not on the disk still looks like written. */
+  #hasFailedSync(): boolean {
+    return this.#machine.disk.failedSyncs > this.#failedSyncs;
   }
 
   async #restart(): Promise<void> {
@@ -248,6 +252,10 @@ class LogSimulation {
     );
     // Where the disk was full it is none.
     const wasClean = this.#machine.disk.files().has('/data/.kafka_cleanshutdown');
+    if (this.#hasFailedSync()) {
+      this.#crash('power');
+      return;
+    }
     if (wasClean) for (const { model } of this.#subjects) model.flushed(model.acknowledgedEnd);
     this.#machine.exited();
     await this.#boot(false);
@@ -363,6 +371,7 @@ class LogSimulation {
     await this.#world.run(10_000);
     await this.#restartIfDown();
     await this.#restart();
+    await this.#restartIfDown();
     for (const { log } of this.#subjects) {
       log!.roll();
       log!.updateHighWatermark(log!.logEndOffset);
