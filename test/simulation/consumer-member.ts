@@ -6,20 +6,29 @@ import {
   type ConsumerGroupHeartbeatResponse,
 } from '../../src/protocol/messages/consumer-group-heartbeat.ts';
 import {
+  COMMIT_MS,
   commitOf,
-  HEARTBEAT_MS,
+  isReplaced,
+  keepsPlace,
   type MemberWorld,
+  type Part,
+  partKey,
   REBALANCE_TIMEOUT_MS,
   RETRIABLE,
   RETRY_MS,
-  SESSION_TIMEOUT_MS,
   type SimulatedClient,
-  TOPIC,
+  type Subscription,
+  takesPlace,
 } from './group-member.ts';
+import { partsOf } from './group-model.ts';
 
 const HEARTBEAT_VERSION = 1;
 const LEAVES = -1;
 const LEAVES_FOR_A_WHILE = -2;
+/** Until the group says how often it wants to hear of its members. */
+const FIRST_HEARTBEAT_MS = 1000;
+/** Of a topic that is not there any more. */
+const GONE = 'a topic that is gone';
 
 /**
  * One consumer of the new protocol, as clients behave: it says what it has, lets go of what it is told to with the next
@@ -29,26 +38,31 @@ export class SimulatedConsumer implements SimulatedClient {
   readonly name: string;
   readonly groupInstanceId: string | null;
   readonly #world: MemberWorld;
+  readonly #assignor: string | null;
+  #subscription: Subscription;
   #memberId = '';
   #epoch = 0;
-  #isGone = false;
+  #heartbeatMs = FIRST_HEARTBEAT_MS;
+  #isGone = true;
   #isBusy = false;
   /** An answer may have been lost: with all of its fields the next request asks for it again. */
   #sendsAll = false;
   /** What it was given last. */
-  #assigned: readonly number[] = [];
+  #assigned: readonly Part[] = [];
   /** With what it has not let go of yet. */
-  #holding: ReadonlySet<number> = new Set();
+  #holding: ReadonlyMap<string, Part> = new Map();
   #life = 0;
   #stalledUntilMs = 0;
   #heardAtMs = Number.NEGATIVE_INFINITY;
   /** It was told to let go of something, and the earliest that it may be taken out for not doing so. */
   #letGoUntilMs = Number.POSITIVE_INFINITY;
 
-  constructor(world: MemberWorld, name: string, groupInstanceId: string | null) {
+  constructor(world: MemberWorld, name: string, groupInstanceId: string | null, subscription: Subscription) {
     this.#world = world;
     this.name = name;
     this.groupInstanceId = groupInstanceId;
+    this.#subscription = subscription;
+    this.#assignor = world.random.pick([null, 'uniform', 'range']);
   }
 
   get isGone(): boolean {
@@ -59,19 +73,27 @@ export class SimulatedConsumer implements SimulatedClient {
     return !this.#isGone && this.#epoch > 0;
   }
 
-  get owned(): readonly number[] {
-    return this.#assigned;
+  get isAlive(): boolean {
+    const aliveUntilMs = Math.min(this.#heardAtMs + this.#world.shortestSessionMs, this.#letGoUntilMs);
+    if (!this.isStable || isReplaced(this, this.#world)) return false;
+    return this.#world.time.monotonicMs() < aliveUntilMs;
+  }
+
+  get subscription(): Subscription {
+    return this.#subscription;
+  }
+
+  get owned(): readonly string[] {
+    const { topics } = this.#world;
+    return this.#assigned.map(({ topicId, partition }) => `${topics.nameOf(topicId) ?? GONE}/${partition}`);
   }
 
   get owner(): string {
     return this.groupInstanceId ?? this.#memberId;
   }
 
-  /** Whether it has the partition, and its session can't be over. */
-  holds(partition: number): boolean {
-    const aliveUntilMs = Math.min(this.#heardAtMs + SESSION_TIMEOUT_MS, this.#letGoUntilMs);
-    const isAlive = this.#world.time.monotonicMs() < aliveUntilMs;
-    return !this.#isGone && isAlive && this.#holding.has(partition);
+  holds(key: string): boolean {
+    return this.isAlive && this.#holding.has(key);
   }
 
   start(): void {
@@ -81,15 +103,21 @@ export class SimulatedConsumer implements SimulatedClient {
     this.#isBusy = false;
     this.#beginAnew();
     this.#beat();
-    this.#every(HEARTBEAT_MS, () => this.#beat());
-    this.#every(700, () => this.#commit());
+    this.#every(
+      () => this.#heartbeatMs,
+      () => this.#beat(),
+    );
+    this.#every(
+      () => COMMIT_MS,
+      () => this.#commit(),
+    );
   }
 
   crash(): void {
     this.#life += 1;
     this.#isGone = true;
     this.#assigned = [];
-    this.#holding = new Set();
+    this.#holding = new Map();
   }
 
   leave(): void {
@@ -105,24 +133,35 @@ export class SimulatedConsumer implements SimulatedClient {
     this.#stalledUntilMs = this.#world.time.monotonicMs() + ms;
   }
 
+  resubscribe(subscription: Subscription): void {
+    this.#subscription = subscription;
+    this.#sendsAll = true;
+  }
+
   get #isStalled(): boolean {
     return this.#world.time.monotonicMs() < this.#stalledUntilMs;
   }
 
   #beginAnew(): void {
     this.#epoch = 0;
+    this.#heardAtMs = Number.NEGATIVE_INFINITY;
+    this.#letGoUntilMs = Number.POSITIVE_INFINITY;
     this.#assigned = [];
-    this.#holding = new Set();
+    this.#holding = new Map();
   }
 
   #beat(): void {
     if (this.#isGone || this.#isBusy || this.#isStalled) return;
     this.#isBusy = true;
-    this.#holding = new Set(this.#assigned);
-    const { groupId, topicId, time } = this.#world;
+    if (this.#epoch === 0) takesPlace(this, this.#world);
+    this.#holding = byKey(this.#assigned);
+    const { groupId, time } = this.#world;
     const sentAtMs = time.monotonicMs();
-    const partitions = [...this.#assigned];
-    const topicPartitions = partitions.length === 0 ? [] : [{ topicId, partitions }];
+    const byTopic = new Map<Uuid, number[]>();
+    for (const { topicId, partition } of this.#assigned) {
+      byTopic.set(topicId, [...(byTopic.get(topicId) ?? []), partition]);
+    }
+    const topicPartitions = Array.from(byTopic, ([topicId, partitions]) => ({ topicId, partitions }));
     const member = {
       groupId,
       memberId: this.#memberId,
@@ -130,8 +169,15 @@ export class SimulatedConsumer implements SimulatedClient {
       instanceId: this.groupInstanceId,
       topicPartitions,
     };
-    const all = { rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS, subscribedTopicNames: [TOPIC] };
+    const { names, pattern } = this.#subscription;
+    const all = {
+      rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,
+      subscribedTopicNames: [...names],
+      subscribedTopicRegex: pattern ?? '',
+      serverAssignor: this.#assignor,
+    };
     const request = this.#epoch === 0 || this.#sendsAll ? { ...member, ...all } : member;
+    this.#sendsAll = false;
     this.#send(
       request,
       this.#alive((response) => this.#answered(response, sentAtMs)),
@@ -141,11 +187,13 @@ export class SimulatedConsumer implements SimulatedClient {
   #answered(response: ConsumerGroupHeartbeatResponse, sentAtMs: number): void {
     this.#isBusy = false;
     const { errorCode } = response;
-    this.#sendsAll = errorCode !== Errors.NONE;
+    if (errorCode !== Errors.NONE) this.#sendsAll = true;
     switch (errorCode) {
       case Errors.NONE:
         this.#letGoUntilMs = Number.POSITIVE_INFINITY;
+        keepsPlace(this, this.#world, sentAtMs);
         this.#epoch = response.memberEpoch;
+        this.#heartbeatMs = response.heartbeatIntervalMs;
         if (response.assignment !== null) this.#take(response.assignment.topicPartitions);
         this.#heardAtMs = sentAtMs;
         return;
@@ -165,21 +213,24 @@ export class SimulatedConsumer implements SimulatedClient {
   }
 
   #take(topics: readonly { readonly topicId: Uuid; readonly partitions: readonly number[] }[]): void {
-    const { model } = this.#world;
-    this.#assigned = topics.flatMap(({ partitions }) => [...partitions]);
-    const mustLetGo = [...this.#holding].some((one) => !this.#assigned.includes(one));
+    const { model, groupId, topics: known } = this.#world;
+    this.#assigned = partsOf(topics.map((one) => ({ topic: known.nameOf(one.topicId) ?? GONE, ...one })));
+    const assigned = byKey(this.#assigned);
+    const mustLetGo = [...this.#holding.keys()].some((key) => !assigned.has(key));
     // An answer that was lost may have told it first.
     if (mustLetGo) this.#letGoUntilMs = this.#heardAtMs + REBALANCE_TIMEOUT_MS;
-    this.#holding = new Set([...this.#holding, ...this.#assigned]);
+    this.#holding = new Map([...this.#holding, ...assigned]);
     model.owns(this.#epoch, this.owner, this.#assigned, this.#world.clients());
-    for (const partition of this.#assigned) model.read(this.#world, partition);
+    for (const { topic, partition } of this.#assigned) {
+      if (topic !== GONE) model.read(this.#world, groupId, topic, partition);
+    }
   }
 
   /** Of what it believes to have, whether that is still so or not. */
   #commit(): void {
     if (this.#isStalled || this.#holding.size === 0 || this.#epoch <= 0) return;
-    const partition = this.#world.random.pick([...this.#holding]);
-    commitOf(this.#world, this, { memberId: this.#memberId, epoch: this.#epoch, partition });
+    const part = this.#world.random.pick([...this.#holding.values()]);
+    commitOf(this.#world, this, { memberId: this.#memberId, epoch: this.#epoch, part });
   }
 
   #send(
@@ -202,10 +253,15 @@ export class SimulatedConsumer implements SimulatedClient {
     this.#world.time.after(ms, this.#alive<void>(run));
   }
 
-  #every(ms: number, run: () => void): void {
-    this.#later(this.#world.random.between(Math.floor(ms / 2), ms), () => {
+  #every(ms: () => number, run: () => void): void {
+    const most = ms();
+    this.#later(this.#world.random.between(Math.floor(most / 2), most), () => {
       run();
       this.#every(ms, run);
     });
   }
+}
+
+function byKey(parts: readonly Part[]): ReadonlyMap<string, Part> {
+  return new Map(parts.map((part) => [partKey(part), part]));
 }

@@ -1,23 +1,42 @@
 import { GroupCoordinator, type GroupCoordinatorConfig } from '../../src/coordinator/index.ts';
+import { defaults } from '../../src/protocol/codec.ts';
 import { Errors } from '../../src/protocol/errors.ts';
+import { OffsetDeleteRequest } from '../../src/protocol/messages/offset-delete.ts';
 import { FakeTopics } from '../unit/coordinator/fake-topics.ts';
 import { MemoryLog, silent, turnOver, VirtualTime } from '../unit/coordinator/support.ts';
 import { SimulatedConsumer } from './consumer-member.ts';
 import {
+  commitOf,
+  countOf,
+  type MakeClient,
+  type MemberWorld,
+  outcomeOf,
   REBALANCE_TIMEOUT_MS,
   SESSION_TIMEOUT_MS,
   type SimulatedClient,
   SimulatedMember,
-  TOPIC,
+  type Subscription,
+  wantedBy,
 } from './group-member.ts';
 import { GroupModel } from './group-model.ts';
 import { SeededRandom } from './random.ts';
 
 const GROUP = 'g';
+/** Somebody who only keeps offsets, and has no members. */
+const KEEPER = 'keeper';
 const FAULTY_MS = 120_000;
 const STEP_MS = 250;
 /** Faults are over: all joins, sessions and rebalances that are under way end within this. */
 const CALM_MS = 4 * (SESSION_TIMEOUT_MS + REBALANCE_TIMEOUT_MS);
+const TOPICS = ['orders-a', 'orders-b', 'orders-c', 'bills-a', 'bills-b', 'notes'] as const;
+const PATTERNS = ['orders-.*', 'bills-.*|notes', '.*-a', 'never-.*'] as const;
+/** A group may have so many in one seed of many. */
+const CROWD = [100, 300] as const;
+const WEEK_MS = 7 * 24 * 3_600_000;
+const RETENTION_CHECK_INTERVAL_MS = 5000;
+const SESSIONS_MS = [6000, SESSION_TIMEOUT_MS, 15_000] as const;
+const HEARTBEATS_MS = [1000, 3000] as const;
+const ASSIGNMENT_INTERVALS_MS = [0, 0, 1000, 4000] as const;
 
 export interface GroupSimulationOptions {
   readonly seed: number;
@@ -26,9 +45,6 @@ export interface GroupSimulationOptions {
   /** Members of both protocols, so that the group turns from one to the other. */
   readonly isMixed?: boolean;
 }
-
-const HEARTBEAT_INTERVAL_MS = 3000;
-const ASSIGNMENT_INTERVAL_MS = 1000;
 
 const CONFIG: GroupCoordinatorConfig = {
   initialRebalanceDelayMs: 500,
@@ -40,16 +56,17 @@ const CONFIG: GroupCoordinatorConfig = {
   consumerMigrationPolicy: 'bidirectional',
   consumerRegexRefreshIntervalMs: 600_000,
   offsetMetadataMaxSize: 4096,
-  offsetsRetentionMs: 7 * 24 * 3_600_000,
-  offsetsRetentionCheckIntervalMs: 60_000,
+  offsetsRetentionMs: WEEK_MS,
+  offsetsRetentionCheckIntervalMs: RETENTION_CHECK_INTERVAL_MS,
   offsetsCommitTimeoutMs: 5000,
   offsetsLoadBufferBytes: 20_000,
   offsetsTopicCompressionId: 0,
 };
 
 /**
- * Members that join, leave, crash, stall and come back, and a coordinator whose broker crashes, whose writes fail and
- * whose commits are late, all from one seed. Throws, with the seed, where something does not hold.
+ * Members that join, leave, crash, stall and come back, that change what they want and what they speak; topics that are
+ * made, deleted and changed below them; and a coordinator whose broker crashes, whose writes fail and whose commits are
+ * late: all from one seed. Throws, with the seed, where something does not hold.
  */
 export async function simulateGroup(options: GroupSimulationOptions): Promise<{ hash: string }> {
   const simulation = new GroupSimulation(options);
@@ -63,53 +80,75 @@ class GroupSimulation {
   readonly #log = new MemoryLog();
   readonly #model: GroupModel;
   readonly #members: SimulatedClient[] = [];
+  /** Who pretends to be a static member that is there, for a while. */
+  #impostors: SimulatedClient[] = [];
+  readonly #instances = new Map<string, { readonly name: string; readonly sinceMs: number }>();
   readonly #topics = new FakeTopics();
   readonly #isMixed: boolean;
-  readonly #assignmentIntervalMs: number;
   readonly #logForgets: boolean;
-  readonly #partitions: number;
+  readonly #retentionMs: number;
+  readonly #world: MemberWorld;
+  /** What the consumer group has set for itself. */
+  #settings = {
+    sessionTimeoutMs: SESSION_TIMEOUT_MS,
+    heartbeatIntervalMs: HEARTBEATS_MS[1] as number,
+    assignmentIntervalMs: 0,
+  };
   #coordinator: GroupCoordinator;
   #commitDueMs = 0;
+  #names = 0;
+  /** No faults any more. */
+  #isCalm = false;
 
   constructor({ seed, logForgets, isMixed }: GroupSimulationOptions) {
     this.#seed = seed;
     this.#random = new SeededRandom(seed);
     this.#logForgets = logForgets ?? false;
-    this.#partitions = this.#random.between(1, 24);
     this.#isMixed = isMixed ?? false;
-    this.#assignmentIntervalMs = this.#isMixed && this.#random.chance(0.5) ? ASSIGNMENT_INTERVAL_MS : 0;
-    this.#topics.set(TOPIC, this.#partitions);
-    this.#model = new GroupModel(this.#partitions);
+    this.#retentionMs = this.#random.chance(0.3) ? this.#random.between(10_000, 30_000) : WEEK_MS;
+    this.#model = new GroupModel({
+      nowMs: () => this.#time.monotonicMs(),
+      retentionMs: this.#retentionMs,
+    });
+    this.#world = this.#worldOf(GROUP);
+    for (const topic of TOPICS.slice(0, 3)) this.#topics.set(topic, this.#random.between(1, 12));
     this.#log.commitsAtOnce = false;
     this.#coordinator = this.#newCoordinator();
     this.#coordinator.onElection(0, this.#log);
   }
 
   async run(): Promise<{ hash: string }> {
-    const count = this.#random.between(2, 30);
-    for (let i = 0; i < count; i++) this.#addMember(i);
+    const isCrowd = this.#random.chance(0.02);
+    const count = isCrowd ? this.#random.between(...CROWD) : this.#random.between(2, 30);
+    for (let i = 0; i < count; i++) this.#addMember();
     while (this.#time.monotonicMs() < FAULTY_MS) {
       this.#somethingHappens();
       await this.#step();
     }
+    this.#isCalm = true;
     this.#log.forgetsAppends = false;
     this.#log.refusal = undefined;
-    const calmAtMs = this.#time.monotonicMs() + CALM_MS;
-    while (this.#time.monotonicMs() < calmAtMs) await this.#step();
-    this.#log.commitsAtOnce = true;
-    this.#log.commit();
+    for (const impostor of this.#impostors) impostor.crash();
+    await this.#pass(CALM_MS / 2);
+    const deleted = this.#deleteInPeace();
+    await this.#pass(CALM_MS / 2);
     this.#checkStable();
-    for (let partition = 0; partition < this.#partitions; partition++)
-      this.#model.read(this.#world(), partition);
+    this.#model.readAll(this.#world);
     await this.#step();
     if (this.#model.reads === 0 || this.#model.commits === 0)
       this.#model.wrong('nothing was committed or read');
+    if (deleted !== undefined) await this.#checkForgotten(deleted);
     await this.#checkReplay();
+    if (this.#retentionMs < WEEK_MS) await this.#checkExpiry();
     this.#check();
-    const { reads, commits } = this.#model;
-    return {
-      hash: [this.#log.endOffset, this.#log.batches.length, reads, commits, this.#random.word()].join('/'),
-    };
+    const { reads, commits, expired } = this.#model;
+    const counts = [this.#log.endOffset, this.#log.batches.length, reads, commits, expired];
+    return { hash: [...counts, this.#random.word()].join('/') };
+  }
+
+  async #pass(ms: number): Promise<void> {
+    const untilMs = this.#time.monotonicMs() + ms;
+    while (this.#time.monotonicMs() < untilMs) await this.#step();
   }
 
   async #step(): Promise<void> {
@@ -118,12 +157,13 @@ class GroupSimulation {
     // Commits take their time, and all of them come at once.
     if (this.#time.monotonicMs() >= this.#commitDueMs) {
       this.#log.commit();
-      const late = this.#random.chance(0.05) ? 7000 : 0;
+      const late = !this.#isCalm && this.#random.chance(0.05) ? 7000 : 0;
       this.#commitDueMs = this.#time.monotonicMs() + this.#random.between(0, 600) + late;
     }
     await turnOver(this.#time);
     // The answer waits for what is on its way to the log, which this must not.
-    if (this.#isMixed) this.#lookWhetherEmpty().catch((error: unknown) => this.#model.wrong(String(error)));
+    this.#lookWhetherEmpty().catch((error: unknown) => this.#model.wrong(String(error)));
+    this.#noteUnwanted();
     this.#check();
   }
 
@@ -139,54 +179,238 @@ class GroupSimulation {
     if (isEmpty && !isThere) this.#model.becameEmpty();
   }
 
+  #noteUnwanted(): void {
+    this.#model.unwanted(KEEPER, TOPICS);
+    const wanted = new Set<string>();
+    for (const one of this.#clients()) {
+      if (one.isAlive) for (const topic of wantedBy(one.subscription, this.#topics)) wanted.add(topic);
+    }
+    this.#model.unwanted(
+      GROUP,
+      TOPICS.filter((topic) => !wanted.has(topic)),
+    );
+  }
+
   #somethingHappens(): void {
     const random = this.#random;
-    const member = random.pick(this.#members);
+    const at = random.below(this.#members.length);
+    const member = this.#members[at]!;
     const happens = random.weighted<() => void>([
       [300, () => undefined],
       [8, () => (member.isGone ? member.start() : member.crash())],
       [8, () => (member.isGone ? member.start() : member.leave())],
+      [4, () => this.#changeKind(at)],
+      [4, () => this.#resubscribe(member)],
+      [2, () => this.#pretendToBe(member)],
       [8, () => member.stall(random.between(1000, 2 * SESSION_TIMEOUT_MS))],
+      [8, () => this.#changeTopics(random.pick(TOPICS))],
+      [3, () => this.#changeSettings()],
+      [3, () => this.#administrate()],
+      [6, () => this.#commitFromOutside()],
       [4, () => this.#failOver()],
+      [3, () => this.#moveAway()],
       [3, () => this.#log.fail(new Error('the write failed'))],
-      [2, () => this.#refuseOnce()],
+      [2, () => (this.#log.refusal = Errors.NOT_ENOUGH_REPLICAS)],
       [2, () => (this.#log.forgetsAppends = this.#logForgets)],
     ]);
     happens();
   }
 
-  #refuseOnce(): void {
-    this.#log.refusal = Errors.NOT_ENOUGH_REPLICAS;
-  }
+  // What happens to the coordinator.
 
   /** The broker is gone: what was not committed may be in the log of the next one, or not. */
   #failOver(): void {
     this.#coordinator.close();
-    if (this.#random.chance(0.5)) this.#log.fail(new Error('the broker is gone'));
-    else this.#log.commit();
+    this.#commitOrLose();
     this.#coordinator = this.#newCoordinator();
     this.#coordinator.onElection(0, this.#log);
   }
 
-  #addMember(number: number): void {
-    const groupInstanceId = this.#random.chance(0.3) ? `i${number}` : null;
-    const isConsumer = this.#isMixed && this.#random.chance(0.6);
-    const Client = isConsumer ? SimulatedConsumer : SimulatedMember;
-    const member = new Client(this.#world(), `m${number}`, groupInstanceId);
-    this.#members.push(member);
-    this.#time.after(this.#random.between(0, 20_000), () => member.start());
+  /** The partition is led by somebody else for a while. */
+  #moveAway(): void {
+    this.#coordinator.onResignation(0);
+    this.#commitOrLose();
+    const coordinator = this.#coordinator;
+    this.#time.after(this.#random.between(0, 3000), () => {
+      if (coordinator === this.#coordinator) coordinator.onElection(0, this.#log);
+    });
   }
 
-  #world() {
+  #commitOrLose(): void {
+    if (this.#random.chance(0.5)) this.#log.fail(new Error('the broker is gone'));
+    else this.#log.commit();
+  }
+
+  // What happens to topics, and to what the group has set.
+
+  #changeTopics(topic: string): void {
+    const random = this.#random;
+    const count = countOf(topic, this.#topics);
+    if (count === 0) this.#makeTopic(topic);
+    else if (random.chance(0.5)) this.#topics.set(topic, count + random.between(1, 4));
+    else {
+      this.#deleteTopic(topic, random.chance(0.5));
+      return;
+    }
+    this.#coordinator.onTopicsChanged(new Set([topic]));
+  }
+
+  #makeTopic(topic: string): void {
+    this.#topics.set(topic, this.#random.between(1, 12));
+  }
+
+  /** One that is made anew at once has another id. */
+  #deleteTopic(topic: string, isMadeAnew: boolean): void {
+    const topicId = this.#topics.idOf(topic)!;
+    this.#topics.delete(topic);
+    if (isMadeAnew) this.#makeTopic(topic);
+    this.#coordinator.onTopicsChanged(new Set([topic]));
+    for (const group of [GROUP, KEEPER]) this.#model.removal(group, topic)('unknown');
+    this.#coordinator.onTopicsDeleted(new Map([[topic, topicId]]));
+  }
+
+  #deleteInPeace(): string | undefined {
+    const there = TOPICS.filter((topic) => countOf(topic, this.#topics) > 0);
+    if (there.length === 0) return undefined;
+    const topic = this.#random.pick(there);
+    this.#deleteTopic(topic, false);
+    return topic;
+  }
+
+  #changeSettings(): void {
+    this.#settings = {
+      sessionTimeoutMs: this.#random.pick(SESSIONS_MS),
+      heartbeatIntervalMs: this.#random.pick(HEARTBEATS_MS),
+      assignmentIntervalMs: this.#random.pick(ASSIGNMENT_INTERVALS_MS),
+    };
+  }
+
+  // What others do to the group.
+
+  #commitFromOutside(): void {
+    const part = this.#somePart();
+    if (part === undefined) return;
+    const outsider = { name: 'outsider', groupInstanceId: null, owner: undefined };
+    const world = this.#random.chance(0.5) ? this.#world : this.#worldOf(KEEPER);
+    // In a group with members it must not count.
+    const isGuarded = world.groupId === GROUP && this.#clients().some(({ isAlive }) => isAlive);
+    commitOf(world, outsider, { memberId: '', epoch: -1, part, isGuarded });
+  }
+
+  #somePart() {
+    const topic = this.#random.pick(TOPICS);
+    const topicId = this.#topics.idOf(topic);
+    if (topicId === undefined) return undefined;
+    return { topic, topicId, partition: this.#random.below(countOf(topic, this.#topics)) };
+  }
+
+  #administrate(): void {
+    const group = this.#random.pick([GROUP, KEEPER]);
+    if (this.#random.chance(0.5)) this.#deleteGroup(group);
+    else this.#deleteOffsets(group, this.#random.pick(TOPICS));
+  }
+
+  #deleteGroup(group: string): void {
+    const isThere = group === GROUP && this.#clients().some(({ isAlive }) => isAlive);
+    const settled = this.#model.removal(group);
+    const deleted = this.#coordinator.deleteGroups({ groupsNames: [group] });
+    const told = ([result]: Awaited<typeof deleted>) => {
+      const outcome = outcomeOf(result!.errorCode);
+      if (outcome === 'committed' && isThere) this.#model.wrong('a group was deleted that has members');
+      settled(outcome);
+    };
+    deleted.then(told, (error: unknown) => this.#model.wrong(String(error)));
+  }
+
+  #deleteOffsets(groupId: string, topic: string): void {
+    const partitions = Array.from({ length: 40 }, (_, partitionIndex) => ({ partitionIndex }));
+    const request = { groupId, topics: [{ name: topic, partitions }] };
+    const settled = this.#model.removal(groupId, topic);
+    this.#coordinator.deleteOffsets(defaults(OffsetDeleteRequest, request), ({ errorCode, topics }) => {
+      const partition = topics[0]?.partitions[0];
+      settled(outcomeOf(errorCode === Errors.NONE ? partition!.errorCode : errorCode));
+    });
+  }
+
+  // Members.
+
+  #clients(): readonly SimulatedClient[] {
+    return this.#impostors.length === 0 ? this.#members : [...this.#members, ...this.#impostors];
+  }
+
+  #addMember(): void {
+    const number = this.#names++;
+    const groupInstanceId = this.#random.chance(0.3) ? `i${number}` : null;
+    const member = this.#newClient(`m${number}`, groupInstanceId);
+    this.#members.push(member);
+    this.#time.after(this.#random.between(0, 20_000), () => {
+      if (member.isGone && this.#members.includes(member)) member.start();
+    });
+  }
+
+  #newClient(name: string, groupInstanceId: string | null): SimulatedClient {
+    const isConsumer = this.#isMixed && this.#random.chance(0.6);
+    const Client: MakeClient = isConsumer ? SimulatedConsumer : SimulatedMember;
+    return new Client(this.#world, name, groupInstanceId, this.#subscriptionOf(groupInstanceId, isConsumer));
+  }
+
+  /**
+   * A static member of the classic protocol that comes back gets what it had, and nobody looks whether it still wants
+   * that; here as in Apache Kafka.
+   */
+  #subscriptionOf(groupInstanceId: string | null, isConsumer: boolean): Subscription {
+    if (groupInstanceId === null || (isConsumer && this.#random.chance(0.5))) return this.#someSubscription();
+    const number = Number(groupInstanceId.slice(1));
+    return { names: TOPICS.filter((_, i) => (number + i) % 3 === 0), pattern: undefined };
+  }
+
+  #resubscribe(member: SimulatedClient): void {
+    if (member instanceof SimulatedMember && member.groupInstanceId !== null) return;
+    member.resubscribe(this.#someSubscription());
+  }
+
+  #someSubscription(): Subscription {
+    const random = this.#random;
+    if (random.chance(0.3)) return { names: [], pattern: random.pick(PATTERNS) };
+    const names = TOPICS.filter((_, i) => random.chance(i === 0 ? 0.9 : 0.3));
+    return { names, pattern: undefined };
+  }
+
+  /** An application is started anew, with a new version of its client or with the old one. */
+  #changeKind(at: number): void {
+    const { name, groupInstanceId, isGone } = this.#members[at]!;
+    if (!isGone) {
+      if (this.#random.chance(0.5)) this.#members[at]!.leave();
+      else this.#members[at]!.crash();
+    }
+    const client = this.#newClient(name, groupInstanceId);
+    this.#members[at] = client;
+    client.start();
+  }
+
+  /** Two applications with one instance id. */
+  #pretendToBe({ name, groupInstanceId }: SimulatedClient): void {
+    if (groupInstanceId === null) return;
+    const impostor = this.#newClient(`${name}-too`, groupInstanceId);
+    this.#impostors.push(impostor);
+    impostor.start();
+    this.#time.after(this.#random.between(1000, 20_000), () => {
+      if (!impostor.isGone) impostor.leave();
+      this.#impostors = this.#impostors.filter((one) => one !== impostor);
+    });
+  }
+
+  #worldOf(groupId: string): MemberWorld {
     return {
-      groupId: GROUP,
-      partitions: this.#partitions,
+      groupId,
+      topics: this.#topics,
       time: this.#time,
       random: this.#random,
       model: this.#model,
       coordinator: () => this.#coordinator,
-      topicId: this.#topics.idOf(TOPIC)!,
-      clients: () => this.#members,
+      clients: () => this.#clients(),
+      instances: this.#instances,
+      shortestSessionMs: Math.min(...SESSIONS_MS),
     };
   }
 
@@ -198,33 +422,66 @@ class GroupSimulation {
       turn: time,
       random: this.#random,
       logger: silent,
-      config: CONFIG,
+      config: { ...CONFIG, offsetsRetentionMs: this.#retentionMs },
       topic: '__consumer_offsets',
       partitionCount: () => 1,
       topics: this.#topics,
-      settingsOf: () => ({
-        sessionTimeoutMs: SESSION_TIMEOUT_MS,
-        heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
-        assignmentIntervalMs: this.#assignmentIntervalMs,
-      }),
+      settingsOf: () => this.#settings,
     });
   }
 
-  /** Everybody who is there has what it shall have, and all partitions have an owner. */
+  // What must hold in the end.
+
+  /** Everybody who is there has what it shall have, and all partitions that somebody wants have an owner. */
   #checkStable(): void {
     const here = this.#members.filter(({ isGone }) => !isGone);
     for (const { name } of here.filter(({ isStable }) => !isStable)) {
       this.#model.wrong(`${name} has no assignment long after the last fault`);
     }
-    const owned = here.flatMap((one) => one.owned).sort((a, b) => a - b);
-    if (here.length > 0 && owned.join() !== Array.from({ length: this.#partitions }, (_, i) => i).join()) {
-      this.#model.wrong(`the partitions ${owned.join()} have owners, of ${this.#partitions}`);
+    const wanted = new Set<string>();
+    for (const { name, owned, subscription } of here) {
+      const topics = wantedBy(subscription, this.#topics);
+      for (const topic of topics) {
+        for (let i = 0; i < countOf(topic, this.#topics); i++) wanted.add(`${topic}/${i}`);
+      }
+      const strange = owned.find((one) => !topics.includes(one.slice(0, one.lastIndexOf('/'))));
+      if (strange !== undefined) this.#model.wrong(`${name} has ${strange}, which it does not want`);
     }
+    const owned = here.flatMap((one) => one.owned);
+    for (const part of wanted) if (!owned.includes(part)) this.#model.wrong(`nobody has ${part}`);
+    const twice = owned.find((part, i) => owned.indexOf(part) !== i);
+    if (twice !== undefined) this.#model.wrong(`two have ${twice}`);
+  }
+
+  /** A topic was deleted while nothing went wrong. */
+  async #checkForgotten(topic: string): Promise<void> {
+    for (const [group, partitions] of await this.#offsets(this.#coordinator, topic)) {
+      if (partitions > 0) this.#model.wrong(`${group} has offsets of ${topic}, which was deleted`);
+    }
+  }
+
+  /** Once everybody has left, nothing remains. */
+  async #checkExpiry(): Promise<void> {
+    for (const member of this.#members) if (!member.isGone) member.leave();
+    await this.#pass(2 * SESSION_TIMEOUT_MS + this.#retentionMs + 2 * RETENTION_CHECK_INTERVAL_MS);
+    this.#log.commitsAtOnce = true;
+    this.#log.commit();
+    const listed = this.#coordinator.listGroups({ statesFilter: [], typesFilter: [] });
+    await turnOver(this.#time);
+    for (const { groupId, groupState } of await listed) {
+      this.#model.wrong(`${groupId} is ${groupState} long after the retention of its offsets`);
+    }
+    this.#model.readAll(this.#world);
+    await this.#step();
   }
 
   /** The state is what the log says, and nothing else. */
   async #checkReplay(): Promise<void> {
+    this.#log.commitsAtOnce = true;
+    this.#log.commit();
+    await turnOver(this.#time);
     const before = await this.#state(this.#coordinator);
+    this.#log.commitsAtOnce = false;
     const replica = this.#newCoordinator();
     replica.onElection(0, this.#log);
     let after = '';
@@ -236,30 +493,48 @@ class GroupSimulation {
     replica.close();
   }
 
+  /** How many offsets each group has in a topic. */
+  async #offsets(coordinator: GroupCoordinator, topic: string): Promise<Map<string, number>> {
+    const found = new Map<string, number>();
+    for (const groupId of [GROUP, KEEPER]) {
+      const request = { groupId, memberId: null, memberEpoch: -1, topics: null };
+      coordinator.fetchOffsets(request, true, ({ topics }) => {
+        found.set(groupId, topics.find(({ name }) => name === topic)?.partitions.length ?? 0);
+      });
+    }
+    await turnOver(this.#time);
+    return found;
+  }
+
   /** Empty while it is loaded. */
   async #state(coordinator: GroupCoordinator): Promise<string> {
-    const [group] = await coordinator.describeGroups(
-      { groups: [GROUP], includeAuthorizedOperations: false },
+    const groups = await coordinator.describeGroups(
+      { groups: [GROUP, KEEPER], includeAuthorizedOperations: false },
       6,
     );
-    if (group!.errorCode === Errors.COORDINATOR_LOAD_IN_PROGRESS) return '';
-    const members = group!.members.map(({ memberMetadata, memberAssignment, ...member }) => {
-      const bytes = [memberMetadata, memberAssignment].map((one) => Buffer.from(one).toString('hex'));
-      return JSON.stringify([member, bytes]);
-    });
-    const offsets: string[] = [];
-    const request = { groupId: GROUP, memberId: null, memberEpoch: -1, topics: null };
-    coordinator.fetchOffsets(request, true, ({ topics }) => {
-      for (const { partitions } of topics) offsets.push(...partitions.map((one) => JSON.stringify(one)));
-    });
+    if (groups.some(({ errorCode }) => errorCode === Errors.COORDINATOR_LOAD_IN_PROGRESS)) return '';
+    const shown: string[] = [];
+    for (const { members, groupState, protocolData } of groups) {
+      shown.push(groupState, protocolData);
+      for (const { memberMetadata, memberAssignment, ...member } of members) {
+        const bytes = [memberMetadata, memberAssignment].map((one) => Buffer.from(one).toString('hex'));
+        shown.push(JSON.stringify([member, bytes]));
+      }
+    }
+    for (const groupId of [GROUP, KEEPER]) {
+      const request = { groupId, memberId: null, memberEpoch: -1, topics: null };
+      coordinator.fetchOffsets(request, true, ({ topics }) => {
+        for (const { name, partitions } of topics) {
+          shown.push(...partitions.map((one) => JSON.stringify([groupId, name, one])));
+        }
+      });
+    }
     const [consumers] = await coordinator.describeConsumerGroups([GROUP]);
-    const described = consumers!.members.map((member) => JSON.stringify(member)).sort();
+    shown.push(...consumers!.members.map((member) => JSON.stringify(member)));
     const { groupState, groupEpoch, assignmentEpoch } = consumers!;
-    described.push(JSON.stringify([groupState, groupEpoch, assignmentEpoch]));
-    // Both come in the order in which they were made, or in that of the log.
-    return [group!.groupState, group!.protocolData, ...members.sort(), ...described, ...offsets.sort()].join(
-      '\n',
-    );
+    shown.push(JSON.stringify([groupState, groupEpoch, assignmentEpoch]));
+    // Members and offsets come in the order in which they were made, or in that of the log.
+    return shown.sort().join('\n');
   }
 
   #check(): void {

@@ -9,6 +9,8 @@ const offsetHandlers = '../../src/coordinator/group/offset-handlers.ts';
 const consumerCommit = '../../src/coordinator/group/consumer-commit.ts';
 const reconcile = '../../src/coordinator/group/reconcile.ts';
 const memberHandlers = '../../src/coordinator/group/member-handlers.ts';
+const consumerGroups = '../../src/coordinator/group/consumer-groups.ts';
+const groupShard = '../../src/coordinator/group/group-shard.ts';
 
 async function simulation() {
   vi.resetModules();
@@ -52,6 +54,8 @@ describe('it is noticed that', () => {
     vi.doUnmock(memberHandlers);
     vi.doUnmock(consumerCommit);
     vi.doUnmock(reconcile);
+    vi.doUnmock(consumerGroups);
+    vi.doUnmock(groupShard);
   });
 
   test('the log forgets what it acknowledged', async () => {
@@ -95,6 +99,90 @@ describe('it is noticed that', () => {
         }
       }
       return { ...real, MemberHandlers: Deaf };
+    });
+    expect(await noticedBy()).toBeDefined();
+  });
+
+  test('groups hear of no change of their topics', async () => {
+    vi.doMock(consumerGroups, async (original) => {
+      const real = await original<typeof import('../../src/coordinator/group/consumer-groups.ts')>();
+      class Deaf extends real.ConsumerGroups {
+        override topicsChanged(): void {
+          // It looks again when it is loaded.
+        }
+      }
+      return { ...real, ConsumerGroups: Deaf };
+    });
+    expect(await noticedBy({ isMixed: true })).toBeDefined();
+  });
+
+  test('offsets expire in topics that members consume', async () => {
+    vi.doMock(offsetHandlers, async (original) => {
+      const real = await original<typeof import('../../src/coordinator/group/offset-handlers.ts')>();
+      class Hasty extends real.OffsetHandlers {
+        override expire(...[group, into]: Parameters<InstanceType<typeof real.OffsetHandlers>['expire']>) {
+          const unwanted = {
+            groupId: group.groupId,
+            isSubscribedTo: () => false,
+            expiryBaseMs: ({ commitTimestampMs }: { readonly commitTimestampMs: number }) =>
+              commitTimestampMs,
+          };
+          return super.expire(unwanted, into);
+        }
+      }
+      return { ...real, OffsetHandlers: Hasty };
+    });
+    expect(await noticedBy()).toBeDefined();
+  });
+
+  test('offsets never expire', async () => {
+    vi.doMock(offsetHandlers, async (original) => {
+      const real = await original<typeof import('../../src/coordinator/group/offset-handlers.ts')>();
+      class Keeping extends real.OffsetHandlers {
+        override expire() {
+          return false;
+        }
+      }
+      return { ...real, OffsetHandlers: Keeping };
+    });
+    expect(await noticedBy()).toBeDefined();
+  });
+
+  test('offsets outlive their topics', async () => {
+    vi.doMock(offsetHandlers, async (original) => {
+      const real = await original<typeof import('../../src/coordinator/group/offset-handlers.ts')>();
+      class Keeping extends real.OffsetHandlers {
+        override topicsDeleted() {
+          return [];
+        }
+      }
+      return { ...real, OffsetHandlers: Keeping };
+    });
+    expect(await noticedBy()).toBeDefined();
+  });
+
+  test('anybody commits in a group with members', async () => {
+    vi.doMock(offsetHandlers, async (original) => {
+      const real = await original<typeof import('../../src/coordinator/group/offset-handlers.ts')>();
+      type Given = Parameters<typeof real.checkCommit>;
+      const careless = (group: Given[0], request: Given[1]) => {
+        if (request.generationIdOrMemberEpoch >= 0) real.checkCommit(group, request);
+      };
+      return { ...real, checkCommit: careless };
+    });
+    expect(await noticedBy()).toBeDefined();
+  });
+
+  test('a group with members is deleted', async () => {
+    vi.doMock(groupShard, async (original) => {
+      const real = await original<typeof import('../../src/coordinator/group/group-shard.ts')>();
+      class Careless extends real.GroupShard {
+        override deleteGroups(...given: Parameters<InstanceType<typeof real.GroupShard>['deleteGroups']>) {
+          const { records, response } = super.deleteGroups(...given);
+          return { records, response: response.map((one) => ({ ...one, errorCode: 0 as const })) };
+        }
+      }
+      return { ...real, GroupShard: Careless };
     });
     expect(await noticedBy()).toBeDefined();
   });

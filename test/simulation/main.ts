@@ -7,7 +7,7 @@ import { simulateTransactions } from './txn-simulation.ts';
 
 /**
  * `npm run simulate -- --seeds 1000` runs seeds 1 to 1000 of a node, each once; `-- logs` or `-- groups` runs logs alone, or
- * groups alone, `-- transactions` a node with transactional producers; `-- operations` one life of a node for each operation
+ * groups alone (`-- mixed-groups` with members of both protocols), `-- transactions` a node with transactional producers; `-- operations` one life of a node for each operation
  * of its disk, which fails. `--seed K` only that one, or from there on with `--seeds`; `--twice` compares two runs of each;
  * `--print` shows every event at a port; `--canary NAME` breaks something of a node on purpose. Exit code 1 when a promise
  * was broken.
@@ -43,6 +43,11 @@ const subjects: Readonly<Record<string, Subject>> = {
   nodes: { first: 1, count: async () => 200, run: (seed) => simulateNode({ seed, canary, ...print }) },
   logs: { first: 1, count: async () => 1000, run: (seed) => simulateLogs({ seed, ...print }) },
   groups: { first: 1, count: async () => 1000, run: (seed) => simulateGroup({ seed }) },
+  'mixed-groups': {
+    first: 1,
+    count: async () => 1000,
+    run: (seed) => simulateGroup({ seed, isMixed: true }),
+  },
   transactions: { first: 1, count: async () => 100, run: (seed) => simulateTransactions({ seed, ...print }) },
   operations: {
     first: 0,

@@ -73,13 +73,13 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
   readonly #expiry: CoordinatorTimer;
 
   constructor(options: GroupShardOptions) {
-    const { context, config, memberIds } = options;
+    const { context, config, memberIds, topics } = options;
     this.#context = context;
     this.#config = config;
     this.#rebalance = new ClassicRebalance(context, config, this.#groups);
     this.#join = new JoinGroupHandler(context, config, this.#rebalance, memberIds);
     this.#members = new MemberHandlers(context, this.#rebalance);
-    this.#offsets = new OffsetHandlers(context, config, this.#store);
+    this.#offsets = new OffsetHandlers(context, config, topics, this.#store);
     this.#consumers = new ConsumerGroups({
       ...options,
       groups: this.#groups,

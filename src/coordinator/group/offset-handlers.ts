@@ -7,6 +7,7 @@ import type { CoordinatorResult } from '../runtime/result.ts';
 import type { ShardContext } from '../runtime/shard.ts';
 import type { ClassicGroup } from './classic-group.ts';
 import type { GroupCoordinatorConfig } from './group-config.ts';
+import type { GroupTopics } from './group-topics.ts';
 import type { OffsetAndMetadata, OffsetStore } from './offsets.ts';
 import { type GroupRecord, offsetCommitRecord, offsetTombstone } from './records.ts';
 
@@ -36,11 +37,18 @@ const NO_TIMESTAMP = -1n;
 export class OffsetHandlers {
   readonly #context: ShardContext<GroupRecord>;
   readonly #config: GroupCoordinatorConfig;
+  readonly #topics: GroupTopics;
   readonly #store: OffsetStore;
 
-  constructor(context: ShardContext<GroupRecord>, config: GroupCoordinatorConfig, store: OffsetStore) {
+  constructor(
+    context: ShardContext<GroupRecord>,
+    config: GroupCoordinatorConfig,
+    topics: GroupTopics,
+    store: OffsetStore,
+  ) {
     this.#context = context;
     this.#config = config;
+    this.#topics = topics;
     this.#store = store;
   }
 
@@ -131,12 +139,14 @@ export class OffsetHandlers {
     return !remains;
   }
 
-  /** Tombstones for offsets in topics that are gone; those of a topic that came back under the name stay. */
+  /**
+   * Tombstones for offsets in topics that are gone, and in those that had the name before and whose tombstones were
+   * lost. Those of a topic that is there under the name again stay.
+   */
   topicsDeleted(deleted: ReadonlyMap<string, Uuid>): GroupRecord[] {
     const records = new Map<string, GroupRecord>();
     for (const [group, topic, partition, { topicId }] of this.#store.all()) {
-      const id = deleted.get(topic);
-      if (id === undefined || (topicId !== ZERO_UUID && topicId !== id)) continue;
+      if (!deleted.has(topic) || (topicId !== ZERO_UUID && topicId === this.#topics.idOf(topic))) continue;
       records.set(JSON.stringify([group, topic, partition]), offsetTombstone(group, topic, partition));
     }
     return [...records.values()];

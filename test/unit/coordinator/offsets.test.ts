@@ -217,23 +217,19 @@ describe('deleting', () => {
     expect(world.offsets('simple')).toEqual({});
   });
 
-  it('topics removes the offsets in them, and not those of a topic that came back', () => {
+  it('topics removes the offsets in them, also of those before, and not those of a topic that came back', () => {
     const world = new GroupWorld();
     const id = 'AAAAAAAAAAAAAAAAAAAABA' as Uuid;
-    const other = 'AAAAAAAAAAAAAAAAAAAABQ' as Uuid;
+    const before = 'AAAAAAAAAAAAAAAAAAAABg' as Uuid;
+    const other = world.topics.set('v', 1);
     const topic = (name: string, topicId?: Uuid) => ({
       name,
       ...(topicId && { topicId }),
       partitions: [{ partitionIndex: 0, committedOffset: 4 }],
     });
-    world.commit({}, { topics: [topic('t', id), topic('u'), topic('v', other), topic('w', id)] });
-    world.coordinator.onTopicsDeleted(
-      new Map([
-        ['t', id],
-        ['u', id],
-        ['v', id],
-      ]),
-    );
+    const all = [topic('t', id), topic('u'), topic('v', other), topic('w', id), topic('x', before)];
+    world.commit({}, { topics: all });
+    world.coordinator.onTopicsDeleted(new Map(['t', 'u', 'v', 'x'].map((name) => [name, id])));
     world.time.settle();
     expect(world.offsets()).toEqual({ 'v/0': 4, 'w/0': 4 });
   });
