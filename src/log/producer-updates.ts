@@ -1,5 +1,10 @@
 import { Errors, ProtocolError } from '../protocol/errors.ts';
-import { ControlType, controlTypeOf, coordinatorEpochOf } from '../protocol/record-batch/control.ts';
+import {
+  ControlType,
+  controlTypeOf,
+  coordinatorEpochOf,
+  readEndTxnMarker,
+} from '../protocol/record-batch/control.ts';
 import * as header from '../protocol/record-batch/header.ts';
 import { InvalidRecordError, type KafkaRecord, records } from '../protocol/record-batch/records.ts';
 import type { BatchScanner } from './batch-scanner.ts';
@@ -15,6 +20,11 @@ interface MarkerRecord extends TxnMarker {
 
 /** The marker in a control batch of a transaction; undefined for an empty one, which the cleaner leaves behind. */
 function markerOf(bytes: Uint8Array, at: number): MarkerRecord | undefined {
+  const ours = readEndTxnMarker(bytes, at);
+  if (ours !== undefined) {
+    const { committed, coordinatorEpoch, timestamp } = ours;
+    return { isAbort: !committed, coordinatorEpoch, timestamp };
+  }
   if (header.recordCount(bytes, at) === 0) return undefined;
   const first: KafkaRecord | undefined = records(bytes, { at }).next().value ?? undefined;
   if (first === undefined) return undefined;

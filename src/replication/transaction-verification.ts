@@ -12,7 +12,7 @@ export type TransactionAnswer = AddPartitionsToTxnResponse['resultsByTransaction
 
 /** The transaction coordinator, as far as partitions ask it. */
 export interface TransactionPartitions {
-  /** `done` runs once with a result for each partition, maybe before this returns. */
+  /** `done` runs once with a result for each partition in the order of the question, maybe before this returns. */
   addPartitionsToTxn(transaction: TransactionToAsk, done: (results: TransactionAnswer) => void): void;
 }
 
@@ -97,24 +97,23 @@ export class TransactionVerifier {
 
   #ask(request: VerificationRequest, done: (outcomes: readonly Verified[]) => void): void {
     const outcomes = request.partitions.map((one) => this.#start(request, one));
-    const asked = request.partitions.filter((_, at) => outcomes[at]!.transaction?.guard !== undefined);
-    if (asked.length === 0) {
+    const question = new Question();
+    for (let at = 0; at < outcomes.length; at += 1) {
+      if (outcomes[at]!.transaction?.guard !== undefined) question.add(request.partitions[at]!, at);
+    }
+    if (question.topics.length === 0) {
       done(outcomes);
       return;
     }
     const { transactionalId, producerId, producerEpoch, client } = request;
     const verifyOnly = client !== 'v2';
-    const topics = byTopic(asked);
+    const { topics } = question;
     const transaction = { transactionalId, producerId, producerEpoch, verifyOnly, topics };
     this.#options.transactions.addPartitionsToTxn(transaction, (results) => {
-      const codes = codesOf(results);
-      const verified = request.partitions.map(({ topic, partition }, at) => {
-        const outcome = outcomes[at]!;
-        if (outcome.transaction?.guard === undefined) return outcome;
-        const code = codes.get(topic)?.get(partition) ?? Errors.NONE;
-        return code === Errors.NONE ? outcome : refused(toldTo(client, code));
+      question.eachCode(results, (at, code) => {
+        if (code !== Errors.NONE) outcomes[at] = refused(toldTo(client, code));
       });
-      done(verified);
+      done(outcomes);
     });
   }
 
@@ -143,26 +142,31 @@ function toldTo(client: TransactionClient, code: ErrorCode): ErrorCode {
   return code === Errors.TRANSACTION_ABORTABLE && client === 'classic' ? Errors.INVALID_TXN_STATE : code;
 }
 
-function byTopic(partitions: readonly PartitionToVerify[]): TransactionToAsk['topics'] {
-  const topics = new Map<string, number[]>();
-  for (const { topic, partition } of partitions) {
-    const indexes = topics.get(topic);
-    if (indexes === undefined) topics.set(topic, [partition]);
-    else indexes.push(partition);
-  }
-  return Array.from(topics, ([name, indexes]) => ({ name, partitions: indexes }));
-}
+/** Partitions by topic, and where the answer about each belongs. */
+class Question {
+  readonly topics: { name: string; partitions: number[] }[] = [];
+  readonly #places: number[][] = [];
 
-function codesOf(results: TransactionAnswer): ReadonlyMap<string, ReadonlyMap<number, ErrorCode>> {
-  return new Map(
-    results.map(({ name, resultsByPartition }) => [
-      name,
-      new Map(
-        resultsByPartition.map(({ partitionIndex, partitionErrorCode }) => [
-          partitionIndex,
-          partitionErrorCode as ErrorCode,
-        ]),
-      ),
-    ]),
-  );
+  /** `place` is where the partition stands among those that are verified. */
+  add({ topic, partition }: PartitionToVerify, place: number): void {
+    let at = 0;
+    while (at < this.topics.length && this.topics[at]!.name !== topic) at += 1;
+    if (at === this.topics.length) {
+      this.topics.push({ name: topic, partitions: [partition] });
+      this.#places.push([place]);
+    } else {
+      this.topics[at]!.partitions.push(partition);
+      this.#places[at]!.push(place);
+    }
+  }
+
+  eachCode(results: TransactionAnswer, tell: (place: number, code: ErrorCode) => void): void {
+    for (let at = 0; at < this.#places.length; at += 1) {
+      const places = this.#places[at]!;
+      for (let n = 0; n < places.length; n += 1) {
+        const { partitionErrorCode } = results[at]!.resultsByPartition[n]!;
+        tell(places[n]!, partitionErrorCode as ErrorCode);
+      }
+    }
+  }
 }

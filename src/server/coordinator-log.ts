@@ -31,7 +31,11 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
     transaction?: CoordinatorAppend,
   ): number {
     // A coordinator's batch is all that a tick has brought: another turn of the loop would only make its answers wait.
-    const special = { ...transaction, atOnce: true };
+    const special = {
+      transaction: transaction?.transaction,
+      transactionVersion: transaction?.transactionVersion,
+      atOnce: true,
+    };
     return this.#partition.appendAsLeader(batch, ACKS_ALL, 'coordinator', committed, special).firstOffset;
   }
 

@@ -4,7 +4,7 @@ import type {
   WriteTxnMarkersRequest,
   WriteTxnMarkersResponse,
 } from '../../protocol/messages/write-txn-markers.ts';
-import type { TransactionMetadata } from './transaction-metadata.ts';
+import type { TransactionMetadata, TransactionPartitions } from './transaction-metadata.ts';
 
 type Marker = WriteTxnMarkersRequest['markers'][number];
 type MarkerResult = WriteTxnMarkersResponse['markers'][number];
@@ -33,7 +33,7 @@ interface Pending {
   readonly transactionalId: string;
   readonly prepared: TransactionMetadata;
   /** Partitions that have no marker yet. */
-  readonly remaining: Map<string, Set<number>>;
+  remaining: TransactionPartitions;
 }
 
 /**
@@ -52,8 +52,7 @@ export class MarkerQueue {
 
   /** For a transaction in PrepareCommit or PrepareAbort. */
   send(transactionalId: string, prepared: TransactionMetadata): void {
-    const remaining = new Map(Array.from(prepared.partitions, ([topic, all]) => [topic, new Set(all)]));
-    this.#write({ transactionalId, prepared, remaining });
+    this.#write({ transactionalId, prepared, remaining: prepared.partitions });
   }
 
   /** The shard is gone: whoever leads it next begins again. */
@@ -64,22 +63,33 @@ export class MarkerQueue {
   }
 
   #write(pending: Pending): void {
-    const { isPartitionThere, writer } = this.#options;
-    for (const [topic, partitions] of pending.remaining) {
-      for (const partition of partitions) {
-        if (!isPartitionThere(topic, partition)) remove(pending, topic, partition);
-      }
+    const topics = this.#topicsOf(pending.remaining);
+    if (topics.length === 0) this.#finish(pending);
+    else {
+      const marker = this.#marker(pending.prepared, topics);
+      this.#options.writer.write([marker], (results) => this.#written(pending, results));
     }
-    if (this.#finishIfWritten(pending)) return;
-    writer.write([this.#marker(pending)], (results) => this.#written(pending, results));
   }
 
-  #marker({ prepared, remaining }: Pending): Marker {
+  /** Those that are still there. */
+  #topicsOf(remaining: TransactionPartitions): Marker['topics'] {
+    const topics: { name: string; partitionIndexes: number[] }[] = [];
+    for (const [name, partitions] of remaining) {
+      const partitionIndexes: number[] = [];
+      for (const partition of partitions) {
+        if (this.#options.isPartitionThere(name, partition)) partitionIndexes.push(partition);
+      }
+      if (partitionIndexes.length > 0) topics.push({ name, partitionIndexes });
+    }
+    return topics;
+  }
+
+  #marker(prepared: TransactionMetadata, topics: Marker['topics']): Marker {
     return {
       producerId: prepared.producerId,
       producerEpoch: prepared.producerEpoch,
       transactionResult: prepared.state === 'PrepareCommit',
-      topics: Array.from(remaining, ([name, partitions]) => ({ name, partitionIndexes: [...partitions] })),
+      topics,
       coordinatorEpoch: this.#options.coordinatorEpoch(),
       transactionVersion: prepared.clientTransactionVersion,
     };
@@ -87,25 +97,32 @@ export class MarkerQueue {
 
   #written(pending: Pending, results: readonly MarkerResult[]): void {
     if (this.#closed) return;
+    let remaining: Map<string, Set<number>> | undefined;
     for (const { topics } of results) {
       for (const { name, partitions } of topics) {
         for (const { partitionIndex, errorCode } of partitions) {
+          if (errorCode === Errors.NONE) continue;
           const outcome = outcomeOf(errorCode as ErrorCode);
-          if (outcome === 'retry') continue;
-          if (outcome !== 'written') this.#warn(outcome, pending, name, partitionIndex, errorCode);
+          if (outcome !== 'retry') this.#warn(outcome, pending, name, partitionIndex, errorCode);
           // A newer coordinator ends this transaction.
           if (outcome === 'fenced') return;
-          remove(pending, name, partitionIndex);
+          if (outcome === 'impossible') continue;
+          remaining ??= new Map();
+          const known = remaining.get(name);
+          if (known === undefined) remaining.set(name, new Set([partitionIndex]));
+          else known.add(partitionIndex);
         }
       }
     }
-    if (!this.#finishIfWritten(pending)) this.#tryAgainLater(pending);
+    if (remaining === undefined) this.#finish(pending);
+    else {
+      pending.remaining = remaining;
+      this.#tryAgainLater(pending);
+    }
   }
 
-  #finishIfWritten({ transactionalId, prepared, remaining }: Pending): boolean {
-    if (remaining.size > 0) return false;
+  #finish({ transactionalId, prepared }: Pending): void {
     this.#options.onWritten(transactionalId, prepared);
-    return true;
   }
 
   #tryAgainLater(pending: Pending): void {
@@ -128,7 +145,7 @@ export class MarkerQueue {
   }
 }
 
-type Outcome = 'written' | 'retry' | 'fenced' | 'impossible';
+type Outcome = 'retry' | 'fenced' | 'impossible';
 
 /**
  * A partition that knows a higher epoch of the producer has the end of this transaction behind it. Errors that nothing
@@ -137,8 +154,6 @@ type Outcome = 'written' | 'retry' | 'fenced' | 'impossible';
  */
 function outcomeOf(errorCode: ErrorCode): Outcome {
   switch (errorCode) {
-    case Errors.NONE:
-      return 'written';
     case Errors.TRANSACTION_COORDINATOR_FENCED:
       return 'fenced';
     case Errors.INVALID_PRODUCER_EPOCH:
@@ -148,10 +163,4 @@ function outcomeOf(errorCode: ErrorCode): Outcome {
     default:
       return 'retry';
   }
-}
-
-function remove({ remaining }: Pending, topic: string, partition: number): void {
-  const partitions = remaining.get(topic);
-  partitions?.delete(partition);
-  if (partitions?.size === 0) remaining.delete(topic);
 }

@@ -71,6 +71,25 @@ export function includesAll(metadata: TransactionMetadata, topics: readonly Topi
   );
 }
 
+type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
+
+/** A copy to be changed and given away; spelled out, since spreads cost as much as all else that a step does. */
+function copyOf(before: TransactionMetadata): Mutable<TransactionMetadata> {
+  return {
+    producerId: before.producerId,
+    previousProducerId: before.previousProducerId,
+    nextProducerId: before.nextProducerId,
+    producerEpoch: before.producerEpoch,
+    lastProducerEpoch: before.lastProducerEpoch,
+    timeoutMs: before.timeoutMs,
+    state: before.state,
+    partitions: before.partitions,
+    startMs: before.startMs,
+    lastUpdateMs: before.lastUpdateMs,
+    clientTransactionVersion: before.clientTransactionVersion,
+  };
+}
+
 /** A producer begins with this id and epoch: nothing is open. */
 export function initialized(
   before: TransactionMetadata,
@@ -99,17 +118,18 @@ export function withPartitions(
 ): TransactionMetadata {
   const partitions = new Map(before.partitions);
   for (const { name, partitions: numbers } of added) {
-    if (numbers.length > 0) partitions.set(name, new Set([...(partitions.get(name) ?? []), ...numbers]));
+    const known = partitions.get(name);
+    if (numbers.length > 0)
+      partitions.set(name, known === undefined ? new Set(numbers) : new Set([...known, ...numbers]));
   }
-  return {
-    ...before,
-    previousProducerId: before.producerId,
-    state: 'Ongoing',
-    partitions,
-    startMs: isAtRest(before.state) ? nowMs : before.startMs,
-    lastUpdateMs: nowMs,
-    clientTransactionVersion,
-  };
+  const after = copyOf(before);
+  after.previousProducerId = before.producerId;
+  after.state = 'Ongoing';
+  after.partitions = partitions;
+  if (isAtRest(before.state)) after.startMs = nowMs;
+  after.lastUpdateMs = nowMs;
+  after.clientTransactionVersion = clientTransactionVersion;
+  return after;
 }
 
 export interface Preparation {
@@ -128,34 +148,33 @@ export function prepared(
   { state, clientTransactionVersion, nextProducerId }: Preparation,
   nowMs: number,
 ): TransactionMetadata {
-  const bumps = clientTransactionVersion >= EPOCH_BUMP_VERSION;
-  return {
-    ...before,
-    previousProducerId: before.producerId,
-    nextProducerId,
-    producerEpoch: bumps ? nextEpoch(before.producerEpoch) : before.producerEpoch,
-    lastProducerEpoch: bumps ? before.producerEpoch : before.lastProducerEpoch,
-    state,
-    startMs: isAtRest(before.state) ? nowMs : before.startMs,
-    lastUpdateMs: nowMs,
-    clientTransactionVersion,
-  };
+  const after = copyOf(before);
+  after.previousProducerId = before.producerId;
+  after.nextProducerId = nextProducerId;
+  if (clientTransactionVersion >= EPOCH_BUMP_VERSION) {
+    after.producerEpoch = nextEpoch(before.producerEpoch);
+    after.lastProducerEpoch = before.producerEpoch;
+  }
+  after.state = state;
+  if (isAtRest(before.state)) after.startMs = nowMs;
+  after.lastUpdateMs = nowMs;
+  after.clientTransactionVersion = clientTransactionVersion;
+  return after;
 }
 
 /** All markers are written. */
 export function completed(before: TransactionMetadata, nowMs: number): TransactionMetadata {
-  const changesId =
-    before.clientTransactionVersion >= EPOCH_BUMP_VERSION && before.nextProducerId !== NO_PRODUCER_ID;
-  return {
-    ...before,
-    producerId: changesId ? before.nextProducerId : before.producerId,
-    previousProducerId: before.producerId,
-    nextProducerId: NO_PRODUCER_ID,
-    producerEpoch: changesId ? 0 : before.producerEpoch,
-    state: before.state === 'PrepareCommit' ? 'CompleteCommit' : 'CompleteAbort',
-    partitions: NO_PARTITIONS,
-    lastUpdateMs: nowMs,
-  };
+  const after = copyOf(before);
+  after.previousProducerId = before.producerId;
+  after.nextProducerId = NO_PRODUCER_ID;
+  if (before.clientTransactionVersion >= EPOCH_BUMP_VERSION && before.nextProducerId !== NO_PRODUCER_ID) {
+    after.producerId = before.nextProducerId;
+    after.producerEpoch = 0;
+  }
+  after.state = before.state === 'PrepareCommit' ? 'CompleteCommit' : 'CompleteAbort';
+  after.partitions = NO_PARTITIONS;
+  after.lastUpdateMs = nowMs;
+  return after;
 }
 
 /**

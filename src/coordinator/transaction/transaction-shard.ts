@@ -208,7 +208,7 @@ export class TransactionShard implements CoordinatorShard<TransactionRecord> {
         const { metadata } = decision;
         // The producer need not wait for the markers: what it goes on with is known by now.
         const response = tells ? outcome(completed(metadata, metadata.lastUpdateMs)) : refusal(Errors.NONE);
-        return { ...this.#prepare([[transactionalId, metadata]]), response };
+        return this.#prepare(transactionalId, metadata, response);
       }
     }
   }
@@ -235,13 +235,11 @@ export class TransactionShard implements CoordinatorShard<TransactionRecord> {
   // What happens by itself.
 
   /** Writes what was decided; the markers follow once that is committed. */
-  #prepare(all: readonly (readonly [string, TransactionMetadata])[]): TransactionResult<void> {
+  #prepare<T>(transactionalId: string, metadata: TransactionMetadata, response: T): TransactionResult<T> {
     return {
-      records: all.map(([transactionalId, metadata]) => this.#record(transactionalId, metadata)),
-      response: undefined,
-      settled: (error) => {
-        for (const [transactionalId, metadata] of all) this.#prepared(transactionalId, metadata, error);
-      },
+      records: [this.#record(transactionalId, metadata)],
+      response,
+      settled: (error) => this.#prepared(transactionalId, metadata, error),
     };
   }
 
@@ -274,7 +272,8 @@ export class TransactionShard implements CoordinatorShard<TransactionRecord> {
     const needsId = version >= EPOCH_BUMP_VERSION && isEpochExhausted(before.producerEpoch);
     if (needsId && newProducerId === undefined) return undefined;
     const nextProducerId = needsId ? newProducerId! : NO_PRODUCER_ID;
-    return this.#prepare([[transactionalId, fenced(before, version, nextProducerId, this.#nowMs())]]);
+    const metadata = fenced(before, version, nextProducerId, this.#nowMs());
+    return this.#prepare(transactionalId, metadata, undefined);
   }
 
   #abortTimedOut(): TransactionResult<void> {

@@ -1,5 +1,6 @@
 /** Control records: what transactions and the metadata quorum write between the records of users. */
 import { BatchBuilder } from './builder.ts';
+import * as header from './header.ts';
 
 /** The types of control records, by the id in their key. */
 export const ControlType = {
@@ -39,6 +40,10 @@ function int16(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) >> 16) | bytes[at + 1]!;
 }
 
+function int32(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+}
+
 function isControlType(id: number): id is ControlType {
   return id >= ControlType.ABORT && id <= ControlType.KRAFT_VOTERS;
 }
@@ -72,7 +77,7 @@ export function coordinatorEpochOf(value: Uint8Array | null): number {
   if (value === null || value.length < END_TXN_VALUE_BYTES || int16(value, 0) < 0) {
     throw new InvalidControlRecordError('the value of a transaction marker is malformed');
   }
-  return (value[2]! << 24) | (value[3]! << 16) | (value[4]! << 8) | value[5]!;
+  return int32(value, 2);
 }
 
 export interface EndTxnMarker {
@@ -86,22 +91,62 @@ export interface EndTxnMarker {
   readonly leaderEpoch?: number;
 }
 
+/** All markers are of this shape: what differs is patched, and found again at the same places. */
+const MARKER_RECORD = new BatchBuilder()
+  .append({ key: controlKey(ControlType.COMMIT), value: endTxnMarkerValue(0), timestamp: 0 })
+  .build()
+  .subarray(header.RECORDS_AT);
+const MARKER_TYPE_AT = MARKER_RECORD.indexOf(controlKey(ControlType.COMMIT)) + 3;
+const MARKER_EPOCH_AT = MARKER_RECORD.length - 1 - 4;
+const MARKER_BATCH_BYTES = header.RECORDS_AT + MARKER_RECORD.length;
+const MARKER_ATTRIBUTES = header.TRANSACTIONAL_FLAG | header.CONTROL_FLAG;
+
 /** The batch that ends a producer's transaction in one partition. */
 export function endTxnMarkerBatch(marker: EndTxnMarker): Buffer {
-  return new BatchBuilder({
+  const { timestamp } = marker;
+  const batch = Buffer.allocUnsafe(MARKER_BATCH_BYTES);
+  batch.set(MARKER_RECORD, header.RECORDS_AT);
+  batch[header.RECORDS_AT + MARKER_TYPE_AT] = marker.committed ? ControlType.COMMIT : ControlType.ABORT;
+  batch.writeInt32BE(marker.coordinatorEpoch, header.RECORDS_AT + MARKER_EPOCH_AT);
+  header.writeHeader(batch, 0, {
     baseOffset: marker.baseOffset ?? 0,
+    sizeInBytes: MARKER_BATCH_BYTES,
     leaderEpoch: marker.leaderEpoch ?? -1,
+    attributes: MARKER_ATTRIBUTES,
+    lastOffsetDelta: 0,
+    baseTimestamp: timestamp,
+    maxTimestamp: timestamp,
     producerId: marker.producerId,
     producerEpoch: marker.producerEpoch,
-    isTransactional: true,
-    isControl: true,
-  })
-    .append({
-      timestamp: marker.timestamp,
-      key: controlKey(marker.committed ? ControlType.COMMIT : ControlType.ABORT),
-      value: endTxnMarkerValue(marker.coordinatorEpoch),
-    })
-    .build();
+    baseSequence: -1,
+    recordCount: 1,
+  });
+  return batch;
+}
+
+/**
+ * What a batch of {@link endTxnMarkerBatch} says, read without taking it apart; undefined for any other batch, among
+ * them markers that were written in another way.
+ */
+export function readEndTxnMarker(
+  batch: Uint8Array,
+  at: number,
+): Pick<EndTxnMarker, 'committed' | 'coordinatorEpoch' | 'timestamp'> | undefined {
+  if (header.attributes(batch, at) !== MARKER_ATTRIBUTES) return undefined;
+  if (header.sizeInBytes(batch, at) !== MARKER_BATCH_BYTES || header.recordCount(batch, at) !== 1)
+    return undefined;
+  const from = at + header.RECORDS_AT;
+  const type = batch[from + MARKER_TYPE_AT];
+  if (type !== ControlType.COMMIT && type !== ControlType.ABORT) return undefined;
+  for (let n = 0; n < MARKER_RECORD.length; n += 1) {
+    const isGiven = n === MARKER_TYPE_AT || (n >= MARKER_EPOCH_AT && n < MARKER_EPOCH_AT + 4);
+    if (!isGiven && batch[from + n] !== MARKER_RECORD[n]) return undefined;
+  }
+  return {
+    committed: type === ControlType.COMMIT,
+    coordinatorEpoch: int32(batch, from + MARKER_EPOCH_AT),
+    timestamp: header.baseTimestamp(batch, at),
+  };
 }
 
 export interface ControlRecordInput {

@@ -24,7 +24,12 @@ export function addPartitionsToTxnRow(services: HandlerServices): ApiRow {
       const { version } = call;
       if (version < BATCH_VERSION_MIN) {
         add(services, transactionOf(request), version, (resultsByTopicV3AndBelow) =>
-          call.answer({ ...EMPTY, resultsByTopicV3AndBelow }),
+          call.answer({
+            throttleTimeMs: 0,
+            errorCode: Errors.NONE,
+            resultsByTransaction: EMPTY.resultsByTransaction,
+            resultsByTopicV3AndBelow,
+          }),
         );
         return;
       }

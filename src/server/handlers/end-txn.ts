@@ -22,7 +22,8 @@ export function endTxnRow(services: HandlerServices): ApiRow {
         { transactionalId, producerId, producerEpoch, isCommit: committed, clientTransactionVersion },
         (outcome) => {
           const errorCode = fencedCode(outcome.errorCode, version, FENCED_VERSION_MIN);
-          call.answer({ throttleTimeMs: 0, ...outcome, errorCode });
+          const { producerId: nextId, producerEpoch: nextEpoch } = outcome;
+          call.answer({ throttleTimeMs: 0, errorCode, producerId: nextId, producerEpoch: nextEpoch });
         },
       );
     },

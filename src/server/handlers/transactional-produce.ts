@@ -1,3 +1,4 @@
+import type { TransactionalAppend } from '../../log/index.ts';
 import { type ErrorCode, Errors, errorName } from '../../protocol/errors.ts';
 import * as header from '../../protocol/record-batch/header.ts';
 import {
@@ -7,10 +8,14 @@ import {
   type ProduceResult,
 } from '../../replication/delayed-produce.ts';
 import type {
+  PartitionToVerify,
   TransactionClient,
   TransactionVerifier,
   Verified,
 } from '../../replication/transaction-verification.ts';
+
+const NO_PRODUCER_ID = -1n;
+const NO_PRODUCER_EPOCH = -1;
 
 export type Append = (entries: readonly ProduceEntry[], done: ProduceDone) => void;
 
@@ -35,28 +40,29 @@ export function appendVerified(
   append: Append,
   done: ProduceDone,
 ): ErrorCode {
-  const places = [...entries.keys()].filter((at) => isVerifiable(entries[at]!.records));
-  const first = places[0];
-  if (first === undefined) {
+  const partitions: PartitionToVerify[] = [];
+  let producerId = NO_PRODUCER_ID;
+  let producerEpoch = NO_PRODUCER_EPOCH;
+  for (const { topic, partition, records } of entries) {
+    if (!isVerifiable(records)) continue;
+    if (partitions.length === 0) {
+      producerId = header.producerId(records, 0);
+      producerEpoch = header.producerEpoch(records, 0);
+    } else if (
+      header.producerId(records, 0) !== producerId ||
+      header.producerEpoch(records, 0) !== producerEpoch
+    ) {
+      return Errors.INVALID_PRODUCER_ID_MAPPING;
+    }
+    partitions.push({ topic, partition, sequence: header.baseSequence(records, 0) });
+  }
+  if (partitions.length === 0) {
     append(entries, done);
     return Errors.NONE;
   }
-  const producerId = header.producerId(entries[first]!.records, 0);
-  const producerEpoch = header.producerEpoch(entries[first]!.records, 0);
-  for (const at of places) {
-    const { records } = entries[at]!;
-    const isSame =
-      header.producerId(records, 0) === producerId && header.producerEpoch(records, 0) === producerEpoch;
-    if (!isSame) return Errors.INVALID_PRODUCER_ID_MAPPING;
-  }
   const client = clientOf(version);
-  const partitions = places.map((at) => {
-    const { topic, partition, records } = entries[at]!;
-    return { topic, partition, sequence: header.baseSequence(records, 0) };
-  });
   verifier.verify({ transactionalId, producerId, producerEpoch, client, partitions }, (outcomes) => {
-    const byPlace = new Map(places.map((place, at) => [place, outcomes[at]!]));
-    appendAccepted(entries, byPlace, client, append, done);
+    appendAccepted(entries, outcomes, client, append, done);
   });
   return Errors.NONE;
 }
@@ -71,27 +77,40 @@ function clientOf(version: number): TransactionClient {
   return version > 10 ? 'abortable' : 'classic';
 }
 
+/** `outcomes` are those of the entries that were verified, in their order. */
 function appendAccepted(
   entries: readonly ProduceEntry[],
-  outcomes: ReadonlyMap<number, Verified>,
+  outcomes: readonly Verified[],
   client: TransactionClient,
   append: Append,
   done: ProduceDone,
 ): void {
   const results: (ProduceResult | undefined)[] = [];
   const accepted: ProduceEntry[] = [];
-  for (const [at, entry] of entries.entries()) {
-    const outcome = outcomes.get(at);
+  let verified = 0;
+  for (const entry of entries) {
+    const outcome = isVerifiable(entry.records) ? outcomes[verified++] : undefined;
     const isRefused = outcome !== undefined && outcome.errorCode !== Errors.NONE;
     results.push(isRefused ? refused(outcome.errorCode, client) : undefined);
     if (isRefused) continue;
     const transaction = outcome?.transaction;
-    accepted.push(transaction === undefined ? entry : { ...entry, transaction: { transaction } });
+    accepted.push(transaction === undefined ? entry : withTransaction(entry, transaction));
+  }
+  if (accepted.length === entries.length) {
+    append(accepted, done);
+    return;
   }
   append(accepted, (appended) => {
     let next = 0;
     done(results.map((result) => result ?? appended[next++]!));
   });
+}
+
+function withTransaction(
+  { topic, topicId, partition, records }: ProduceEntry,
+  transaction: TransactionalAppend,
+): ProduceEntry {
+  return { topic, topicId, partition, records, transaction: { transaction } };
 }
 
 /** What producers try again with, they know by other codes in the answer to Produce. */

@@ -26,6 +26,28 @@ describe('control records', () => {
     expect(batch.coordinatorEpochOf(marker!.value)).toBe(12);
   });
 
+  it('reads a marker that it wrote, and leaves all others to the reader of records', () => {
+    const given = { committed: false, coordinatorEpoch: -70_000, timestamp: 1_700_000_000_001n };
+    const marker = { ...given, producerId: 1n, producerEpoch: 2 };
+    const bytes = batch.endTxnMarkerBatch(marker);
+    expect(batch.readEndTxnMarker(bytes, 0)).toEqual(given);
+    const behind = Buffer.concat([bytes, batch.endTxnMarkerBatch({ ...marker, committed: true })]);
+    expect(batch.readEndTxnMarker(behind, bytes.length)?.committed).toBe(true);
+    const built = (value: Buffer, type: batch.ControlType = batch.ControlType.ABORT) =>
+      new batch.BatchBuilder({ producerId: 1n, producerEpoch: 2, isTransactional: true, isControl: true })
+        .append({ timestamp: given.timestamp, key: batch.controlKey(type), value })
+        .build();
+    const value = batch.endTxnMarkerValue(given.coordinatorEpoch);
+    expect(Buffer.compare(built(value), bytes)).toBe(0);
+    const longer = Buffer.concat([value, Buffer.alloc(2)]);
+    const others = [built(longer), built(value, batch.ControlType.LEADER_CHANGE)];
+    const ofLaterVersion = Buffer.from(bytes);
+    ofLaterVersion[batch.RECORDS_AT + 11] = 1;
+    for (const other of [...others, ofLaterVersion]) {
+      expect(batch.readEndTxnMarker(other, 0)).toBeUndefined();
+    }
+  });
+
   it('carries the messages of the metadata quorum', () => {
     const bytes = batch.controlBatch({ baseOffset: 0, leaderEpoch: 1, timestamp: 9n }, [
       { type: batch.ControlType.LEADER_CHANGE, value: Buffer.from('leader') },
