@@ -23,6 +23,8 @@ export class BatchScanner {
   readonly #verify: boolean;
   #bufferPosition = 0;
   #buffer: Buffer;
+  /** For the rest of batches that are larger than the buffer. */
+  #part: Buffer | undefined;
 
   /** From `position`, where a batch begins, to `end`. `verify` also computes CRCs; `buffer` is used instead of a new one. */
   constructor(
@@ -99,15 +101,16 @@ export class BatchScanner {
   #crcIsRight(size: number): boolean {
     if (size <= this.#buffer.length) return this.#have(size) && header.crcIsValid(this.bytes, this.at);
     const expected = header.crc(this.bytes, this.at);
-    const part = Buffer.allocUnsafe(CHUNK_BYTES);
-    let crc = 0;
-    for (let done = header.ATTRIBUTES_AT; done < size; ) {
+    this.#part ??= Buffer.allocUnsafe(CHUNK_BYTES);
+    const part = this.#part;
+    let crc = crc32c(this.bytes, this.at + header.ATTRIBUTES_AT, this.bytes.length);
+    for (let done = this.bytes.length - this.at; done < size; ) {
       const wanted = Math.min(part.length, size - done);
       const read = this.#file.read(part.subarray(0, wanted), this.position + done);
       if (read !== wanted) return false;
       crc = crc32c(part, 0, read, crc);
       done += read;
     }
-    return crc === expected && this.#have(header.BATCH_OVERHEAD);
+    return crc === expected;
   }
 }

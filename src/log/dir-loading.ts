@@ -146,12 +146,8 @@ export class DirLoading {
           this.#progress?.read(step.value?.progress ?? 0);
         }
       } finally {
-        steps.return({
-          bytes: 0,
-          notes: [],
-          reindexed: [],
-          producers: { entries: [], unreplicated: [], aborted: [] },
-        });
+        // Its value goes nowhere.
+        steps.return(undefined as never);
       }
     }
   }
@@ -191,10 +187,10 @@ export class DirLoading {
     }
   }
 
-  #toRecover({ name, key, config }: Folder): FolderToRecover {
+  #toRecover({ name, key, config, files }: Folder): FolderToRecover {
     const { dir } = this.#input;
     const recoveryPoint = dir.recoveryPoints.get(key) ?? 0;
-    return folderToRecover(`${dir.path}/${name}`, config, dir.cleanShutdown, recoveryPoint);
+    return folderToRecover(`${dir.path}/${name}`, config, dir.cleanShutdown, recoveryPoint, files);
   }
 
   #open({ name, key, folder, config, files, bytes }: Folder, recovered: RecoveredFolder | undefined): void {
@@ -209,7 +205,7 @@ export class DirLoading {
       ports,
       shared,
       cleanShutdown: dir.cleanShutdown,
-      files: dir.cleanShutdown && bytes === 0 ? files : undefined,
+      files: bytes === 0 ? files : undefined,
       recovered,
       recoveryPoint: dir.recoveryPoints.get(key) ?? 0,
       logStartOffset: dir.logStarts.get(key),

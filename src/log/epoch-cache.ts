@@ -67,6 +67,16 @@ export class LeaderEpochCache {
     this.#isAnnounced = false;
   }
 
+  /** Takes what the file holds, where somebody else has just read it. */
+  restore(entries: readonly EpochEntry[]): void {
+    this.#entries = entries.slice();
+  }
+
+  /** After a crash the file is not known to survive a power loss: the next sync takes it along. */
+  distrustFile(): void {
+    this.#unsynced = this.#entries.length > 0;
+  }
+
   /** Notes that `epoch` begins at `startOffset`, which has no batch so far; drops entries that contradict it. */
   announce(epoch: number, startOffset: number): void {
     if (this.#assign(epoch, startOffset)) this.#isAnnounced = true;

@@ -1,19 +1,21 @@
 import type { BackgroundContext, Logger, StepEnd, Storage } from '../base/ports.ts';
 import * as header from '../protocol/record-batch/header.ts';
 import type { BatchScanner } from './batch-scanner.ts';
-import { LeaderEpochCache } from './epoch-cache.ts';
+import { type EpochEntry, LeaderEpochCache } from './epoch-cache.ts';
 import * as names from './file-names.ts';
-import { finishLeftovers } from './leftovers.ts';
+import { finishLeftovers, listFiles } from './leftovers.ts';
 import { OpenFiles } from './open-files.ts';
 import { PartitionFolder } from './partition-folder.ts';
 import { ProducerFiles } from './producer-files.ts';
 import { type ProducerDump, ProducerState } from './producer-state.ts';
 import { applyScanned } from './producer-updates.ts';
-import { Segment, type SegmentContext, type SegmentSettings } from './segment.ts';
+import { type PackedIndexes, Segment, type SegmentContext, type SegmentSettings } from './segment.ts';
 import { Segments } from './segments.ts';
+import { readSmallFile } from './small-files.ts';
 
 const OPEN_FILES_MAX = 8;
-const BUFFER_BYTES = 1024 * 1024;
+/** What was read is checked while it is still in a processor's own cache: a megabyte is not. */
+const BUFFER_BYTES = 256 * 1024;
 
 /** Plain data, for it may go to another thread. */
 export interface FolderToRecover extends SegmentSettings {
@@ -22,6 +24,8 @@ export interface FolderToRecover extends SegmentSettings {
   readonly recoveryPoint: number;
   /** Offsets may be missing between two segments. */
   readonly isCompacted: boolean;
+  /** The names of the folder's files, sorted, where they were just listed. */
+  readonly files?: readonly string[] | undefined;
 }
 
 export interface RecoveryNote {
@@ -30,9 +34,20 @@ export interface RecoveryNote {
   readonly fields?: { readonly [name: string]: number };
 }
 
+/** All that opening the log takes, so that nothing in the folder is read twice. */
 export interface RecoveredFolder {
   /** Bytes that were read and found good. */
   readonly bytes: number;
+  /** The names of the folder's files, sorted; those of the segments may differ from what `segments` says. */
+  readonly files: readonly string[];
+  readonly segments: readonly { readonly baseOffset: number; readonly sizeInBytes: number }[];
+  /** -1 where there is no segment. */
+  readonly endOffset: number;
+  /** Of the last segment where it was read: its files are written when it is rolled or closed, as they always are. */
+  readonly activeIndexes: PackedIndexes | undefined;
+  readonly epochs: readonly EpochEntry[];
+  /** The text of partition.metadata. */
+  readonly partitionMetadata: string | undefined;
   /** All that the batches tell of their producers: a snapshot would keep the last batch of each only. */
   readonly producers: ProducerDump;
   /** Base offsets of the segments below the recovery point that lacked an index: what was made is not synced. */
@@ -42,9 +57,9 @@ export interface RecoveredFolder {
 }
 
 /**
- * Makes a folder that a crash left what a clean stop would have left: finishes leftovers, reads what lies above the recovery
- * point, cuts the log at the first damage or gap, and writes the indexes, epochs and producer snapshots that belong to
- * what is kept. Nothing of it is synced. Tells progress in bytes. Throws StorageError. `buffer` serves one folder after
+ * Makes a folder that a crash left one that can be opened: finishes leftovers, reads what lies above the recovery point, cuts
+ * the log at the first damage or gap, and writes the epochs and producer snapshots that belong to what is kept, with the
+ * indexes of all segments but the last, whose are handed over. Nothing of it is synced. Tells progress in bytes. Throws StorageError. `buffer` serves one folder after
  * the other: fresh memory of that size costs as much as what is done with it.
  */
 export function* recoverFolder(
@@ -55,8 +70,8 @@ export function* recoverFolder(
   const notes: RecoveryNote[] = [];
   const recovery = new FolderRecovery(input, storage, notes, clock.wallMs(), buffer);
   try {
-    const bytes = yield* recovery.run();
-    return { bytes, producers: recovery.producers.dump(), reindexed: recovery.reindexed, notes };
+    yield* recovery.run();
+    return recovery.result(notes);
   } finally {
     recovery.close();
   }
@@ -73,15 +88,16 @@ class FolderRecovery {
   readonly #context: SegmentContext;
   readonly #segments = new Segments();
   readonly #epochs: LeaderEpochCache;
-  readonly producers = new ProducerState();
-  readonly reindexed: number[] = [];
+  readonly #producers = new ProducerState();
+  readonly #reindexed: number[] = [];
   readonly #producerFiles: ProducerFiles;
   readonly #nowMs: number;
   readonly #buffer: Buffer;
   #files: readonly string[] = [];
   #bytes = 0;
-  /** Of the segment that was recovered last. */
-  #endOffset = 0;
+  /** Of the segment that was looked at last. */
+  #endOffset = -1;
+  #activeIndexes: PackedIndexes | undefined;
 
   constructor(
     input: FolderToRecover,
@@ -100,20 +116,48 @@ class FolderRecovery {
     const files = new OpenFiles(storage, OPEN_FILES_MAX);
     this.#context = { storage, files, folder, settings: { segmentIndexBytes, indexIntervalBytes } };
     this.#epochs = new LeaderEpochCache(storage, folder);
-    this.#producerFiles = new ProducerFiles(storage, this.#logger, input.dir, this.producers);
+    this.#producerFiles = new ProducerFiles(storage, this.#logger, input.dir, this.#producers);
   }
 
-  *run(): Generator<StepEnd<number> | undefined, number, void> {
-    const { dir, recoveryPoint } = this.#input;
-    this.#files = finishLeftovers(this.#storage, this.#logger, dir);
-    this.#epochs.load(this.#logger);
+  *run(): Generator<StepEnd<number> | undefined, void, void> {
+    const { dir, recoveryPoint, files } = this.#input;
+    this.#files = finishLeftovers(this.#storage, this.#logger, dir, files);
+    if (this.#files.includes(names.LEADER_EPOCH_CHECKPOINT)) this.#epochs.load(this.#logger);
     this.#loadSegments();
     this.#producerFiles.scan(this.#files, this.#segments.all);
     yield* this.#rebuildBelow(recoveryPoint);
     const first = Math.max(0, this.#segments.floor(recoveryPoint));
     yield* this.#recoverFrom(Number.isFinite(recoveryPoint) ? first : this.#segments.count);
     this.#epochs.writeIfChanged();
-    return this.#bytes;
+  }
+
+  /** To be called once it has run. Throws StorageError. */
+  result(notes: readonly RecoveryNote[]): RecoveredFolder {
+    const { dir } = this.#input;
+    const hasMetadata = this.#files.includes(names.PARTITION_METADATA);
+    const metadata = hasMetadata
+      ? readSmallFile(this.#storage, `${dir}/${names.PARTITION_METADATA}`)
+      : undefined;
+    return {
+      bytes: this.#bytes,
+      files: this.#hasProducerFiles() ? listFiles(this.#storage, dir) : this.#files,
+      segments: this.#segments.all.map(({ baseOffset, sizeInBytes }) => ({ baseOffset, sizeInBytes })),
+      endOffset: this.#endOffset,
+      activeIndexes: this.#activeIndexes,
+      epochs: this.#epochs.entries,
+      partitionMetadata: metadata?.toString('utf8'),
+      producers: this.#producers.dump(),
+      reindexed: this.#reindexed,
+      notes,
+    };
+  }
+
+  /** Whether there may be snapshots or transaction indexes, which come and go while the batches are read. */
+  #hasProducerFiles(): boolean {
+    if (this.#producerFiles.newestOffset !== undefined || this.#producers.size > 0) return true;
+    return this.#files.some(
+      (name) => name.endsWith(names.SNAPSHOT_SUFFIX) || name.endsWith(names.TXN_INDEX_SUFFIX),
+    );
   }
 
   close(): void {
@@ -139,7 +183,7 @@ class FolderRecovery {
       this.#logger.warn(`${segment.stem}${names.INDEX_SUFFIX} is missing and is made anew`);
       yield* segment.rebuildIndexes();
       segment.writeIndexesUnsynced();
-      this.reindexed.push(segment.baseOffset);
+      this.#reindexed.push(segment.baseOffset);
       this.#bytes += segment.sizeInBytes;
       yield { progress: segment.sizeInBytes };
     }
@@ -153,7 +197,8 @@ class FolderRecovery {
     if (start !== undefined) this.#producerFiles.doubtFrom(start + 1);
     const trusted = segments.all.slice(0, first);
     if (segments.count === 0) return;
-    yield* this.#producerFiles.load(trusted, start ?? segments.active.readNextOffset());
+    this.#endOffset = start ?? segments.active.readNextOffset();
+    yield* this.#producerFiles.load(trusted, this.#endOffset);
     for (let at = first; at < segments.count; at += 1) {
       const segment = segments.at(at)!;
       this.#producerFiles.takeSnapshot(segment.baseOffset);
@@ -177,30 +222,38 @@ class FolderRecovery {
       this.#bytes += progress;
       yield { progress };
       if (step.done !== true) continue;
-      const { cutBytes, ended } = step.value;
-      const keptBytes = segment.sizeInBytes;
-      segment.writeIndexesUnsynced();
-      const endOffset = segment.readNextOffset();
+      const { cutBytes, ended, endOffset } = step.value;
       this.#endOffset = endOffset;
-      this.#producerFiles.writeTxnIndex(segment, endOffset);
+      if (this.#hasProducerFiles()) this.#producerFiles.writeTxnIndex(segment, endOffset);
       segment.close();
-      if (next !== undefined) segment.unloadIndexes();
       if (cutBytes > 0) {
+        const keptBytes = segment.sizeInBytes;
         this.#logger.warn(`cut ${cutBytes} bytes (${ended}) off ${segment.log.path}`, { keptBytes });
-        return false;
       }
-      if (next === undefined) return true;
-      // A power loss took the unsynced end of a segment, just behind a batch, and left the next one. Compaction makes
-      // such gaps by design. Or it brought a segment back that was cut off, and whose offsets others have since.
-      return endOffset === next.baseOffset || (this.#input.isCompacted && endOffset < next.baseOffset);
+      if (next !== undefined && cutBytes === 0 && this.#leadsTo(next)) {
+        segment.writeIndexesUnsynced();
+        segment.unloadIndexes();
+        return true;
+      }
+      this.#activeIndexes = segment.packIndexes();
+      return next === undefined;
     }
+  }
+
+  /**
+   * Whether a segment can follow what was read last. A power loss took the unsynced end of one, just behind a batch, and left
+   * the next. Compaction makes such gaps by design. Or it brought a segment back that was cut off, and whose offsets others
+   * have since.
+   */
+  #leadsTo({ baseOffset }: Segment): boolean {
+    return this.#endOffset === baseOffset || (this.#input.isCompacted && this.#endOffset < baseOffset);
   }
 
   #visit(scanner: BatchScanner): boolean {
     const epoch = header.partitionLeaderEpoch(scanner.bytes, scanner.at);
     if (epoch > (this.#epochs.latest?.epoch ?? -1))
       this.#epochs.assignUnwritten(epoch, header.baseOffset(scanner.bytes, scanner.at));
-    applyScanned(this.producers, scanner);
+    applyScanned(this.#producers, scanner);
     return true;
   }
 

@@ -59,26 +59,32 @@ export function openLog(input: OpenLogInput): PartitionLog {
 function load(input: OpenLogInput): LoadedLog {
   const { dir, ports, config, shared } = input;
   const { storage } = ports;
-  if (!storage.isDirectory(dir)) return begin(input);
-  const { topicId, written } = settleTopicId(input);
+  if (input.recovered === undefined && !storage.isDirectory(dir)) return begin(input);
+  const recovered = input.cleanShutdown ? input.recovered : (input.recovered ?? recoverNow(input));
+  const { topicId, written } = settleTopicId(input, recovered);
   const folder = new PartitionFolder(storage, dir);
   const context: SegmentContext = { storage, files: shared.files, folder, settings: config };
   const epochs = new LeaderEpochCache(storage, folder);
   const segments = new Segments();
   const checkpointStart = input.logStartOffset ?? 0;
-  const recovered = input.cleanShutdown ? input.recovered : (input.recovered ?? recoverNow(input));
-  const files = finishLeftovers(storage, ports.logger, dir, input.files);
-  epochs.load(ports.logger);
-  loadSegments(input, context, segments, files);
+  const files = recovered?.files ?? finishLeftovers(storage, ports.logger, dir, input.files);
+  if (recovered === undefined) {
+    epochs.load(ports.logger);
+    loadSegments(input, context, segments, files);
+  } else {
+    epochs.restore(recovered.epochs);
+    adoptSegments(input, context, segments, recovered);
+  }
   const producers = new ProducerState();
   const producerFiles = new ProducerFiles(storage, ports.logger, dir, producers);
   producerFiles.scan(files, segments.all);
   if (!input.cleanShutdown) {
     distrust(segments, input.recoveryPoint);
+    epochs.distrustFile();
     producerFiles.distrust(files, input.recoveryPoint);
   }
   for (const offset of recovered?.reindexed ?? []) segments.at(segments.floor(offset))?.distrustFiles();
-  let logEndOffset = segments.count === 0 ? -1 : segments.active.readNextOffset();
+  let logEndOffset = recovered?.endOffset ?? (segments.count === 0 ? -1 : segments.active.readNextOffset());
   const isEmptied = logEndOffset < checkpointStart;
   if (isEmptied) {
     if (segments.count > 0) {
@@ -155,10 +161,14 @@ function begin(input: OpenLogInput): LoadedLog {
   };
 }
 
-function settleTopicId(input: OpenLogInput): { topicId: Uuid; written: boolean } {
+function settleTopicId(
+  input: OpenLogInput,
+  recovered: RecoveredFolder | undefined,
+): { topicId: Uuid; written: boolean } {
   const { storage, logger } = input.ports;
   const path = `${input.dir}/${names.PARTITION_METADATA}`;
-  const text = readSmallFile(storage, path)?.toString('utf8');
+  const text =
+    recovered === undefined ? readSmallFile(storage, path)?.toString('utf8') : recovered.partitionMetadata;
   const stored = text === undefined ? undefined : parsePartitionMetadata(text);
   if (text !== undefined && stored === undefined) logger.warn(`${path} is malformed and is written anew`);
   const { topicId } = input;
@@ -184,15 +194,28 @@ function loadSegments(
   }
 }
 
+function adoptSegments(
+  input: OpenLogInput,
+  context: SegmentContext,
+  segments: Segments,
+  recovered: RecoveredFolder,
+): void {
+  for (const { baseOffset, sizeInBytes } of recovered.segments)
+    segments.add(newSegment(input, context, baseOffset, sizeInBytes));
+  if (recovered.activeIndexes !== undefined) segments.active.adoptIndexes(recovered.activeIndexes);
+}
+
 /** What `recoverFolder` must know of a log. */
 export function folderToRecover(
   dir: string,
   config: LogConfig,
   cleanShutdown: boolean,
   recoveryPoint: number,
+  files: readonly string[] | undefined,
 ): FolderToRecover {
   return {
     dir,
+    files,
     recoveryPoint: cleanShutdown ? Number.POSITIVE_INFINITY : recoveryPoint,
     isCompacted: config.cleanupPolicy.includes('compact'),
     segmentIndexBytes: config.segmentIndexBytes,
@@ -201,8 +224,8 @@ export function folderToRecover(
 }
 
 function recoverNow(input: OpenLogInput): RecoveredFolder {
-  const { dir, config, ports, recoveryPoint } = input;
-  const recovered = runToEnd(recoverFolder(folderToRecover(dir, config, false, recoveryPoint), ports));
+  const { dir, config, ports, recoveryPoint, files } = input;
+  const recovered = runToEnd(recoverFolder(folderToRecover(dir, config, false, recoveryPoint, files), ports));
   logNotes(ports.logger, recovered.notes);
   return recovered;
 }

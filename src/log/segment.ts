@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts';
 import type { Random, Storage } from '../base/ports.ts';
 import { StorageError } from '../base/ports.ts';
 import * as header from '../protocol/record-batch/header.ts';
@@ -37,6 +38,13 @@ export interface SegmentContext {
   readonly files: OpenFiles;
   readonly folder: PartitionFolder;
   settings: SegmentSettings;
+}
+
+/** Both indexes as their files would hold them, one behind the other; plain data, for it may come from another thread. */
+export interface PackedIndexes {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** How many of them are the offset index. */
+  readonly offsetBytes: number;
 }
 
 /** What `recover` tells of each batch, before it is counted in; false: the batch can't stand here, cut before it. */
@@ -250,13 +258,14 @@ export class Segment {
 
   /**
    * Reads the whole file through `buffer`, checks every batch, rebuilds the indexes and cuts what follows the last good
-   * batch; a step for each megabyte. Returns the bytes cut and why the scan stopped. Throws StorageError.
+   * batch; a step for each megabyte. Returns the bytes cut, why the scan stopped and the offset after the last record.
+   * Throws StorageError.
    */
   *recover(
     visit: RecoverVisitor,
     buffer: Buffer,
-  ): Generator<undefined, { cutBytes: number; ended: ScanEnd }, void> {
-    const fileSize = this.log.use().size();
+  ): Generator<undefined, { cutBytes: number; ended: ScanEnd; endOffset: number }, void> {
+    const fileSize = this.#size;
     this.#startIndexes();
     this.#size = 0;
     this.#resetMax();
@@ -291,7 +300,7 @@ export class Segment {
     this.nameUnsynced = true;
     this.unsynced = false;
     this.#addTimeEntry();
-    return { cutBytes: fileSize - this.#size, ended };
+    return { cutBytes: fileSize - this.#size, ended, endOffset: nextOffset };
   }
 
   /** Rebuilds both indexes from the batch headers alone; a step for each megabyte. Throws StorageError. */
@@ -342,6 +351,25 @@ export class Segment {
   finishIndexes(): void {
     if (this.#offsets === undefined || this.#size === 0) return;
     this.#addTimeEntry();
+  }
+
+  /** A copy of the indexes, for `adoptIndexes` of the same segment elsewhere. */
+  packIndexes(): PackedIndexes {
+    const { sizeInBytes: offsetBytes } = this.offsets;
+    const bytes = new Uint8Array(offsetBytes + this.times.sizeInBytes);
+    bytes.set(this.offsets.contents());
+    bytes.set(this.times.contents(), offsetBytes);
+    return { bytes, offsetBytes };
+  }
+
+  /** Takes indexes that were made from the file as it is; their own files lag behind then. */
+  adoptIndexes({ bytes, offsetBytes }: PackedIndexes): void {
+    this.#startIndexes();
+    const { buffer, byteOffset, length } = bytes;
+    const isTaken =
+      this.#offsets!.load(Buffer.from(buffer, byteOffset, offsetBytes), this.#size) &&
+      this.#times!.load(Buffer.from(buffer, byteOffset + offsetBytes, length - offsetBytes));
+    assert(isTaken, 'indexes fit the log they were made from');
   }
 
   /** Writes the index files if they lag behind, without a sync; where there is no space, later. Throws StorageError. */

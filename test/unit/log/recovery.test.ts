@@ -1,8 +1,12 @@
 import { expect, test } from 'vitest';
+import { recoverFolder } from '../../../src/log/folder-recovery.ts';
+import { folderToRecover } from '../../../src/log/loader.ts';
+import { runToEnd } from '../../../src/log/steps.ts';
 import { Errors } from '../../../src/protocol/errors.ts';
-import { append, batch, settle, topicId, valuesFrom, World } from './fakes.ts';
+import { append, batch, config, settle, topicId, valuesFrom, World } from './fakes.ts';
 
 const LOG = '00000000000000000000.log';
+const INDEXES = ['00000000000000000000.index', '00000000000000000000.timeindex'];
 
 function write(world: World, count: number, changes = {}) {
   const log = world.open(changes);
@@ -92,10 +96,9 @@ test.each(['removed', 'torn', 'garbled'])('%s indexes are rebuilt to the same by
   const world = new World();
   const log = write(world, 40, { indexIntervalBytes: 200 });
   await log.close();
-  const names = ['00000000000000000000.index', '00000000000000000000.timeindex'];
-  const before = names.map((name) => world.file(name));
+  const before = INDEXES.map((name) => world.file(name));
   expect(before.every((bytes) => bytes.length > 0)).toBe(true);
-  for (const name of names) {
+  for (const name of INDEXES) {
     const file = world.storage.files.get(`/data/t-0/${name}`)!;
     if (how === 'removed') world.storage.removeNow(`/data/t-0/${name}`);
     else
@@ -108,7 +111,89 @@ test.each(['removed', 'torn', 'garbled'])('%s indexes are rebuilt to the same by
   expect((await valuesFrom(again, 33)).length).toBe(7);
   expect(again.offsetForTimestamp(1n)?.offset).toBe(0);
   await again.close();
-  expect(names.map((name) => world.file(name))).toEqual(before);
+  expect(INDEXES.map((name) => world.file(name))).toEqual(before);
+});
+
+test('index files of before a crash do not outlive what was cut', async () => {
+  const changes = { indexIntervalBytes: 200 };
+  const untouched = new World();
+  await write(untouched, 30, changes).close();
+  const world = new World();
+  await write(world, 40, changes).close();
+  const file = world.storage.files.get(`/data/t-0/${LOG}`)!;
+  file.bytes = file.bytes.subarray(0, untouched.file(LOG).length + 7);
+  const log = world.open(changes);
+  expect(log.logEndOffset).toBe(30);
+  expect(await valuesFrom(log, 27)).toEqual(['v27', 'v28', 'v29']);
+  await log.close();
+  expect(INDEXES.map((name) => world.file(name))).toEqual(INDEXES.map((name) => untouched.file(name)));
+});
+
+test('what a recovery has read is not read again to open the log', async () => {
+  const changes = { indexIntervalBytes: 200, segmentBytes: 1000 };
+  const world = new World();
+  write(world, 40, changes);
+  const recovered = runToEnd(
+    recoverFolder(folderToRecover('/data/t-0', config(changes), false, 0, undefined), world.ports),
+  );
+  let mayRead = (_path: string) => false;
+  const storage = new Proxy(world.storage, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name);
+      if (!['open', 'sizeOf', 'list', 'isDirectory'].includes(String(name))) return value;
+      return (path: string, ...rest: unknown[]) => {
+        if (mayRead(path)) return (value as (...all: unknown[]) => unknown).call(target, path, ...rest);
+        throw new Error(`${String(name)} of ${path}`);
+      };
+    },
+  });
+  const log = world.open(changes, { recovered, ports: { ...world.ports, storage } });
+  const logs = world.names().filter((name) => name.endsWith('.log'));
+  expect([log.logEndOffset, log.topicId, log.latestEpoch, log.segmentCount]).toEqual([
+    40,
+    topicId,
+    0,
+    logs.length,
+  ]);
+  // The last segment has no index files; what was handed over is written when the log is closed.
+  mayRead = () => true;
+  await log.close();
+  const bytesOf = (name: string) => world.file(logs.at(-1)!.replace('.log', name)).length;
+  expect([bytesOf('.index'), bytesOf('.timeindex')]).toEqual([0, 12]);
+});
+
+test.each([0, 1, 100])(
+  'a batch larger than the buffer is checked to its end (with %s small ones before)',
+  (small) => {
+    const world = new World();
+    const log = write(world, small);
+    append(log, batch(['x'.repeat(400_000)]));
+    append(log, batch(['behind']));
+    world.time.tick();
+    expect(world.open().logEndOffset).toBe(small + 2);
+    const bytes = world.file(LOG);
+    bytes[bytes.lastIndexOf('xxxx')]! ^= 1;
+    expect(world.open().logEndOffset).toBe(small);
+  },
+);
+
+test('the leader epochs of before a crash are synced before batches below them are believed', async () => {
+  const world = new World();
+  const log = world.open();
+  world.storage.holdSyncs = true;
+  append(log, batch(['a']), 3);
+  world.time.tick();
+  log.roll();
+  append(log, batch(['b']), 3);
+  world.time.tick();
+  // Killed before anything was synced.
+  world.storage.holdSyncs = false;
+  const recovered = world.open({ flushMessages: 1 });
+  await recovered.syncRecovered();
+  world.storage.crash();
+  const again = world.open({}, { recoveryPoint: recovered.safeRecoveryPoint });
+  expect(again.logEndOffset).toBe(2);
+  expect(again.leaderEpochCache.entries).toEqual([{ epoch: 3, startOffset: 0 }]);
 });
 
 test('what was acknowledged under flush.messages=1 survives a power loss', async () => {
