@@ -23,6 +23,8 @@ export class ProducerEntry {
   txnFirstOffset = -1;
   /** The newest is last. */
   batches: BatchMetadata[] = [];
+  /** When its state before the write under way was kept last, in settled writes of its log; -1 for never. */
+  copiedAt = -1;
 
   constructor(key: ProducerKey) {
     this.key = key;

@@ -29,7 +29,7 @@ interface CompletedTxn {
   readonly lastOffset: number;
 }
 
-/** How to take one batch back: what its producer looked like before. */
+/** How to take batches of one producer back: what it looked like before them. */
 interface Undo {
   readonly key: ProducerKey;
   readonly before: ProducerEntry | undefined;
@@ -70,6 +70,8 @@ export class ProducerState {
   // By the offsets of their markers.
   #aborted: AbortedTxn[] = [];
   readonly #undo: Undo[] = [];
+  /** Counts calls of `settle` that had something to settle. */
+  #settled = 0;
   #verifications = new Verifications();
 
   get size(): number {
@@ -221,7 +223,9 @@ export class ProducerState {
 
   /** What was applied since the last call is in the file. */
   settle(): void {
+    if (this.#undo.length === 0) return;
     this.#undo.length = 0;
+    this.#settled += 1;
   }
 
   /** Takes back what was applied since the last `settle`. */
@@ -304,6 +308,7 @@ export class ProducerState {
     this.clear();
     for (const plain of dump.entries) {
       const entry = Object.assign(new ProducerEntry(plain.key), plain);
+      entry.copiedAt = -1;
       this.#ownEntries().set(entry.key, entry);
       if (entry.txnFirstOffset >= 0) this.#ownOngoing().set(entry.txnFirstOffset, entry.key);
     }
@@ -404,11 +409,14 @@ export class ProducerState {
 
   #change(key: ProducerKey, undoable: boolean, completed: CompletedTxn | undefined): ProducerEntry {
     let entry = this.#entries.get(key);
-    if (undoable) this.#undo.push({ key, before: entry?.copy(), completed });
+    // Of the batches that one write brings, the first has said what the producer looked like before.
+    const isKept = entry?.copiedAt === this.#settled && completed === undefined;
+    if (undoable && !isKept) this.#undo.push({ key, before: entry?.copy(), completed });
     if (entry === undefined) {
       entry = new ProducerEntry(key);
       this.#ownEntries().set(key, entry);
     }
+    if (undoable) entry.copiedAt = this.#settled;
     return entry;
   }
 }

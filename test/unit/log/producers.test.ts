@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
+import { ProducerState } from '../../../src/log/producer-state.ts';
+import { applyBatch } from '../../../src/log/producer-updates.ts';
 import { Errors, ProtocolError } from '../../../src/protocol/errors.ts';
 import { endTxnMarkerBatch } from '../../../src/protocol/record-batch/control.ts';
+import { setBaseOffset } from '../../../src/protocol/record-batch/header.ts';
 import { append, batch, World } from './fakes.ts';
 
 const id = 7n;
@@ -202,4 +205,58 @@ test('a failed marker leaves the transaction open', () => {
     log.abortedTransactions(0, 9),
     log.activeProducers()[0]?.currentTxnStartOffset,
   ]).toEqual([0, [], 0]);
+});
+
+test('what several batches of one write did to a producer is taken back whole', () => {
+  const producers = new ProducerState();
+  let offset = 0;
+  const next = (bytes: Buffer): void => {
+    setBaseOffset(bytes, 0, offset);
+    offset += 1;
+    applyBatch(producers, bytes, 0, true);
+  };
+  const data = (producerId: bigint, baseSequence: number, isTransactional: boolean) =>
+    next(batch(['v'], { producerId, producerEpoch: 0, baseSequence, isTransactional }));
+  const marker = (producerId: bigint, committed: boolean) =>
+    next(endTxnMarkerBatch({ committed, producerId, producerEpoch: 0, coordinatorEpoch: 0, timestamp: 1n }));
+  const seen = () => {
+    const { entries, unreplicated, aborted } = producers.dump();
+    const plain = entries
+      .map(({ copiedAt: _, ...rest }) => rest)
+      .sort((a, b) => Number(a.key) - Number(b.key));
+    return structuredClone({ plain, unreplicated, aborted, unstable: producers.firstUnstableOffset });
+  };
+  data(1n, 0, false);
+  data(2n, 0, true);
+  producers.settle();
+  const steps: readonly (() => void)[] = [
+    () => data(1n, 1, false),
+    () => data(1n, 2, true),
+    () => marker(1n, false),
+    () => data(2n, 1, true),
+    () => marker(2n, true),
+    () => data(3n, 0, true),
+  ];
+  // Each row is one write, which fails: numbers of the steps that it takes.
+  for (const write of [
+    [0, 0],
+    [1, 2, 1],
+    [3, 3, 4, 3],
+    [5, 1, 3],
+    [1, 2, 1, 2, 0],
+    [4, 3, 4, 3, 5, 1, 2],
+  ]) {
+    const before = seen();
+    for (const at of write) steps[at]!();
+    expect(seen()).not.toEqual(before);
+    producers.rollBack();
+    expect(seen()).toEqual(before);
+  }
+  data(2n, 1, true);
+  producers.settle();
+  const before = seen();
+  data(2n, 2, true);
+  data(2n, 3, true);
+  producers.rollBack();
+  expect(seen()).toEqual(before);
 });
