@@ -12,6 +12,7 @@ import { folderToRecover, logNotes, openLog } from './loader.ts';
 import type { PartitionLog } from './log.ts';
 import type { LogDir } from './log-dir.ts';
 import type { SharedLogState } from './log-options.ts';
+import { OldFormatConversion } from './old-format-conversion.ts';
 import { recoverLogs } from './recovery-job.ts';
 import { guarded } from './storage-errors.ts';
 import type { LogPorts } from './types.ts';
@@ -50,6 +51,8 @@ interface Folder {
   readonly files: readonly string[];
   /** What must be read before the log can be opened, in bytes; 0 where opening it is all there is to do. */
   readonly bytes: number;
+  /** It begins with message format 0 or 1, which goes before all else. */
+  readonly isOld: boolean;
 }
 
 /**
@@ -65,9 +68,11 @@ export class DirLoading {
   #progress: RecoveryProgress | undefined;
   /** By topic: the partitions of one share them. */
   readonly #configs = new Map<string, LogConfig>();
+  readonly #conversion: OldFormatConversion;
 
   constructor(input: DirLoadingInput) {
     this.#input = input;
+    this.#conversion = new OldFormatConversion(input.ports, input.shared.options.plainBytesMax);
   }
 
   /** Rejects with ProtocolError(KAFKA_STORAGE_ERROR), StorageError or LoadInterruptedError once nothing runs any more. */
@@ -78,6 +83,7 @@ export class DirLoading {
       if (this.#isSliceOver()) await this.#nextSlice();
       plan.push(guarded(() => this.#plan(name, folder)));
     }
+    await this.#convertOld(plan);
     const unread = plan.filter(({ bytes }) => bytes > 0);
     const bytes = unread.reduce((sum, one) => sum + one.bytes, 0);
     if (bytes > 0) this.#progress = new RecoveryProgress(this.#input, unread.length, bytes);
@@ -99,6 +105,23 @@ export class DirLoading {
   interrupt(): void {
     this.#isInterrupted = true;
     for (const run of this.#runs) run.cancel();
+    this.#conversion.cancel();
+  }
+
+  /** Several folders at once; what is planned for them afterwards takes the place of what was. */
+  async #convertOld(plan: Folder[]): Promise<void> {
+    const old = plan.flatMap(({ isOld }, at) => (isOld ? [at] : []));
+    const next = async (): Promise<void> => {
+      for (let at = old.shift(); at !== undefined; at = old.shift()) {
+        const { name, folder, config } = plan[at]!;
+        await this.#conversion.convert(`${this.#input.dir.path}/${name}`, config);
+        plan[at] = guarded(() => this.#plan(name, folder));
+      }
+    };
+    const threads = Array.from({ length: Math.min(this.#input.threads, old.length) }, next);
+    const ended = await Promise.allSettled(threads);
+    if (this.#isInterrupted) throw new LoadInterruptedError();
+    for (const one of ended) if (one.status === 'rejected') throw one.reason;
   }
 
   #plan(name: string, folder: names.PartitionFolder): Folder {
@@ -117,7 +140,8 @@ export class DirLoading {
       const isTrusted = dir.cleanShutdown ? hasProducers : at < above;
       if (!isTrusted || !isIndexed) bytes += ports.storage.sizeOf(`${path}/${file}`) ?? 0;
     }
-    return { name, key, folder, config: this.#configOf(folder.topic), files, bytes };
+    const isOld = this.#conversion.isNeededIn(path, files);
+    return { name, key, folder, config: this.#configOf(folder.topic), files, bytes, isOld };
   }
 
   #configOf(topic: string): LogConfig {

@@ -97,12 +97,17 @@ export class CleanedSegmentWriter {
       this.#bytesSinceIndexEntry = 0;
     }
     this.#bytesSinceIndexEntry += batch.length;
-    if (this.#buffered + batch.length > this.#buffer.length) this.#flush();
-    if (batch.length > this.#buffer.length) {
-      this.#write(batch);
+    this.appendRaw(batch);
+  }
+
+  /** Bytes that no index is to know of. */
+  appendRaw(bytes: Uint8Array): void {
+    if (this.#buffered + bytes.length > this.#buffer.length) this.#flush();
+    if (bytes.length > this.#buffer.length) {
+      this.#write(bytes);
     } else {
-      this.#buffer.set(batch, this.#buffered);
-      this.#buffered += batch.length;
+      this.#buffer.set(bytes, this.#buffered);
+      this.#buffered += bytes.length;
     }
   }
 

@@ -71,6 +71,15 @@ function carryOutSwap(dir: string, cleaned: readonly CleanedSegmentInfo[], targe
   }
 }
 
+/**
+ * Gives the synced `.cleaned` files of one segment the names of the files that they replace, at a start, when nobody else
+ * is there. Throws StorageError; the next start finishes it, or begins anew.
+ */
+export function replaceSegment(storage: Storage, dir: string, info: CleanedSegmentInfo): void {
+  announceSwap(storage, dir, [info], () => {});
+  renameFiles(storage, dir, info, SWAP_SUFFIX, '');
+}
+
 function announceSwap(
   storage: Storage,
   dir: string,
