@@ -4,6 +4,7 @@ import type { PartitionLog } from '../../src/log/log.ts';
 import { LogManager } from '../../src/log/log-manager.ts';
 import { batch, config, valuesFrom } from '../unit/log/fakes.ts';
 import type { CrashMode } from './disk-file.ts';
+import { CHANGES } from './each-operation.ts';
 import { type Machine, World } from './world.ts';
 
 const DIRS = ['/a', '/b'];
@@ -59,17 +60,29 @@ class Life {
     await this.world.run(100);
   }
 
+  get offlineDirs(): readonly string[] {
+    return this.#manager.offlineDirs;
+  }
+
+  /** Whether a new partition in a dir takes a record, once nobody takes the disk for full any more. */
+  async serves(dir: string): Promise<boolean> {
+    await this.world.run(2000);
+    const before = this.acknowledged.length;
+    await this.#append(this.#manager.getOrCreate('other', 0, topicId, CONFIG, true, dir));
+    return this.acknowledged.splice(before).length === 1;
+  }
+
   /** Resolves also where the process is gone. */
-  async #append(): Promise<void> {
+  async #append(log = this.log): Promise<void> {
     const { process } = this.machine;
     const value = `${this.#sent++}`;
-    let isOver = process === undefined;
+    let isOver = process === undefined || log === undefined;
     try {
       const done = (error?: Error) => {
         if (error === undefined && process?.alive) this.acknowledged.push(value);
         isOver = true;
       };
-      if (!isOver) this.log?.appendAsLeader(batch([value]), 0, { origin: 'client', done });
+      if (!isOver) log?.appendAsLeader(batch([value]), 0, { origin: 'client', done });
     } catch {
       isOver = true;
     }
@@ -132,4 +145,36 @@ test('a node that crashes anywhere in a move finds every acknowledged record aga
   }
   expect(found.a).toBeGreaterThan(0);
   expect(found.b).toBeGreaterThan(0);
+}, 120_000);
+
+test('a disk that fails once anywhere in a move takes at most that dir offline, and loses nothing', async () => {
+  const whole = await Life.begin(1);
+  await whole.write();
+  const before = whole.changes();
+  await whole.move();
+  const operations = whole.changes() - before;
+  const offline = new Map<string, number>();
+  for (let at = 0; at < operations; at += 2) {
+    const life = await Life.begin(1);
+    await life.write();
+    life.machine.disk.failAt(at, CHANGES, at % 4 === 0 ? 'EIO' : 'ENOSPC');
+    await life.move();
+    life.machine.disk.allWell();
+    const where = `operation ${at}: ${life.machine.disk.failedAt}`;
+    const [failed] = life.offlineDirs;
+    offline.set(failed ?? '', (offline.get(failed ?? '') ?? 0) + 1);
+    expect(life.offlineDirs.length, where).toBeLessThan(2);
+    if (failed !== undefined) expect(life.machine.disk.failedAt).toMatch(new RegExp(` ${failed}[/ ]`));
+    expect(await life.serves(failed === '/a' ? '/b' : '/a'), where).toBe(true);
+    expect(life.log?.isOffline, where).toBe(failed === life.log?.parentDir);
+    life.machine.crash('power', 'forget');
+    for (const [, values] of await life.restart()) {
+      expect(
+        values.filter((value) => life.acknowledged.includes(value)),
+        where,
+      ).toEqual(life.acknowledged);
+    }
+  }
+  expect(offline.get('/a') ?? 0).toBeGreaterThan(0);
+  expect(offline.get('/b') ?? 0).toBeGreaterThan(0);
 }, 120_000);
