@@ -18,19 +18,18 @@ import {
   messageOffset,
   messageTimestampType,
   readMessage,
+  SMALLEST_MESSAGE_SIZE,
   wrapperOf,
 } from '../protocol/record-batch/message-set.ts';
-import { isOldMessage } from './batch-bytes.ts';
 import { type CleanedSegmentInfo, CleanedSegmentWriter } from './cleaner/cleaned-segment.ts';
 import { LOG_SUFFIX, offsetName } from './file-names.ts';
 import { RELATIVE_OFFSET_MAX } from './offset-index.ts';
+import { SEGMENT_BYTES_MAX } from './segment.ts';
 
 /** Messages that stand alone are put together to batches of about so much. */
 const BATCH_BYTES = 16 * 1024;
 const STEP_BYTES = 1024 * 1024;
 const BUFFER_BYTES = 1024 * 1024;
-/** File positions in an offset index are signed 32-bit numbers. */
-const SEGMENT_BYTES_MAX = 0x7fffffff;
 
 export interface SegmentToConvert {
   readonly dir: string;
@@ -55,12 +54,19 @@ export function beginsWithOldMessage(storage: Storage, path: string): boolean {
     const start = Buffer.allocUnsafe(header.HEADER_UP_TO_MAGIC);
     if (file.read(start, 0) < start.length || messageMagic(start, 0) >= header.CURRENT_MAGIC) return false;
     const size = header.sizeInBytes(start, 0);
-    if (size <= start.length || size > file.size()) return false;
+    if (size < start.length || size > file.size()) return false;
     const message = Buffer.allocUnsafe(size);
-    return file.read(message, 0) === size && isOldMessage(message, 0);
+    return file.read(message, 0) === size && isSound(message);
   } finally {
     file.close();
   }
+}
+
+/** Whether these bytes are a message of format 0 or 1: its CRC-32 says so. */
+function isSound(bytes: Uint8Array): boolean {
+  const magic = messageMagic(bytes, 0);
+  if (magic < 0 || magic >= header.CURRENT_MAGIC) return false;
+  return bytes.length >= header.LOG_OVERHEAD + SMALLEST_MESSAGE_SIZE && messageCrcIsValid(bytes, 0);
 }
 
 /**
@@ -145,7 +151,7 @@ class Conversion {
   #takeNext(): string | undefined {
     if (!this.#have(header.HEADER_UP_TO_MAGIC)) return 'a message is torn';
     const size = header.sizeInBytes(this.#bytes, 0);
-    if (size < header.HEADER_UP_TO_MAGIC) return 'no message begins there';
+    if (size < header.LOG_OVERHEAD + SMALLEST_MESSAGE_SIZE) return 'no message begins there';
     if (!this.#have(size)) return 'a message is torn';
     const slice = this.#bytes.subarray(0, size);
     const magic = messageMagic(slice, 0);
@@ -155,8 +161,7 @@ class Conversion {
       this.#append(slice);
       this.#nextOffset = header.lastOffset(slice, 0) + 1;
     } else {
-      if (magic < 0 || magic > 1 || !isOldMessage(slice, 0) || !messageCrcIsValid(slice, 0))
-        return 'a message is damaged';
+      if (!isSound(slice)) return 'a message is damaged';
       const refusal = this.#convert({ bytes: slice, at: 0, offset: messageOffset(slice, 0) });
       if (refusal !== undefined) return refusal;
       this.#converted += 1;
