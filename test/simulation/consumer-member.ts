@@ -214,7 +214,13 @@ export class SimulatedConsumer implements SimulatedClient {
 
   #take(topics: readonly { readonly topicId: Uuid; readonly partitions: readonly number[] }[]): void {
     const { model, groupId, topics: known } = this.#world;
-    this.#assigned = partsOf(topics.map((one) => ({ topic: known.nameOf(one.topicId) ?? GONE, ...one })));
+    this.#assigned = partsOf(
+      topics.map(({ topicId, partitions }) => ({
+        topic: known.nameOf(topicId) ?? GONE,
+        topicId,
+        partitions,
+      })),
+    );
     const assigned = byKey(this.#assigned);
     const mustLetGo = [...this.#holding.keys()].some((key) => !assigned.has(key));
     // An answer that was lost may have told it first.

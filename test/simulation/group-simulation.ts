@@ -169,21 +169,25 @@ class GroupSimulation {
 
   /** A group that was empty may begin anew, with the other protocol. */
   async #lookWhetherEmpty(): Promise<void> {
-    const [consumers] = await this.#coordinator.describeConsumerGroups([GROUP]);
-    const request = { groups: [GROUP], includeAuthorizedOperations: false };
-    const [classic] = await this.#coordinator.describeGroups(request, 6);
-    const isEmpty = ['Empty', 'Dead'].some((state) =>
-      [consumers, classic].some((one) => one?.groupState === state),
-    );
-    const isThere = [consumers, classic].some((one) => one!.members.length > 0);
-    if (isEmpty && !isThere) this.#model.becameEmpty();
+    const listed = this.#coordinator.listGroups({ statesFilter: [], typesFilter: [] });
+    // Not while it is loaded.
+    const groups = await listed.catch(() => undefined);
+    if (groups === undefined) return;
+    const found = groups.find(({ groupId }) => groupId === GROUP);
+    if (found === undefined || found.groupState === 'Empty') this.#model.becameEmpty();
   }
 
   #noteUnwanted(): void {
     this.#model.unwanted(KEEPER, TOPICS);
     const wanted = new Set<string>();
-    for (const one of this.#clients()) {
-      if (one.isAlive) for (const topic of wantedBy(one.subscription, this.#topics)) wanted.add(topic);
+    const patterns = new Set<string>();
+    for (const { isAlive, subscription } of this.#clients()) {
+      if (!isAlive) continue;
+      for (const topic of subscription.names) wanted.add(topic);
+      if (subscription.pattern !== undefined) patterns.add(subscription.pattern);
+    }
+    for (const pattern of patterns) {
+      for (const topic of wantedBy({ names: [], pattern }, this.#topics)) wanted.add(topic);
     }
     this.#model.unwanted(
       GROUP,
@@ -391,7 +395,7 @@ class GroupSimulation {
   /** Two applications with one instance id. */
   #pretendToBe({ name, groupInstanceId }: SimulatedClient): void {
     if (groupInstanceId === null) return;
-    const impostor = this.#newClient(`${name}-too`, groupInstanceId);
+    const impostor = this.#newClient(`${name}-too-${this.#names++}`, groupInstanceId);
     this.#impostors.push(impostor);
     impostor.start();
     this.#time.after(this.#random.between(1000, 20_000), () => {
