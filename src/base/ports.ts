@@ -86,6 +86,8 @@ export interface Storage {
   remove(path: string): Promise<void>;
   /** Makes creations, renames and removals in a directory survive a power loss. */
   syncDir(dir: string): Promise<void>;
+  /** Makes the bytes of a file or the names in a directory survive a power loss, and returns then: for what is rare. */
+  syncNow(path: string): void;
   /** Bytes in all and bytes free of the volume that holds `path`. */
   volume(path: string): { readonly totalBytes: number; readonly usableBytes: number };
   /** Takes an exclusive lock on `path` until released; undefined when another process holds it. */

@@ -3,6 +3,7 @@ import {
   closeSync,
   constants,
   fsync,
+  fsyncSync,
   mkdirSync,
   open as openAsync,
   openSync,
@@ -115,6 +116,19 @@ export class DiskStorage implements Storage {
           });
         });
       });
+    });
+  }
+
+  syncNow(path: string): void {
+    if (platform === 'win32' && this.isDirectory(path)) return;
+    mapped(path, () => {
+      // Windows syncs only what is open for writing.
+      const fd = openSync(path, platform === 'win32' ? O_RDWR : O_RDONLY);
+      try {
+        fsyncSync(fd);
+      } finally {
+        closeSync(fd);
+      }
     });
   }
 

@@ -70,6 +70,8 @@ export class MemoryStorage implements Storage {
     this.#tree.list(dir);
   }
 
+  syncNow(_path: string): void {}
+
   volume(_path: string): { readonly totalBytes: number; readonly usableBytes: number } {
     const { maxBytes, usedBytes } = this.#budget;
     return { totalBytes: maxBytes, usableBytes: Math.max(0, maxBytes - usedBytes) };

@@ -112,6 +112,8 @@ export class OverlayStorage implements Storage {
     this.#tree.list(dir);
   }
 
+  syncNow(_path: string): void {}
+
   volume(): { readonly totalBytes: number; readonly usableBytes: number } {
     return this.#below.volume(this.#root);
   }

@@ -88,16 +88,33 @@ export class LogDir {
 
   /**
    * Before a log is cut, whose recovery point is lowered: what the checkpoint says above would have recovery believe
-   * segments that were never synced. Where it can't be written it goes, and all is read. Throws StorageError.
+   * segments that were never synced. Where it says more, that is synced at once, on the loop: a power loss must not bring
+   * it back with the bytes that are written behind the cut. Where it can't be written it goes, and all is read. Throws
+   * StorageError.
    */
-  lowerRecoveryPoints(): void {
+  lowerRecoveryPoints(log: PartitionLog): void {
+    const path = `${this.path}/${names.RECOVERY_POINT_CHECKPOINT}`;
+    const saysMore = this.#isWrittenAbove(log);
     try {
       this.writeRecoveryPoints();
+      if (saysMore) this.#storage.syncNow(path);
     } catch (error) {
       this.#written.delete(names.RECOVERY_POINT_CHECKPOINT);
-      this.#storage.removeNow(`${this.path}/${names.RECOVERY_POINT_CHECKPOINT}`);
+      this.#storage.removeNow(path);
       this.#logger.warn(`the recovery points of ${this.path} could not be written`, { error: String(error) });
     }
+    if (saysMore) this.#storage.syncNow(this.path);
+  }
+
+  /** Whether the checkpoint, as it was written or found, has a higher recovery point of this log than it has now. */
+  #isWrittenAbove({ topic, partition, safeRecoveryPoint }: PartitionLog): boolean {
+    const written = this.#written.get(names.RECOVERY_POINT_CHECKPOINT);
+    const start = `\n${topic} ${partition} `;
+    const at = written?.indexOf(start) ?? -1;
+    const found =
+      written === undefined ? this.recoveryPoints.get(names.partitionFolder(topic, partition)) : undefined;
+    const offset = at < 0 ? found : Number.parseInt(written!.slice(at + start.length), 10);
+    return offset !== undefined && offset > safeRecoveryPoint;
   }
 
   writeRecoveryPoints(): void {

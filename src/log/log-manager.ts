@@ -504,7 +504,7 @@ export class LogManager {
       this.cleaner.settingsChanged();
       this.#input.ports.turn.later(() => this.#retain(log));
     };
-    log.beforeCut = () => dir.lowerRecoveryPoints();
+    log.beforeCut = () => dir.lowerRecoveryPoints(log);
     log.onCut = () => {
       this.cleaner.abort(log);
       this.#writeCleanedEnd(log);

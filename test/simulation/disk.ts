@@ -355,6 +355,15 @@ class SimStorage implements Storage {
     });
   }
 
+  syncNow(path: string): void {
+    this.#begin('sync', path);
+    const entry = this.#disk.tree.find(path);
+    if (entry === undefined) throw new StorageError('ENOENT', path, `no such file: ${path}`);
+    if (this.#disk.ignoresSync) return;
+    if (entry.kind === 'dir') this.#disk.settleNames(this.#disk.namesIn(entry));
+    else entry.file.settle(entry.file.mark(), true);
+  }
+
   volume(_path: string): { readonly totalBytes: number; readonly usableBytes: number } {
     return { totalBytes: this.#disk.capacityBytes, usableBytes: this.#disk.usableBytes() };
   }

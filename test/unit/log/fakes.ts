@@ -31,6 +31,8 @@ export class FakeStorage implements Storage {
   dirs = new Set<string>(['/']);
   writes: { path: string; bytes: number; chunks: number }[] = [];
   syncs: string[] = [];
+  /** What was synced on the loop. */
+  syncedNow: string[] = [];
   freeBytes = 1e12;
   openCount = 0;
   /** Stamps the files that are written. */
@@ -174,6 +176,10 @@ export class FakeStorage implements Storage {
   }
 
   async syncDir(): Promise<void> {}
+
+  syncNow(path: string): void {
+    this.syncedNow.push(path);
+  }
 
   volume() {
     return { totalBytes: 1e12, usableBytes: this.freeBytes };

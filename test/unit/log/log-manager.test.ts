@@ -352,9 +352,11 @@ test('a cut lowers the recovery point on the disk before anything is cut', async
   await log.flush();
   await world.time.pass(60_000);
   expect(text(world, '/data/recovery-point-offset-checkpoint')).toBe('0\n1\nt 0 2\n');
-  const seen: (string | undefined)[] = [];
-  world.storage.writes = [];
   log.truncateTo(1);
-  seen.push(text(world, '/data/recovery-point-offset-checkpoint'));
-  expect(seen).toEqual(['0\n1\nt 0 0\n']);
+  expect(text(world, '/data/recovery-point-offset-checkpoint')).toBe('0\n1\nt 0 0\n');
+  expect(world.storage.syncedNow).toEqual(['/data/recovery-point-offset-checkpoint', '/data']);
+  append(log, batch(['d']));
+  world.time.tick();
+  log.truncateTo(1);
+  expect(world.storage.syncedNow).toHaveLength(2);
 });
