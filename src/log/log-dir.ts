@@ -155,8 +155,19 @@ export class LogDir {
     await this.#storage.syncDir(this.path);
   }
 
-  /** Closes the logs and, when all went well, leaves the marker. Rejects with the first failure. */
+  /**
+   * Closes the logs and, when all went well, leaves the marker. Rejects with the first failure. Nothing touches a file any
+   * more once it has settled.
+   */
   async close(brokerEpoch: number): Promise<void> {
+    try {
+      await this.#close(brokerEpoch);
+    } finally {
+      await Promise.all(this.#running.values());
+    }
+  }
+
+  async #close(brokerEpoch: number): Promise<void> {
     if (this.failure !== undefined) {
       this.#abandon(this.failure);
       throw this.failure;

@@ -186,3 +186,28 @@ test('retention keeps the batches that alone tell of producers, until there is s
   await settle();
   expect((await world.manager()).get('t', 0)!.activeProducers()).toMatchObject([{ lastSequence: 0 }]);
 });
+
+test('a stop that finds no space for a checkpoint waits for those that are being synced', async () => {
+  const world = new FullDisk();
+  const logs = await world.manager();
+  append(logs.getOrCreate('t', 0, topicId), batch(['a']));
+  world.time.tick();
+  const { storage } = world;
+  const sync = storage.waitForSync.bind(storage);
+  let release = () => {};
+  storage.waitForSync = async (path) => {
+    if (path.includes('recovery-point')) await new Promise<void>((resolve) => (release = resolve));
+    await sync(path);
+  };
+  storage.room = { match: 'replication-offset', bytes: 0 };
+  let isClosed = false;
+  const closing = logs.close().then(() => {
+    isClosed = true;
+  });
+  await settle();
+  await settle();
+  expect([isClosed, storage.syncs.some((path) => path.includes('recovery-point'))]).toEqual([false, false]);
+  release();
+  await closing;
+  expect(storage.syncs.some((path) => path.includes('recovery-point'))).toBe(true);
+});
