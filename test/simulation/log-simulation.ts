@@ -302,7 +302,7 @@ class LogSimulation {
     subject.opened(log);
     await this.#world.run(JOB_END_MS_MAX);
     promised(
-      !manager.cleaner.isCleaning(log),
+      this.#crashed !== undefined || !manager.cleaner.isCleaning(log),
       () => `${name} waits for the cleaner of the log that it replaces`,
     );
   }
