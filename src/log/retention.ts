@@ -11,7 +11,8 @@ export interface RetentionView {
   readonly partition: number;
   readonly config: Pick<LogConfig, 'retentionMs' | 'retentionBytes' | 'cleanupPolicy'>;
   readonly logStartOffset: number;
-  readonly logEndOffset: number;
+  /** Behind the records that were taken, written or not: they have a right to be kept as long as others. */
+  readonly assignedEndOffset: number;
   readonly highWatermark: number;
 }
 
@@ -90,7 +91,7 @@ export class Retention {
     let count = 0;
     for (const segment of this.#segments.all) {
       const next = this.#segments.at(count + 1);
-      const endOffset = next?.baseOffset ?? this.#view.logEndOffset;
+      const endOffset = next?.baseOffset ?? this.#view.assignedEndOffset;
       if (this.#view.highWatermark < endOffset) break;
       if (next === undefined && segment.sizeInBytes === 0) break;
       if (!mayGo(segment, next)) break;
@@ -154,10 +155,10 @@ export class Retention {
   /** Why the oldest segment is still there. Throws StorageError. */
   whyKept(nowMs: number): string {
     const { first, sizeInBytes, count } = this.#segments;
-    const { config, highWatermark, logEndOffset } = this.#view;
+    const { config, highWatermark, assignedEndOffset } = this.#view;
     if (!config.cleanupPolicy.includes('delete')) return 'cleanup.policy has no delete';
     if (count === 1 && first.sizeInBytes === 0) return 'it is empty and active';
-    const endOffset = this.#segments.at(1)?.baseOffset ?? logEndOffset;
+    const endOffset = this.#segments.at(1)?.baseOffset ?? assignedEndOffset;
     if (highWatermark < endOffset) return `it reaches the high watermark ${highWatermark}`;
     const { retentionMs, retentionBytes } = config;
     const bySize =

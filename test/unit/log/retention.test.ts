@@ -177,3 +177,15 @@ test('what is to be compacted in time is closed in time', async () => {
   expect(log.cleanedEnd).toBe(2);
   await manager.close();
 });
+
+test('a record that was taken and is not written yet does not go with the old ones before it', async () => {
+  const world = new World();
+  const { log, put } = await open(world, { retentionMs: HOUR_MS, segmentBytes: 10_000 });
+  put('old', 2 * HOUR_MS);
+  const fresh = append(log, batch(['fresh'], { timestamp: world.time.nowMs }));
+  expect(log.deleteOldSegments()).toBe(0);
+  world.time.tick();
+  expect([fresh.state, log.logStartOffset]).toEqual(['done', 0]);
+  expect(await valuesFrom(log, 0)).toEqual(['old', 'fresh']);
+  expect(log.deleteOldSegments()).toBe(0);
+});
