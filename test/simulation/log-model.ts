@@ -143,6 +143,10 @@ export class LogModel {
     const kept = lostPower ? this.flushedEnd : this.acknowledgedEnd;
     const promisedEntries = this.#entries.filter((entry) => entry.offset < kept);
     const least = (promisedEntries.at(-1)?.offset ?? -1) + 1;
+    // A cut may be undone by halves: what comes back then begins anywhere, and nothing before it was promised.
+    if (lostPower && !promisedEntries.some(({ offset }) => offset < view.logStartOffset)) {
+      this.deletedEnd = Math.max(this.deletedEnd, view.logStartOffset);
+    }
     promised(view.logEndOffset >= least, () => `${this.name} ends at ${view.logEndOffset}, below ${least}`);
     // What lies before the log start may be all that a producer has written.
     const known = this.#entries.filter(({ offset }) => offset < Math.max(kept, view.logStartOffset));
