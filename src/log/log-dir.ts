@@ -87,34 +87,38 @@ export class LogDir {
   }
 
   /**
-   * Before a log is cut, whose recovery point is lowered: what the checkpoint says above would have recovery believe
-   * segments that were never synced. Where it says more, that is synced at once, on the loop: a power loss must not bring
-   * it back with the bytes that are written behind the cut. Where it can't be written it goes, and all is read. Throws
-   * StorageError.
+   * Before a log is cut, whose recovery point and cleaned end are lowered: what the checkpoints say above would have
+   * recovery believe segments that were never synced, and the cleaner records that it has never seen. A checkpoint that
+   * says more is synced at once, on the loop: a power loss must not bring it back beside the bytes that are written behind
+   * the cut. One that can't be written goes, and all is read, or cleaned, anew. Throws StorageError.
    */
-  lowerRecoveryPoints(log: PartitionLog): void {
-    const path = `${this.path}/${names.RECOVERY_POINT_CHECKPOINT}`;
-    const saysMore = this.#isWrittenAbove(log);
-    try {
-      this.writeRecoveryPoints();
-      if (saysMore) this.#storage.syncNow(path);
-    } catch (error) {
-      this.#written.delete(names.RECOVERY_POINT_CHECKPOINT);
-      this.#storage.removeNow(path);
-      this.#logger.warn(`the recovery points of ${this.path} could not be written`, { error: String(error) });
-    }
-    if (saysMore) this.#storage.syncNow(this.path);
+  lowerCheckpoints(log: PartitionLog): void {
+    const { RECOVERY_POINT_CHECKPOINT, CLEANER_CHECKPOINT } = names;
+    const recovered = this.#written.get(RECOVERY_POINT_CHECKPOINT) ?? this.recoveryPoints;
+    const cleaned = this.#written.get(CLEANER_CHECKPOINT) ?? this.cleanedEnds;
+    const isSynced = [
+      this.#lower(RECOVERY_POINT_CHECKPOINT, isAbove(recovered, log, log.safeRecoveryPoint), () =>
+        this.writeRecoveryPoints(),
+      ),
+      this.#lower(CLEANER_CHECKPOINT, isAbove(cleaned, log, log.cleanedEnd ?? 0), () =>
+        this.writeCleanedEnds(),
+      ),
+    ];
+    if (isSynced.includes(true)) this.#storage.syncNow(this.path);
   }
 
-  /** Whether the checkpoint, as it was written or found, has a higher recovery point of this log than it has now. */
-  #isWrittenAbove({ topic, partition, safeRecoveryPoint }: PartitionLog): boolean {
-    const written = this.#written.get(names.RECOVERY_POINT_CHECKPOINT);
-    const start = `\n${topic} ${partition} `;
-    const at = written?.indexOf(start) ?? -1;
-    const found =
-      written === undefined ? this.recoveryPoints.get(names.partitionFolder(topic, partition)) : undefined;
-    const offset = at < 0 ? found : Number.parseInt(written!.slice(at + start.length), 10);
-    return offset !== undefined && offset > safeRecoveryPoint;
+  /** Returns whether the name has to be synced, as the bytes are then. */
+  #lower(name: string, saysMore: boolean, write: () => void): boolean {
+    const path = `${this.path}/${name}`;
+    try {
+      write();
+      if (saysMore) this.#storage.syncNow(path);
+    } catch (error) {
+      this.#written.delete(name);
+      this.#storage.removeNow(path);
+      this.#logger.warn(`${path} could not be written`, { error: String(error) });
+    }
+    return saysMore;
   }
 
   writeRecoveryPoints(): void {
@@ -267,4 +271,18 @@ export function emptiestDir(dirs: readonly LogDir[], cordoned: readonly string[]
   }
   if (emptiest === undefined) throw storageError('no log dir is online');
   return emptiest;
+}
+
+/** Whether a checkpoint, by its text or as it was found at the start, has more than `offset` for a log. */
+function isAbove(
+  checkpoint: string | ReadonlyMap<string, number>,
+  { topic, partition }: PartitionLog,
+  offset: number,
+): boolean {
+  if (typeof checkpoint !== 'string') {
+    return (checkpoint.get(names.partitionFolder(topic, partition)) ?? -1) > offset;
+  }
+  const start = `\n${topic} ${partition} `;
+  const at = checkpoint.indexOf(start);
+  return at >= 0 && Number.parseInt(checkpoint.slice(at + start.length), 10) > offset;
 }

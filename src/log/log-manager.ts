@@ -504,10 +504,9 @@ export class LogManager {
       this.cleaner.settingsChanged();
       this.#input.ports.turn.later(() => this.#retain(log));
     };
-    log.beforeCut = () => dir.lowerRecoveryPoints(log);
+    log.beforeCut = () => dir.lowerCheckpoints(log);
     log.onCut = () => {
       this.cleaner.abort(log);
-      this.#writeCleanedEnd(log);
       this.#moves.sourceWasCut(log);
     };
   }

@@ -49,7 +49,7 @@ export class PartitionLog {
   onOffline: (log: PartitionLog, error: Error) => void = () => {};
   /** Up to where the cleaner has come; undefined before its first run. */
   cleanedEnd: number | undefined;
-  /** Called before batches are cut, when the recovery point is lowered for it; throws StorageError. */
+  /** Called before batches are cut, when the recovery point and `cleanedEnd` are lowered for it; throws StorageError. */
   beforeCut: (log: PartitionLog) => void = () => {};
   /** Called when batches were cut: what was made from them elsewhere is void. */
   onCut: (log: PartitionLog) => void = () => {};
@@ -600,13 +600,13 @@ export class PartitionLog {
   /** Nothing from `offset` on is promised any more, on the disk neither, nor the indexes of the segment that ends there then. */
   #announceCut(offset: number): void {
     this.#writer.lowerRecoveryPoint(Math.max(0, offset - 1));
+    if (this.cleanedEnd !== undefined) this.cleanedEnd = Math.min(this.cleanedEnd, offset);
     guarded(() => this.beforeCut(this));
   }
 
   /** After batches from `offset` on were cut: offsets, epochs, producers and waiting appends follow. */
   #afterCut(offset: number): void {
     this.#cutCount += 1;
-    if (this.cleanedEnd !== undefined) this.cleanedEnd = Math.min(this.cleanedEnd, offset);
     this.#reader.invalidate();
     this.#tail.clear();
     this.#cutEpochs(offset);

@@ -264,7 +264,7 @@ export class ReplicaMoves {
   #watch(copy: PartitionLog): void {
     const dir = this.#dirOf(copy);
     copy.onOffline = (_, error) => this.#input.failDir(dir, error);
-    copy.beforeCut = () => dir.lowerRecoveryPoints(copy);
+    copy.beforeCut = () => dir.lowerCheckpoints(copy);
   }
 
   #dirOf({ parentDir }: PartitionLog): LogDir {

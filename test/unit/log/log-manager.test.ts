@@ -360,3 +360,15 @@ test('a cut lowers the recovery point on the disk before anything is cut', async
   log.truncateTo(1);
   expect(world.storage.syncedNow).toHaveLength(2);
 });
+
+test('before a log is cut, the checkpoint of the cleaner says no more than what is left', async () => {
+  const world = new World();
+  const manager = await open(world, { cleanupPolicy: ['compact'] });
+  const log = manager.getOrCreate('t', 0, topicId);
+  for (const value of ['a', 'b', 'c']) append(log, batch([value]));
+  world.time.tick();
+  log.cleanedEnd = 3;
+  world.storage.failing = { operation: 'truncate', match: '.log' };
+  expect(() => log.truncateTo(1)).toThrow();
+  expect(text(world, '/data/cleaner-offset-checkpoint')).toBe('0\n1\nt 0 1\n');
+});
