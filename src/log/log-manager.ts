@@ -116,12 +116,13 @@ export class LogManager {
   private constructor(input: LogManagerInput) {
     this.#input = input;
     this.#intervals = { ...defaultLogIntervals, ...input.intervals };
-    const { storage, random, framePool, timers, logger } = input.ports;
+    const { storage, random, framePool, clock, timers, logger } = input.ports;
     const minFreeBytes = input.minFreeBytes ?? (() => 0);
     this.#removals = new FolderRemovals(storage, logger);
     this.#space = new FreeSpace({ storage, timers, logger, minFreeBytes });
     const { options } = input;
-    this.shared = sharedLogState({ storage, options, random, pool: framePool, space: this.#space });
+    const pace = { clock, timers };
+    this.shared = sharedLogState({ storage, options, random, pool: framePool, space: this.#space, pace });
     this.shared.files.onSyncFailed = (path, error) => {
       const dir = this.#dirs.find((one) => path.startsWith(`${one.path}/`));
       if (dir !== undefined) this.#failDir(dir, asProtocolError(error));

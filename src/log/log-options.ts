@@ -1,9 +1,12 @@
 import { BufferPool } from '../base/buffer-pool.ts';
 import { Gate } from '../base/gate.ts';
-import type { FramePool, Random, Storage } from '../base/ports.ts';
+import type { Clock, FramePool, Random, Storage, Timers } from '../base/ports.ts';
 import { PlainScratch } from '../protocol/compression/scratch.ts';
+import { ColdReads } from './cold-reads.ts';
 import type { FreeSpace } from './free-space.ts';
 import { OpenFiles } from './open-files.ts';
+import { ProducerActivity } from './producer-activity.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { TailCache } from './tail-cache.ts';
 
 /** What all logs of one node share. */
@@ -13,7 +16,9 @@ export interface SharedLogState {
   /** Syncs of whole folders, each with a handful of open files. */
   readonly syncs: Gate;
   /** Reads off the loop. */
-  readonly coldReads: Gate;
+  readonly coldReads: ColdReads;
+  readonly ahead: ReadAhead;
+  readonly activity: ProducerActivity;
   /** Buffers for reads and tails. */
   readonly pool: FramePool;
   /** Where compressed batches are unfolded to be checked. */
@@ -67,25 +72,27 @@ export const defaultLogOptions: LogOptions = {
 /** Of a thread pool of four; the fewest open files that leave it no idle thread, even on slow disks. */
 const SYNCING_AT_ONCE = 16;
 
-/** Of the same threads; the others are for fdatasync. */
-const COLD_READS_AT_ONCE = 2;
-
 export interface SharedLogInput {
   readonly storage: Storage;
   readonly options?: Partial<LogOptions> | undefined;
   readonly random?: Random | undefined;
   readonly pool?: FramePool | undefined;
   readonly space?: FreeSpace | undefined;
+  /** Where cold reads are to leave time to producers. */
+  readonly pace?: { readonly clock: Clock; readonly timers: Timers } | undefined;
 }
 
 export function sharedLogState(input: SharedLogInput): SharedLogState {
   const options = { ...defaultLogOptions, ...input.options };
+  const activity = new ProducerActivity();
   const pool = input.pool ?? new BufferPool({ maxRetainedBytes: options.idleBufferBytes });
   return {
     files: new OpenFiles(input.storage, options.openFilesMax),
     tails: new TailCache(options.tailCacheBytes, pool),
     syncs: new Gate(SYNCING_AT_ONCE),
-    coldReads: new Gate(COLD_READS_AT_ONCE),
+    coldReads: new ColdReads(input.pace && { ...input.pace, activity }),
+    ahead: new ReadAhead(pool),
+    activity,
     pool,
     scratch: new PlainScratch(),
     traffic: { bytes: 0 },

@@ -293,6 +293,7 @@ export class LogWriter {
     this.#writtenEnd = this.#assignedEnd;
     this.#input.producers.settle();
     this.#shared.traffic.bytes += size;
+    this.#shared.activity.appends += 1;
     this.#shared.space?.wrote(size);
     warmUp(active, position, position + size, this.#shared);
     const staged = this.#staged;

@@ -9,9 +9,9 @@ import { WarmParts } from './warm-parts.ts';
 
 const HINTS = 8;
 const FIRST_READ_BYTES = 4096;
-/** One read off the loop; who asks for more gets the rest with the next fetch, unless a single batch is larger. */
-const COLD_READ_BYTES_MAX = 4 * 1024 * 1024;
 const AHEAD_BYTES_MIN = 256 * 1024;
+/** Where so much is in memory, who asks for more gets the rest with the next fetch. */
+const WARM_BYTES_ENOUGH = 4 * 1024 * 1024;
 
 const nothing: readonly Uint8Array[] = [];
 const noRelease = () => {};
@@ -54,6 +54,7 @@ export class LogReader {
   invalidate(): void {
     this.#generation += 1;
     this.#hints = undefined;
+    this.#shared.ahead.dropAllOf(this);
   }
 
   /** `again` runs the whole read anew, its range checks included. */
@@ -75,12 +76,16 @@ export class LogReader {
       if (options.cachedOnly === true) return emptyRead(startOffset);
       const known = this.#knownPosition(segment, startOffset);
       const isInOrder = known >= 0;
+      if (isInOrder) {
+        const read = this.#readKept(segment, known, startOffset, maxBytes, options);
+        if (read !== undefined) return read;
+      }
       const position = isInOrder ? known : segment.offsets.positionFor(startOffset);
       const slack = isInOrder ? 0 : FIRST_READ_BYTES;
       const end = Math.min(segment.sizeInBytes, position + maxBytes + slack);
       const warmBytes = this.#warmTo(segment, position, end) - position;
-      if (position + warmBytes < end && warmBytes < COLD_READ_BYTES_MAX) {
-        const bytes = Math.min(maxBytes, COLD_READ_BYTES_MAX);
+      if (position + warmBytes < end && warmBytes < WARM_BYTES_ENOUGH) {
+        const bytes = Math.min(maxBytes, this.#shared.coldReads.bytesMax);
         return { pending: this.#readLater(segment, position, startOffset, bytes, options, isInOrder, again) };
       }
       const bytes = position + warmBytes < end ? warmBytes : maxBytes;
@@ -160,6 +165,35 @@ export class LogReader {
     return { bytes, sizeInBytes: total, nextOffset, firstBatchTooLarge: false, release };
   }
 
+  /** What was read ahead for whoever comes to this position. */
+  #readKept(
+    segment: Segment,
+    position: number,
+    startOffset: number,
+    maxBytes: number,
+    options: ReadOptions,
+  ): LogRead | undefined {
+    const { ahead } = this.#shared;
+    const part = ahead.find(segment, position);
+    if (part === undefined) return undefined;
+    const bytes = part.buffer.subarray(position - part.position, part.end - part.position);
+    const walk = walkBuffer(bytes, bytes.length, position, part.end, startOffset, maxBytes, options);
+    if (walk.moreAt >= 0 || walk.ended) return undefined;
+    const sizeInBytes = walk.to - walk.from;
+    if (sizeInBytes === 0) return { ...emptyRead(startOffset), firstBatchTooLarge: walk.tooLarge };
+    const end = position + walk.to;
+    this.#remember(segment, walk.nextOffset, end);
+    const read = {
+      bytes: [bytes.subarray(walk.from, walk.to)],
+      sizeInBytes,
+      nextOffset: walk.nextOffset,
+      firstBatchTooLarge: false,
+      release: ahead.hold(part, end),
+    };
+    this.#readAhead(segment, end, maxBytes);
+    return read;
+  }
+
   #readNow(
     segment: Segment,
     from: number,
@@ -221,26 +255,29 @@ export class LogReader {
     return running;
   }
 
-  /** Brings into memory what a reader that is at `position` and asks for `bytes` wants next, unless it is there. */
+  /** Reads what a reader that is at `position` and asks for `bytes` wants next, unless it is in memory. */
   #readAhead(segment: Segment, position: number, bytes: number): void {
     if (this.#cold !== undefined || position >= segment.sizeInBytes) return;
-    const size = Math.min(Math.max(bytes, AHEAD_BYTES_MIN), COLD_READ_BYTES_MAX);
-    const end = Math.min(segment.sizeInBytes, position + size);
-    const from = this.#warmTo(segment, position, end);
-    if (from >= end) return;
+    const { pool, ahead, coldReads } = this.#shared;
+    const size = Math.min(Math.max(bytes, AHEAD_BYTES_MIN), coldReads.bytesMax);
+    const from = ahead.reach(segment, position);
     const to = Math.min(segment.sizeInBytes, from + size);
+    if (from - position >= size || this.#warmTo(segment, from, to) >= to) return;
     const generation = this.#generation;
     this.#alone(async () => {
       if (generation !== this.#generation) return;
-      const { pool } = this.#shared;
       const buffer = pool.take(to - from);
+      let isKept = false;
       segment.log.pin();
       try {
         const count = await segment.log.use().readLater(buffer.subarray(0, to - from), from);
-        if (generation === this.#generation) this.#warm(segment, from, from + count);
+        if (generation !== this.#generation) return;
+        this.#warm(segment, from, from + count);
+        ahead.keep(this, segment, from, buffer, count);
+        isKept = true;
       } finally {
         segment.log.unpin();
-        pool.give(buffer);
+        if (!isKept) pool.give(buffer);
       }
     }).catch((error: unknown) => {
       // Who needs those bytes meets the failure, too.

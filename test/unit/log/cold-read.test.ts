@@ -36,6 +36,44 @@ test('a reader that comes along gets what follows from memory, which was read wh
   expect(world.shared.pool.takenBytes()).toBe(world.shared.tails.bytes);
 });
 
+test('what was read ahead is answered without another read, whatever sizes are asked for', async () => {
+  const world = new World();
+  const log = await coldLog(world);
+  const options = { minOneMessage: true, upTo: log.logEndOffset };
+  const first = await resolved(log.read(0, 100_000, options));
+  first.release();
+  await settle();
+  world.storage.failing = { operation: 'read', match: '.log' };
+  const seen: number[] = [];
+  const held: (() => void)[] = [];
+  let next = first.nextOffset;
+  for (const bytes of [31_000, 62_000, 31_000, 70_000]) {
+    const read = await resolved(log.read(next, bytes, options));
+    seen.push(...numbersIn(Buffer.concat(read.bytes)));
+    held.push(read.release);
+    next = read.nextOffset;
+  }
+  expect(seen).toEqual([3, 4, 5, 6, 7, 8]);
+  world.storage.failing = undefined;
+  // What is read ahead goes with the file that it is a part of; what is being answered stays until it is.
+  const bytes = (await resolved(log.read(0, 31_000, options))).bytes;
+  log.abandon(new Error('gone'));
+  for (const release of held) release();
+  expect(numbersIn(Buffer.concat(bytes))).toEqual([0]);
+});
+
+test('a cut takes what was read ahead behind it', async () => {
+  const world = new World();
+  const log = await coldLog(world);
+  const read = await resolved(log.read(0, FETCH_BYTES, { minOneMessage: true, upTo: log.logEndOffset }));
+  read.release();
+  await settle();
+  log.truncateTo(read.nextOffset);
+  // So large that it is written at once and the cached tail knows nothing of it.
+  append(log, batch(['100'.padEnd(70_000, '.')], { keys: false }));
+  expect(numbersIn(await fetch(log, read.nextOffset, FETCH_BYTES))).toEqual([100]);
+});
+
 test('one read at a time is under way for a log; who asks for the same meanwhile gets it from memory', async () => {
   const world = new World();
   const log = await coldLog(world);
