@@ -132,6 +132,7 @@ export class LogManager {
       ports: input.ports,
       settings: input.cleanerSettings ?? (() => defaultCleanerSettings),
       isPaused: (log) => this.#moves.isMoving(log),
+      hasProducers: () => this.shared.activity.isActive(clock.monotonicMs()),
       plainBytesMax: this.shared.options.plainBytesMax,
       syncRecoveryPoints: async (log) => this.#dirHolding(log)?.syncRecoveryPoints(),
       onCleaned: (log) => this.#writeCleanedEnd(log),

@@ -24,6 +24,10 @@ import { TransactionTracker } from './transactions.ts';
 const IO_BYTES_MIN = 4096;
 /** So often a run that is held back looks whether it may go faster now. */
 const WAIT_MS_MAX = 1000;
+/** While it rests between its steps, steps are short: who wakes on its processor waits for the end of one. */
+const RESTING_STEP_BYTES = 32 * 1024;
+/** Shorter rests are put together. */
+const REST_MS_MIN = 0.2;
 
 export interface CleanInput {
   readonly dir: string;
@@ -47,6 +51,8 @@ export interface CleanInput {
   readonly lastRecords: readonly LastRecord[];
   /** One number in shared memory: bytes a second that this run may read and write, changed while it runs. */
   readonly bytesPerSecond: Float64Array;
+  /** The same: the run rests so many times as long as it works; 0 where nobody needs the processor. */
+  readonly restFactor: Float64Array;
 }
 
 /** Segments that take the place of others; their files are written, not synced. */
@@ -106,6 +112,9 @@ class CleanRun {
   #stepBytes = 0;
   #debtBytes = 0;
   #paidMs: number;
+  /** When this step began, and the rest that it and others have earned. */
+  #resumedMs: number;
+  #restMs = 0;
 
   constructor(input: CleanInput, context: BackgroundContext) {
     this.#input = input;
@@ -113,6 +122,7 @@ class CleanRun {
     this.#storage = context.storage;
     this.#ioBytes = Math.max(IO_BYTES_MIN, input.ioBufferBytes);
     this.#paidMs = context.clock.monotonicMs();
+    this.#resumedMs = this.#paidMs;
     this.#map = new OffsetMap({
       bytesMax: input.mapBytesMax,
       loadFactor: input.mapLoadFactor,
@@ -283,23 +293,31 @@ class CleanRun {
     this.#readBytes += readBytes;
     this.#writtenBytes += writtenBytes;
     this.#stepBytes += readBytes + writtenBytes;
-    return this.#stepBytes >= this.#ioBytes;
+    const isResting = this.#input.restFactor[0]! > 0;
+    return this.#stepBytes >= (isResting ? Math.min(RESTING_STEP_BYTES, this.#ioBytes) : this.#ioBytes);
   }
 
-  /** Ends a step, and waits as long as log.cleaner.io.max.bytes.per.second asks. */
+  /** Ends a step, and waits as long as log.cleaner.io.max.bytes.per.second asks, and whoever needs the processor. */
   *#pause(): Steps<void> {
+    const { clock } = this.#context;
     this.#debtBytes += this.#stepBytes;
     this.#stepBytes = 0;
+    const endedMs = clock.monotonicMs();
+    this.#restMs += (endedMs - this.#resumedMs) * this.#input.restFactor[0]!;
+    const restedMs = endedMs + this.#restMs;
     yield;
     for (;;) {
-      const nowMs = this.#context.clock.monotonicMs();
+      const nowMs = clock.monotonicMs();
       const bytesPerMs = this.#input.bytesPerSecond[0]! / 1000;
       this.#debtBytes = Math.max(0, this.#debtBytes - (nowMs - this.#paidMs) * bytesPerMs);
       this.#paidMs = nowMs;
-      const waitMs = Math.min(WAIT_MS_MAX, this.#debtBytes / bytesPerMs);
+      this.#resumedMs = nowMs;
+      this.#restMs = Math.max(0, restedMs - nowMs);
+      const debtMs = this.#debtBytes / bytesPerMs;
       // What is less than a timer can wait stays on the bill.
-      if (!(waitMs >= 1)) return;
-      yield { waitMs };
+      const waitMs = Math.max(debtMs >= 1 ? debtMs : 0, this.#restMs >= REST_MS_MIN ? this.#restMs : 0);
+      if (waitMs === 0) return;
+      yield { waitMs: Math.min(WAIT_MS_MAX, waitMs) };
     }
   }
 }

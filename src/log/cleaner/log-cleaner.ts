@@ -30,6 +30,8 @@ export interface LogCleanerInput {
   readonly settings: () => CleanerSettings;
   /** A log that is to be left alone for now. */
   readonly isPaused: (log: PartitionLog) => boolean;
+  /** Whether producers are at work, to whom a run leaves the processor. */
+  readonly hasProducers: () => boolean;
   /** Most bytes that one compressed batch may unfold to. */
   readonly plainBytesMax: number;
   /** Makes the recovery points of the log's dir survive a power loss. */
@@ -43,12 +45,17 @@ export interface LogCleanerInput {
 /** A log that can't be cleaned is tried again after so long, twice as long after each failure in a row. */
 const RETRY_MS = 60 * 1000;
 const RETRY_MS_MAX = 60 * 60 * 1000;
+/** So often a run is told whether producers are at work. */
+const LOOK_FOR_PRODUCERS_MS = 100;
+/** Beside them a run rests so many times as long as it works. */
+const REST_FACTOR = 2;
 /** What a table can index; more of log.cleaner.dedupe.buffer.size is of no use to one run. */
 const MAP_BYTES_MAX = 0x7fffffff;
 
 interface Run extends RunView {
   /** In memory that the job shares. */
   readonly bytesPerSecond: Float64Array;
+  readonly restFactor: Float64Array;
   readonly startedMs: number;
   isCancelled: boolean;
   job: BackgroundRun<CleanResult> | undefined;
@@ -70,6 +77,8 @@ export class LogCleaner {
   readonly #runs = new Map<string, Run>();
   readonly #failures = new Map<PartitionLog, Failure>();
   #timer: Timer | undefined;
+  /** There while runs are. */
+  #producersTimer: Timer | undefined;
   #stopped = true;
   #dirtiestRatio = 0;
 
@@ -195,7 +204,8 @@ export class LogCleaner {
       dir: log.dir,
       cutCount: log.cutCount,
       segments: new Map(segments.map((segment) => [segment.baseOffset, segment])),
-      bytesPerSecond: new Float64Array(new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT)),
+      bytesPerSecond: sharedNumber(),
+      restFactor: sharedNumber(),
       startedMs: clock.monotonicMs(),
       isCancelled: false,
       job: undefined,
@@ -203,6 +213,7 @@ export class LogCleaner {
     };
     this.#runs.set(run.dir, run);
     this.#shareThrottle();
+    this.#lookForProducers();
     const input = this.#jobInput(run, segments, cleanable);
     run.over = this.#run(run, input).then(
       () => this.#succeeded(log),
@@ -211,6 +222,7 @@ export class LogCleaner {
     run.over = run.over.then(() => {
       this.#runs.delete(run.dir);
       this.#shareThrottle();
+      this.#lookForProducers();
       if (this.#stopped) return;
       this.#input.onRunOver(log);
       this.#input.ports.turn.later(() => this.#look());
@@ -246,6 +258,7 @@ export class LogCleaner {
       abortedTransactions: run.log.abortedTransactions(segments[0]!.baseOffset, end),
       lastRecords: run.log.producers.lastRecords(),
       bytesPerSecond: run.bytesPerSecond,
+      restFactor: run.restFactor,
     };
   }
 
@@ -370,6 +383,18 @@ export class LogCleaner {
     for (const run of this.#runs.values()) run.bytesPerSecond[0] = share;
   }
 
+  /** Tells all runs, now and again until there is none. */
+  #lookForProducers(): void {
+    this.#producersTimer?.cancel();
+    this.#producersTimer = undefined;
+    if (this.#runs.size === 0) return;
+    const factor = this.#input.hasProducers() ? REST_FACTOR : 0;
+    for (const run of this.#runs.values()) run.restFactor[0] = factor;
+    this.#producersTimer = this.#input.ports.timers.after(LOOK_FOR_PRODUCERS_MS, () =>
+      this.#lookForProducers(),
+    );
+  }
+
   #drawSecret(): HashSecret {
     const bytes = new Uint8Array(16);
     this.#input.ports.random.fill(bytes);
@@ -377,6 +402,9 @@ export class LogCleaner {
     return [k0, k1, k2, k3];
   }
 }
+
+/** In memory that a job shares. */
+const sharedNumber = () => new Float64Array(new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT));
 
 function codecOf(setting: string): CompressionCodec | undefined {
   const name = setting === 'uncompressed' ? 'none' : setting;
