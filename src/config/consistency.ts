@@ -140,6 +140,12 @@ function checkGroups(config: BrokerConfig, must: Must): void {
     'it exceeds group.max.session.timeout.ms',
     `at most ${config.get('group.max.session.timeout.ms')}`,
   );
+  must(
+    config.get('group.coordinator.rebalance.protocols').includes('classic'),
+    'group.coordinator.rebalance.protocols',
+    'groups of the classic protocol are always served',
+    'a list with classic in it',
+  );
   const unknown = config.get('group.consumer.assignors').find((name) => !CONSUMER_ASSIGNORS.includes(name));
   must(
     unknown === undefined,

@@ -96,6 +96,7 @@ describe('values', () => {
     ['offsets.topic.replication.factor=3.0', /a whole number of 16 bits/],
     ['log.cleaner.io.max.bytes.per.second=fast', /=fast is not valid\. Allowed: a number\./],
     ['log.cleaner.io.max.bytes.per.second=', /second= is not valid/],
+    ['group.coordinator.rebalance.protocols=consumer', /always served.*Allowed: a list with classic in it/],
     ['group.consumer.assignors=uniform,,range', /no empty entry/],
     ['group.consumer.assignors=range,a.B', /no assignor a\.B.*Allowed: entries of uniform, range/],
     ['log.dirs=', /at least one, no empty entry/],
