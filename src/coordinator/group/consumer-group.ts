@@ -6,19 +6,11 @@ import {
   isReconciledTo,
   newMember,
   type PartitionEpochs,
-  regexOf,
 } from './consumer-member.ts';
+import { type ResolvedRegex, type ResolvedRegexes, topicsWantedBy, WantedTopics } from './wanted-topics.ts';
 
 /** The states as Kafka's tools print them. */
 export type ConsumerGroupState = 'Empty' | 'Assigning' | 'Reconciling' | 'Stable';
-
-/** The topics that a regular expression matched, and when. */
-export interface ResolvedRegex {
-  readonly topics: ReadonlySet<string>;
-  /** The offset of the metadata that was looked at. */
-  readonly version: number;
-  readonly timestampMs: number;
-}
 
 export const NO_TARGET: TopicPartitions = new Map();
 /** Of a group that nobody has joined; the first member brings it to the next. */
@@ -43,7 +35,7 @@ export class ConsumerGroup {
   readonly #target = new Map<string, TopicPartitions>();
   readonly #owners = new Map<Uuid, Map<number, string>>();
   readonly #regexes = new Map<string, ResolvedRegex>();
-  readonly #wantedRegexes = new Map<string, number>();
+  readonly #wanted = new WantedTopics();
   #reconciledCount = 0;
   #classicCount = 0;
   /** Made when it is asked for. */
@@ -99,7 +91,7 @@ export class ConsumerGroup {
   }
 
   /** What the regular expressions of the members matched last; without those that were not looked at yet. */
-  get regexes(): ReadonlyMap<string, ResolvedRegex> {
+  get regexes(): ResolvedRegexes {
     return this.#regexes;
   }
 
@@ -126,17 +118,40 @@ export class ConsumerGroup {
 
   /** The regular expressions of the members, and how many have each. */
   get wantedRegexes(): ReadonlyMap<string, number> {
-    return this.#wantedRegexes;
+    return this.#wanted.regexes;
   }
 
   subscribersOf(regex: string): number {
-    return this.#wantedRegexes.get(regex) ?? 0;
+    return this.#wanted.regexes.get(regex) ?? 0;
   }
 
   /** The names that the members want, by name or by regular expression. */
   get subscribedTopics(): ReadonlySet<string> {
-    this.#subscribedTopics ??= topicsWantedBy(this.#members.values(), this.#regexes);
+    this.#subscribedTopics ??= this.#wanted.namesWithout([], this.#regexes);
     return this.#subscribedTopics;
+  }
+
+  /** The same once the regular expressions match this. */
+  subscribedTopicsOnce(resolved: ResolvedRegexes): ReadonlySet<string> {
+    return this.#wanted.namesWithout([], resolved);
+  }
+
+  /** The same once these members are gone. */
+  subscribedTopicsWithout(leaving: readonly ConsumerGroupMember[]): ReadonlySet<string> {
+    return this.#wanted.namesWithout(leaving, this.#regexes);
+  }
+
+  /** The same once a member, which may take the place of a static one, is like this. */
+  subscribedTopicsWith(after: ConsumerGroupMember): ReadonlySet<string> {
+    const before = this.#members.get(after.memberId);
+    const replaced = this.staticMember(after.instanceId);
+    if (before === undefined && replaced === undefined && this.#wanted.includes(after))
+      return this.subscribedTopics;
+    const leaving = before === undefined ? [] : [before];
+    if (replaced !== undefined && replaced !== before) leaving.push(replaced);
+    const topics = this.#wanted.namesWithout(leaving, this.#regexes);
+    for (const topic of topicsWantedBy(after, this.#regexes)) topics.add(topic);
+    return topics;
   }
 
   isSubscribedTo(topic: string): boolean {
@@ -196,10 +211,10 @@ export class ConsumerGroup {
     this.#own(after.pendingRevocation, memberId);
     if (isReconciledTo(after, this.#assignmentEpoch)) this.#reconciledCount += 1;
     if (after.classic !== null) this.#classicCount += 1;
-    this.#countRegex(after, 1);
-    const wants = before?.subscribedTopicNames !== after.subscribedTopicNames;
-    if (wants || before?.subscribedTopicRegex !== after.subscribedTopicRegex)
-      this.#subscribedTopics = undefined;
+    if (before === undefined || !wantsTheSame(before, after)) {
+      const isLess = before !== undefined && this.#wanted.remove(before);
+      if (this.#wanted.add(after) || isLess) this.#subscribedTopics = undefined;
+    }
   }
 
   removeMember(memberId: string): void {
@@ -207,7 +222,7 @@ export class ConsumerGroup {
     if (member === undefined) return;
     this.#members.delete(memberId);
     this.#uncount(member);
-    this.#subscribedTopics = undefined;
+    if (this.#wanted.remove(member)) this.#subscribedTopics = undefined;
     const { instanceId } = member;
     if (instanceId !== null && this.#staticMembers.get(instanceId) === memberId)
       this.#staticMembers.delete(instanceId);
@@ -218,15 +233,6 @@ export class ConsumerGroup {
     this.#disown(member.pendingRevocation, member.memberId);
     if (isReconciledTo(member, this.#assignmentEpoch)) this.#reconciledCount -= 1;
     if (member.classic !== null) this.#classicCount -= 1;
-    this.#countRegex(member, -1);
-  }
-
-  #countRegex(member: ConsumerGroupMember, change: 1 | -1): void {
-    const regex = regexOf(member);
-    if (regex === undefined) return;
-    const count = this.subscribersOf(regex) + change;
-    if (count === 0) this.#wantedRegexes.delete(regex);
-    else this.#wantedRegexes.set(regex, count);
   }
 
   #own(assignment: PartitionEpochs, memberId: string): void {
@@ -252,21 +258,9 @@ export class ConsumerGroup {
   }
 }
 
-/** The names that these members want, as far as regular expressions have been looked at. */
-export function topicsWantedBy(
-  members: Iterable<ConsumerGroupMember>,
-  regexes: ReadonlyMap<string, ResolvedRegex>,
-): ReadonlySet<string> {
-  const topics = new Set<string>();
-  const seen = new Set<string>();
-  for (const member of members) {
-    for (const topic of member.subscribedTopicNames) topics.add(topic);
-    const regex = regexOf(member);
-    if (regex === undefined || seen.has(regex)) continue;
-    seen.add(regex);
-    for (const topic of regexes.get(regex)?.topics ?? []) topics.add(topic);
-  }
-  return topics;
+function wantsTheSame(one: ConsumerGroupMember, other: ConsumerGroupMember): boolean {
+  const { subscribedTopicNames: names, subscribedTopicRegex: regex } = other;
+  return one.subscribedTopicNames === names && one.subscribedTopicRegex === regex;
 }
 
 export function unknownMember(memberId: string, groupId: string): ProtocolError {

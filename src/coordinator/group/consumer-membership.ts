@@ -182,8 +182,7 @@ export class ConsumerMembership {
     const gone = new Set(members.map(({ memberId }) => memberId));
     for (const memberId of gone) records.push(...removalRecords(group.groupId, memberId));
     regexes.forget(group, members, records);
-    const remaining = [...group.members.values()].filter(({ memberId }) => !gone.has(memberId));
-    const hash = rebalance.metadataHash(remaining, group.regexes);
+    const hash = rebalance.metadataHash(group.subscribedTopicsWithout(members));
     rebalance.bumpEpoch(group, group.epoch + 1, hash, reason, records);
     for (const memberId of gone) timers.cancelMember(group.groupId, memberId);
     return { records, response: undefined };

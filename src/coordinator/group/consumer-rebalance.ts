@@ -8,7 +8,7 @@ import {
   PartitionAssignorError,
   type TopicPartitions,
 } from './assignors/index.ts';
-import { type ConsumerGroup, NO_TARGET, topicsWantedBy } from './consumer-group.ts';
+import { type ConsumerGroup, NO_TARGET } from './consumer-group.ts';
 import {
   type ConsumerGroupMember,
   currentAssignmentRecord,
@@ -21,6 +21,7 @@ import { computeGroupHash } from './metadata-hash.ts';
 import type { RebalanceLog } from './rebalance-log.ts';
 import { type OwnedPartitions, reconcile } from './reconcile.ts';
 import type { GroupRecord } from './records.ts';
+import { topicsWantedBy } from './wanted-topics.ts';
 
 /** The target of one member, and the epoch that it is of. */
 export interface MemberTarget {
@@ -58,10 +59,10 @@ export class ConsumerRebalance {
     this.#log = log;
   }
 
-  /** The hash of all that these members want, for the record of the group epoch. */
-  metadataHash(members: Iterable<ConsumerGroupMember>, regexes: ConsumerGroup['regexes']): bigint {
+  /** The hash of these topics, for the record of the group epoch. */
+  metadataHash(topics: ReadonlySet<string>): bigint {
     const hashes = new Map<string, bigint>();
-    for (const name of topicsWantedBy(members, regexes)) {
+    for (const name of topics) {
       const hash = this.#topics.hashOf(name);
       if (hash !== undefined) hashes.set(name, hash);
     }
@@ -78,7 +79,7 @@ export class ConsumerRebalance {
     reason: string | undefined,
     into: GroupRecord[],
   ): number {
-    const hash = this.metadataHash(membersWith(group, after), group.regexes);
+    const hash = this.metadataHash(group.subscribedTopicsWith(after));
     const why = reason ?? (hash === group.metadataHash ? undefined : 'topics have changed');
     let { epoch } = group;
     if (why !== undefined) {
@@ -124,7 +125,9 @@ export class ConsumerRebalance {
     const startMs = this.#context.clock.monotonicMs();
     const target = this.#assign(group, after, assignor, epoch);
     for (const [memberId, partitions] of target) {
-      if (group.target.get(memberId) === partitions) continue;
+      const known = group.target.get(memberId);
+      // Whoever has no target has an empty one: of a crowd only those with partitions are written.
+      if (known === partitions || (known === undefined && partitions.size === 0)) continue;
       into.push({
         type: 'ConsumerGroupTargetAssignmentMember',
         key: { groupId, memberId },
@@ -159,7 +162,7 @@ export class ConsumerRebalance {
     into: GroupRecord[],
   ): ConsumerGroupMember {
     if (!hasSubscriptionChanged && isReconciledTo(after, target.epoch)) return after;
-    const topics = topicsWantedBy([after], group.regexes);
+    const topics = topicsWantedBy(after, group.regexes);
     // A static member that came back takes over what the one before it had.
     const replaced = group.staticMember(after.instanceId)?.memberId;
     const moved = reconcile(after, {
@@ -216,7 +219,7 @@ export class ConsumerRebalance {
       const key = subscriptionKey(member);
       let topicIds = subscriptions.get(key);
       if (topicIds === undefined) {
-        topicIds = this.#topicIdsOf(topicsWantedBy([member], group.regexes));
+        topicIds = this.#topicIdsOf(topicsWantedBy(member, group.regexes));
         subscriptions.set(key, topicIds);
       }
       const { memberId, instanceId } = member;

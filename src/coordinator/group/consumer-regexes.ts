@@ -155,7 +155,7 @@ export class ConsumerRegexes {
         value: { topics: [...matched].sort(), version, timestamp: BigInt(timestampMs) },
       });
     }
-    const hash = rebalance.metadataHash(group.members.values(), resolved);
+    const hash = rebalance.metadataHash(group.subscribedTopicsOnce(resolved));
     if (hasChanged || hash !== group.metadataHash) {
       const reason = 'regular expressions match other topics';
       rebalance.bumpEpoch(group, group.epoch + 1, hash, reason, records);

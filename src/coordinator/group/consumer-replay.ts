@@ -1,7 +1,8 @@
 import type { Uuid } from '../../base/uuid.ts';
-import type { ConsumerGroup, ResolvedRegex } from './consumer-group.ts';
+import type { ConsumerGroup } from './consumer-group.ts';
 import { withAssignment, withoutAssignment, withSubscription } from './consumer-member.ts';
 import type { ConsumerGroupRecord } from './consumer-records.ts';
+import type { ResolvedRegex } from './wanted-topics.ts';
 
 /** Where replay finds groups. */
 export interface ConsumerGroups {

@@ -56,7 +56,7 @@ export class Migration {
       group.setTarget(member.memberId, target);
       group.updateMember(member.memberId, () => member);
     }
-    group.setEpoch(generationId, this.#options.rebalance.metadataHash(group.members.values(), group.regexes));
+    group.setEpoch(generationId, this.#options.rebalance.metadataHash(group.subscribedTopics));
     this.#askToJoinAgain(classic);
     into.push(groupTombstone(groupId), ...groupRecords(group));
     for (const { memberId, classic: own } of group.members.values()) {

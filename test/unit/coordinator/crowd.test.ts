@@ -1,7 +1,6 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { Errors } from '../../../src/protocol/errors.ts';
+import { bytesHeld } from './bytes-held.ts';
 import { GroupWorld } from './group-world.ts';
 
 /** A hundred thousand that want into one group. */
@@ -10,15 +9,6 @@ const CROWD = 100_000;
 const SOME = 20_000;
 /** What one that waits may take, its request and its answer not counted. Measured: 1.0 kB with an id alone, 1.7 kB joined. */
 const BYTES_EACH_MAX = 2500;
-
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
-
-function bytesHeld(): number {
-  collect();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-}
 
 /** A group beside the crowd's, and whether its member still gets what it asks for. */
 function bystander(world: GroupWorld) {
