@@ -94,10 +94,12 @@ export class ClassicMembers {
     const result: GroupResult = downgrades
       ? migration.downgrade(group, [replaced], after, why, records)
       : { records, response: undefined };
+    // Whether or not the commit is late, and the member told of it: once it is in the log it is here, and may be gone.
+    if (!downgrades) this.#watch(request, after.memberId);
     const response = joined(after);
     const settled = (error: ProtocolError | undefined): void => {
       result.settled?.(error);
-      if (error === undefined) this.#joined(request, response, downgrades, answer);
+      if (error === undefined) this.#options.context.reply(() => answer(response));
     };
     return { ...result, settled };
   }
@@ -184,24 +186,14 @@ export class ClassicMembers {
     return membership.knownStaticMember(group, memberId, instanceId);
   }
 
-  /** The records of the join are committed. */
-  #joined(
-    request: JoinGroupRequest,
-    response: JoinGroupResponse,
-    hasDowngraded: boolean,
-    answer: AnswerJoin,
-  ): void {
-    const { timers, membership, context } = this.#options;
-    const { groupId, sessionTimeoutMs, rebalanceTimeoutMs } = request;
-    const { memberId } = response;
-    if (!hasDowngraded) {
-      timers.cancel(groupId, memberId, 'join');
-      membership.touchSession(groupId, memberId, sessionTimeoutMs);
-      timers.arm(groupId, memberId, 'sync', rebalanceTimeoutMs, () =>
-        membership.expire(groupId, memberId, 'did not ask for its assignment in time'),
-      );
-    }
-    context.reply(() => answer(response));
+  /** A member that has joined must ask for its assignment, and be heard of. */
+  #watch({ groupId, sessionTimeoutMs, rebalanceTimeoutMs }: JoinGroupRequest, memberId: string): void {
+    const { timers, membership } = this.#options;
+    timers.cancel(groupId, memberId, 'join');
+    membership.touchSession(groupId, memberId, sessionTimeoutMs);
+    timers.arm(groupId, memberId, 'sync', rebalanceTimeoutMs, () =>
+      membership.expire(groupId, memberId, 'did not ask for its assignment in time'),
+    );
   }
 
   /** The member is told to join again, and has its rebalance timeout for it. */

@@ -275,3 +275,24 @@ describe('consumer to classic', () => {
     expect(await world.describe()).toMatchObject({ groupState: 'Stable' });
   });
 });
+
+test('a classic member whose join is committed late, and that is gone by then, does not stay', async () => {
+  const world = new ConsumerWorld();
+  world.topics.set('t', 4);
+  const c = world.member('c');
+  c.join();
+  const gone = new ClassicClient(world);
+  gone.memberId = gone.sendJoin().value.memberId;
+  world.log.commitsAtOnce = false;
+  const joined = gone.sendJoin();
+  world.time.advance(world.config.offsetsCommitTimeoutMs + 1);
+  expect(joined.value.errorCode).not.toBe(0);
+  world.log.commitsAtOnce = true;
+  world.log.commit();
+  world.time.settle();
+  expect((await world.describeConsumer()).members).toHaveLength(2);
+  world.time.advance(10_000);
+  world.converge([c]);
+  expect(c.partitions).toEqual([0, 1, 2, 3]);
+  expect((await world.describeConsumer()).members).toHaveLength(1);
+});
