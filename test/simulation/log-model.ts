@@ -79,6 +79,11 @@ export class LogModel {
   #starts: number[] = [];
   /** A cut was undone, or came half way: of producers there may be what nothing else tells of. */
   #producersAreUnknown = false;
+  /**
+   * Producers whose newest batches were cut off. Of what is left of them a snapshot may be all that tells: compaction and
+   * retention rely on the newest, and after a cut the log is read again from below where a snapshot is missing.
+   */
+  readonly #shortened = new Set<number>();
 
   constructor(name: string) {
     this.name = name;
@@ -87,6 +92,8 @@ export class LogModel {
   /** One batch. */
   append(entries: readonly Entry[]): void {
     this.#entries.push(...entries);
+    for (const { producer, marker } of entries)
+      if (producer !== undefined && marker === undefined) this.#shortened.delete(producer.id);
     this.#batchOffsets.add(entries[0]!.offset);
   }
 
@@ -99,6 +106,8 @@ export class LogModel {
 
   /** What lies at or above `offset` is gone, or will be. */
   cut(offset: number): void {
+    for (const entry of this.#entries)
+      if (entry.offset >= offset && entry.producer !== undefined) this.#shortened.add(entry.producer.id);
     this.#past.push(...this.#entries.filter((entry) => entry.offset >= offset));
     this.#entries = this.#entries.filter((entry) => entry.offset < offset);
     for (const one of this.#batchOffsets) if (one >= offset) this.#batchOffsets.delete(one);
@@ -112,6 +121,7 @@ export class LogModel {
     this.cut(0);
     this.#starts = [];
     this.#producersAreUnknown = false;
+    this.#shortened.clear();
     this.deletedEnd = offset;
   }
 
@@ -318,10 +328,12 @@ export class LogModel {
     if (this.#producersAreUnknown) return;
     const possible = [0, ...this.#starts].map((start) => this.#producers(start));
     for (const [id, { lastOffset }] of possible[0]!) {
+      if (this.#shortened.has(id)) continue;
       const isKnown = producers.some(({ producerId }) => Number(producerId) === id);
       promised(isKnown || lastOffset < logStartOffset, () => `${this.name}: producer ${id} is forgotten`);
     }
     for (const producer of producers) {
+      if (this.#shortened.has(Number(producer.producerId))) continue;
       const fates = possible.map((all) => all.get(Number(producer.producerId)));
       const isSame = fates.some(
         (fate) => fate === undefined || fate.lastOffset < logStartOffset || isAt(producer, fate),
