@@ -324,7 +324,12 @@ export class LogWriter {
     try {
       // Where the file could not even be made, or opened again, there is nothing to cut.
       const fileSize = this.#input.ports.storage.sizeOf(active.log.path) ?? 0;
-      if (fileSize > active.sizeInBytes) active.log.use().truncate(active.sizeInBytes);
+      if (fileSize > active.sizeInBytes) {
+        active.log.use().truncate(active.sizeInBytes);
+        // A power loss must not bring the bytes back behind a stop in order, whose files nobody doubts.
+        active.unsynced = true;
+        this.#commit.cutAt(this.#writtenEnd);
+      }
     } catch (cause) {
       // Bytes of nobody may stand behind the last batch: nothing can be appended behind them.
       this.#input.onFailed(asProtocolError(cause));

@@ -211,3 +211,19 @@ test('a stop that finds no space for a checkpoint waits for those that are being
   await closing;
   expect(storage.syncs.some((path) => path.includes('recovery-point'))).toBe(true);
 });
+
+test('a stop in order syncs what was cut off after a write that found no space', async () => {
+  const world = new FullDisk();
+  const logs = await world.manager();
+  const log = logs.getOrCreate('t', 0, topicId);
+  append(log, batch(['kept']));
+  world.time.tick();
+  await log.flush();
+  world.storage.room = { match: '.log', bytes: 30 };
+  append(log, batch(['lost']));
+  world.time.tick();
+  world.storage.room = undefined;
+  const before = world.storage.syncs.length;
+  await logs.close();
+  expect(world.storage.syncs.slice(before)).toContain('/data/t-0/00000000000000000000.log');
+});
