@@ -5,7 +5,7 @@ import { PARTITION_METADATA } from './file-names.ts';
 import type { ProducerFiles } from './producer-files.ts';
 import type { Segment } from './segment.ts';
 import type { Segments } from './segments.ts';
-import { formatPartitionMetadata, syncSmallFile, writeSmallFile } from './small-files.ts';
+import { allOver, formatPartitionMetadata, syncSmallFile, writeSmallFile } from './small-files.ts';
 import type { LogPorts } from './types.ts';
 
 /** Keeps the files of deleted segments for file.delete.delay.ms, then removes them off the loop. */
@@ -76,18 +76,18 @@ export async function syncFolder(
   const metadata = `${dir}/${PARTITION_METADATA}`;
   if (isNewFolder && storage.sizeOf(metadata) !== undefined) running.push(syncSmallFile(storage, metadata));
   // Index files get their names once they are written, and an older one must not come back under them.
-  if (indexed.length > 0) await Promise.all(running.splice(0));
+  if (indexed.length > 0) await allOver(running.splice(0));
   if (newNames) {
     running.push(storage.syncDir(dir));
     running.push(storage.syncDir(parentOf(dir)));
   }
-  await Promise.all(running);
+  await allOver(running);
   for (const segment of indexed) segment.indexesSynced();
 }
 
 async function syncSegment(segment: Segment, isClosed: boolean): Promise<void> {
   const synced = segment.log.sync();
-  if (isClosed) await Promise.all([synced, segment.writeIndexes()]);
+  if (isClosed) await allOver([synced, segment.writeIndexes()]);
   else await synced;
 }
 

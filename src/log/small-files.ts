@@ -42,6 +42,11 @@ export function replaceUnsynced(storage: Storage, path: string, content: Buffer)
   writeSmallFile(storage, path, content);
 }
 
+/** Resolves when all have. Rejects with the failure of one, once none of the others touches a file any more. */
+export async function allOver(running: readonly Promise<unknown>[]): Promise<void> {
+  for (const one of await Promise.allSettled(running)) if (one.status === 'rejected') throw one.reason;
+}
+
 /** Makes the bytes of a small file survive a power loss. Rejects with StorageError. */
 export async function syncSmallFile(storage: Storage, path: string): Promise<void> {
   const file = storage.open(path, 'write');

@@ -4,7 +4,7 @@ import type { ProducerFiles } from '../producer-files.ts';
 import type { ProducerState } from '../producer-state.ts';
 import { Segment, type SegmentContext } from '../segment.ts';
 import type { Segments } from '../segments.ts';
-import { syncSmallFile } from '../small-files.ts';
+import { allOver, syncSmallFile } from '../small-files.ts';
 import { type CleanedSegmentInfo, removeCleanedFiles, suffixesOf } from './cleaned-segment.ts';
 
 /** Makes the bytes of cleaned segments survive a power loss; only then may they take the place of others. */
@@ -15,7 +15,7 @@ export async function syncCleaned(
 ): Promise<void> {
   for (const info of cleaned) {
     const paths = suffixesOf(info).map((suffix) => pathOf(dir, info, suffix) + CLEANED_SUFFIX);
-    await Promise.all(paths.map((path) => syncSmallFile(storage, path)));
+    await allOver(paths.map((path) => syncSmallFile(storage, path)));
   }
 }
 

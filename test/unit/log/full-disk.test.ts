@@ -227,3 +227,27 @@ test('a stop in order syncs what was cut off after a write that found no space',
   await logs.close();
   expect(world.storage.syncs.slice(before)).toContain('/data/t-0/00000000000000000000.log');
 });
+
+test('a flush that fails in one file is over when the others are', async () => {
+  const world = new FullDisk();
+  const logs = await world.manager();
+  const log = logs.getOrCreate('t', 0, topicId);
+  append(log, batch(['a']));
+  world.time.tick();
+  const { storage } = world;
+  let release = () => {};
+  storage.waitForSync = async (path) => {
+    if (path.endsWith('partition.metadata')) storage.fail('sync', path);
+    else if (path.endsWith('.log')) await new Promise<void>((resolve) => (release = resolve));
+  };
+  storage.failing = { operation: 'sync', match: 'partition.metadata' };
+  let failure: unknown;
+  const flushing = log.flush().catch((error: unknown) => {
+    failure = error;
+  });
+  await settle();
+  expect(failure).toBeUndefined();
+  release();
+  await flushing;
+  expect(failure).toBeInstanceOf(ProtocolError);
+});
