@@ -26,6 +26,12 @@ const PREFERRED = 0;
 const UPGRADE = 1;
 const SAFE_DOWNGRADE = 2;
 const VERSION_MAX = 2;
+/** A request of before, whose answer was lost, may come through late: then there is nothing to change, or another way. */
+const ALLOWED: ReadonlySet<number> = new Set([
+  Errors.NONE,
+  Errors.NOT_CONTROLLER,
+  Errors.INVALID_UPDATE_VERSION,
+]);
 
 export interface TxnAdminOptions {
   readonly world: World;
@@ -70,6 +76,20 @@ export class TxnAdmin {
       healed = this.#partitions().every(({ leader }) => leader !== NO_LEADER);
     });
     return healed;
+  }
+
+  /** Brokers and the partitions that have no leader. */
+  describe(): string {
+    const image = this.#options.image();
+    const brokers = Array.from(image?.brokers.values() ?? [], ({ id, epoch, fenced }) => ({
+      id,
+      epoch: String(epoch),
+      fenced,
+    }));
+    const partitions = Array.from(image?.topicsByName.values() ?? []).flatMap(({ name, partitions: all }) =>
+      Array.from(all, (partition, index) => ({ name, index, ...partition })),
+    );
+    return JSON.stringify([...brokers, ...partitions.filter(({ leader }) => leader === NO_LEADER)]);
   }
 
   async #try(action: () => Promise<void>): Promise<void> {
@@ -135,7 +155,9 @@ export class TxnAdmin {
 
   async #changeVersion(): Promise<void> {
     const { broker, random, model } = this.#options;
-    const level = this.#options.image()?.features.finalized.get(TRANSACTION_VERSION) ?? 0;
+    const image = this.#options.image();
+    if (image === undefined) return;
+    const level = image.features.finalized.get(TRANSACTION_VERSION) ?? 0;
     const maxVersionLevel = random.below(VERSION_MAX + 1);
     if (level === maxVersionLevel) return;
     const api = { request: UpdateFeaturesRequest, response: UpdateFeaturesResponse };
@@ -146,7 +168,7 @@ export class TxnAdmin {
     });
     const { errorCode, errorMessage } = await broker.ask(api, 2, request);
     promised(
-      errorCode === Errors.NONE || errorCode === Errors.NOT_CONTROLLER,
+      ALLOWED.has(errorCode),
       () => `${TRANSACTION_VERSION} can't become ${maxVersionLevel}: ${errorName(errorCode)} ${errorMessage}`,
     );
     model.count(`${TRANSACTION_VERSION} ${maxVersionLevel}`);

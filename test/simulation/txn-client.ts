@@ -26,6 +26,7 @@ import {
   TxnOffsetCommitResponse,
 } from '../../src/protocol/messages/txn-offset-commit.ts';
 import { BatchBuilder } from '../../src/protocol/record-batch/builder.ts';
+import { EPOCH_MS } from './event-loop.ts';
 import { type Api, type KafkaClient, OutcomeUnknown } from './kafka-client.ts';
 import { promised } from './model.ts';
 import type { SeededRandom } from './random.ts';
@@ -36,6 +37,8 @@ import type { World } from './world.ts';
 export const IN_TOPIC = 'in';
 export const OUT_TOPIC = 'out';
 export const OUT_PARTITIONS = 3;
+/** What transactions write here goes soon: its retention is short. */
+export const BRIEF_TOPIC = 'brief';
 export const TRANSACTION_TIMEOUT_MS = 2500;
 const TRIES_MAX = 400;
 const GROUP = 0;
@@ -56,6 +59,11 @@ const RETRIABLE: ReadonlySet<number> = new Set([
 
 /** What ends a transaction, but not its producer. */
 const ABORTABLE: ReadonlySet<number> = new Set([Errors.TRANSACTION_ABORTABLE]);
+/** The partition has forgotten a producer that was silent for long. */
+const FORGOTTEN: ReadonlySet<number> = new Set([
+  Errors.OUT_OF_ORDER_SEQUENCE_NUMBER,
+  Errors.UNKNOWN_PRODUCER_ID,
+]);
 
 /** Somebody else has the transactional id, or the coordinator has ended the transaction. */
 const FENCED: ReadonlySet<number> = new Set([
@@ -93,6 +101,8 @@ export interface TxnClientOptions {
   /** Brings late copies of requests. */
   readonly copies: KafkaClient;
   readonly isOver: () => boolean;
+  /** Producers that are silent for long are forgotten. */
+  readonly expires: boolean;
 }
 
 /** One life of a producer that reads inputs, writes outputs and commits both in transactions. */
@@ -100,7 +110,8 @@ export class TxnClient {
   readonly #options: TxnClientOptions;
   #producerId = -1n;
   #epoch = -1;
-  #sequences: number[] = [];
+  /** The next ones, by topic and partition. */
+  readonly #sequences = new Map<string, number>();
   #hasEpochs = false;
 
   constructor(options: TxnClientOptions) {
@@ -172,14 +183,18 @@ export class TxnClient {
   async #write(attempt: Attempt): Promise<void> {
     const { random } = this.#options;
     const added = new Set<number>();
+    if (random.chance(0.4)) {
+      if (!this.#hasEpochs) await this.#addPartition(BRIEF_TOPIC, 0);
+      await this.#produce(BRIEF_TOPIC, 0, [valueFor(attempt, attempt.from)]);
+    }
     let partition = random.below(OUT_PARTITIONS);
     for (let input = attempt.from; input < attempt.from + attempt.count; ) {
       const count = Math.min(random.between(1, 3), attempt.from + attempt.count - input);
-      if (!this.#hasEpochs && !added.has(partition)) await this.#addPartition(partition);
+      if (!this.#hasEpochs && !added.has(partition)) await this.#addPartition(OUT_TOPIC, partition);
       added.add(partition);
       const values = Array.from({ length: count }, (_, at) => valueFor(attempt, input + at));
       const sent = attempt.sends.push({ partition, offset: -1, values }) - 1;
-      const offset = await this.#produce(partition, values);
+      const offset = await this.#produce(OUT_TOPIC, partition, values);
       attempt.sends[sent] = { partition, offset, values };
       input += count;
       partition = random.below(OUT_PARTITIONS);
@@ -234,7 +249,7 @@ export class TxnClient {
   #begin(producerId: bigint, epoch: number): void {
     this.#producerId = producerId;
     this.#epoch = epoch;
-    this.#sequences = new Array<number>(OUT_PARTITIONS).fill(0);
+    this.#sequences.clear();
   }
 
   get #producer() {
@@ -242,14 +257,14 @@ export class TxnClient {
     return { transactionalId: app, producerId: this.#producerId, producerEpoch: this.#epoch };
   }
 
-  async #addPartition(partition: number): Promise<void> {
+  async #addPartition(topic: string, partition: number): Promise<void> {
     const api = { request: AddPartitionsToTxnRequest, response: AddPartitionsToTxnResponse };
     const { transactionalId, producerId, producerEpoch } = this.#producer;
     const request = defaults<AddPartitionsToTxnRequest>(AddPartitionsToTxnRequest, {
       v3AndBelowTransactionalId: transactionalId,
       v3AndBelowProducerId: producerId,
       v3AndBelowProducerEpoch: producerEpoch,
-      v3AndBelowTopics: [{ name: OUT_TOPIC, partitions: [partition] }],
+      v3AndBelowTopics: [{ name: topic, partitions: [partition] }],
     });
     await this.#persist(
       api,
@@ -260,17 +275,21 @@ export class TxnClient {
   }
 
   /** The offset of the first one. */
-  async #produce(partition: number, values: readonly string[]): Promise<number> {
-    const { random } = this.#options;
-    const baseSequence = this.#sequences[partition]!;
+  async #produce(topic: string, partition: number, values: readonly string[]): Promise<number> {
+    const { random, world } = this.#options;
+    const place = `${topic}-${partition}`;
+    const baseSequence = this.#sequences.get(place) ?? 0;
     const { transactionalId, producerId, producerEpoch } = this.#producer;
     const batch = new BatchBuilder({ producerId, producerEpoch, baseSequence, isTransactional: true });
-    for (const value of values) batch.append({ timestamp: 1n, key: null, value: Buffer.from(value) });
+    const timestamp = BigInt(EPOCH_MS + Math.floor(world.nowMs));
+    // As keys they are all kept where topics are compacted.
+    for (const value of values)
+      batch.append({ timestamp, key: Buffer.from(value), value: Buffer.from(value) });
     const request = defaults<ProduceRequest>(ProduceRequest, {
       transactionalId,
       acks: -1,
       timeoutMs: 5000,
-      topicData: [{ name: OUT_TOPIC, partitionData: [{ index: partition, records: batch.build() }] }],
+      topicData: [{ name: topic, partitionData: [{ index: partition, records: batch.build() }] }],
     });
     const api = { request: ProduceRequest, response: ProduceResponse };
     const version = this.#hasEpochs ? 12 : random.pick([9, 11]);
@@ -281,7 +300,7 @@ export class TxnClient {
       request,
       (response) => response.responses[0]!.partitionResponses[0]!.errorCode,
     );
-    this.#sequences[partition] = baseSequence + values.length;
+    this.#sequences.set(place, baseSequence + values.length);
     return responses[0]!.partitionResponses[0]!.baseOffset;
   }
 
@@ -380,7 +399,8 @@ export class TxnClient {
       const code = codeOf(response);
       if (code === Errors.NONE) return response;
       if (RETRIABLE.has(code)) continue;
-      if (ABORTABLE.has(code)) throw new MustAbort(errorName(code));
+      if (ABORTABLE.has(code) || (this.#options.expires && FORGOTTEN.has(code)))
+        throw new MustAbort(errorName(code));
       promised(FENCED.has(code), () => `${api.request.name} v${version} was answered ${errorName(code)}`);
       throw new Fenced(errorName(code));
     }

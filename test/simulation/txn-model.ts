@@ -24,6 +24,7 @@ export class TxnModel {
   readonly attempts: Attempt[] = [];
   /** What readers of committed records have seen so far, by partition. */
   readonly #seen = new Map<number, SeenRecord[]>();
+  readonly #brief = new Set<string>();
   readonly counts: Record<string, number> = {};
 
   count(what: string): void {
@@ -55,6 +56,17 @@ export class TxnModel {
       seen.push(record);
     }
     this.count('reads');
+  }
+
+  /** A reader of committed records of the topic with a short retention has come by. */
+  readBrief(records: readonly SeenRecord[]): void {
+    for (const { offset, value } of records) {
+      const { outcome } = this.#attemptOf(value);
+      promised(outcome !== 'aborted', () => `${value} was aborted, and is read at ${offset}`);
+      promised(!this.#brief.has(value), () => `${value} is read twice, the second time at ${offset}`);
+      this.#brief.add(value);
+    }
+    if (records.length > 0) this.count('brief reads');
   }
 
   /** All that is committed, at the end: `partitions` by index, and the offset that each app's group has. */

@@ -1,6 +1,7 @@
 import type { Ports } from '../../src/base/ports.ts';
 import { BrokerConfig } from '../../src/config/broker-config.ts';
 import { defaults } from '../../src/protocol/codec.ts';
+import { prepareCodec } from '../../src/protocol/compression/index.ts';
 import { Errors, errorName } from '../../src/protocol/errors.ts';
 import { CreateTopicsRequest, CreateTopicsResponse } from '../../src/protocol/messages/create-topics.ts';
 import { OffsetFetchRequest, OffsetFetchResponse } from '../../src/protocol/messages/offset-fetch.ts';
@@ -10,6 +11,7 @@ import { promised, Violation } from './model.ts';
 import { SimNode } from './sim-node.ts';
 import { TxnAdmin } from './txn-admin.ts';
 import {
+  BRIEF_TOPIC,
   IN_TOPIC,
   OUT_PARTITIONS,
   OUT_TOPIC,
@@ -30,6 +32,26 @@ const FAULTY_MS = 20_000;
 /** Faults are over: clients end what they have begun, and open transactions run into their timeouts. */
 const CALM_MS = 4 * TRANSACTION_TIMEOUT_MS + 60_000;
 const LIVES_AT_ONCE_MAX = 4;
+
+/** Later than any transaction ends. */
+const EXPIRING = {
+  'producer.id.expiration.ms': '4000',
+  'producer.id.expiration.check.interval.ms': '300',
+  'transactional.id.expiration.ms': '5000',
+  'transaction.remove.expired.transaction.cleanup.interval.ms': '400',
+};
+const COMPACTED = [
+  { name: 'cleanup.policy', value: 'compact' },
+  { name: 'min.cleanable.dirty.ratio', value: '0' },
+  { name: 'delete.retention.ms', value: '500' },
+  { name: 'segment.bytes', value: '3000' },
+  { name: 'file.delete.delay.ms', value: '500' },
+];
+const BRIEF = [
+  { name: 'retention.ms', value: '1500' },
+  { name: 'segment.bytes', value: '1000' },
+  { name: 'file.delete.delay.ms', value: '500' },
+];
 
 export interface TxnSimulationOptions {
   readonly seed: number;
@@ -53,6 +75,8 @@ export interface TxnSimulationResult {
  */
 export async function simulateTransactions(options: TxnSimulationOptions): Promise<TxnSimulationResult> {
   const { seed, print } = options;
+  // Wasm compiles in real time, and the cleaner may need it.
+  await prepareCodec('zstd');
   const world = new World({ seed, ...(print === undefined ? {} : { print }) });
   try {
     return await new TxnSimulation(world, options).run();
@@ -75,6 +99,11 @@ class TxnSimulation {
   /** Leaderships move, and transaction.version changes. */
   readonly #isDisturbed: boolean;
   readonly #admin: TxnAdmin;
+  /** Producers and transactional ids that are silent for seconds are forgotten. */
+  readonly #expires: boolean;
+  /** Outputs are compacted all the time, and the markers of aborted transactions go with them. */
+  readonly #compacts: boolean;
+  readonly #briefReader = new CommittedReader(BRIEF_TOPIC, 0);
   #lives = 0;
   #living = 0;
   #isOver = false;
@@ -87,6 +116,8 @@ class TxnSimulation {
     this.#machine = world.machine(HOST);
     this.#flushes = world.random.chance(0.5);
     this.#isDisturbed = world.random.chance(0.7);
+    this.#expires = world.random.chance(0.3);
+    this.#compacts = world.random.chance(0.4);
     this.#admin = new TxnAdmin({
       world,
       random: world.random.fork(),
@@ -153,6 +184,10 @@ class TxnSimulation {
           'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
           // Small segments: producers are known from snapshots and indexes, not only from batches.
           'log.segment.bytes': '20000',
+          'log.retention.check.interval.ms': '500',
+          'log.initial.task.delay.ms': '300',
+          'log.cleaner.backoff.ms': '200',
+          ...(this.#expires ? EXPIRING : {}),
           ...(this.#flushes ? { 'log.flush.interval.messages': '1' } : {}),
         },
       }),
@@ -173,7 +208,7 @@ class TxnSimulation {
 
   async #disturb(): Promise<void> {
     while (this.#isDisturbed && !this.#isOver && this.#failure === undefined) {
-      await this.#world.sleep(this.#world.random.between(50, 1500));
+      await this.#world.sleep(this.#world.random.between(50, 900));
       await this.#admin.disturb();
     }
   }
@@ -181,7 +216,7 @@ class TxnSimulation {
   async #heal(): Promise<void> {
     const untilMs = this.#world.nowMs + CALM_MS;
     while (this.#failure === undefined && !(await this.#admin.heal())) {
-      promised(this.#world.nowMs < untilMs, () => 'partitions are left without leaders');
+      promised(this.#world.nowMs < untilMs, () => `without leaders: ${this.#admin.describe()}`);
       await this.#world.sleep(500);
     }
   }
@@ -193,7 +228,13 @@ class TxnSimulation {
     const request = defaults<CreateTopicsRequest>(CreateTopicsRequest, {
       topics: [
         { name: IN_TOPIC, numPartitions: 1, replicationFactor: 1 },
-        { name: OUT_TOPIC, numPartitions: OUT_PARTITIONS, replicationFactor: 1 },
+        {
+          name: OUT_TOPIC,
+          numPartitions: OUT_PARTITIONS,
+          replicationFactor: 1,
+          configs: this.#compacts ? COMPACTED : [],
+        },
+        { name: BRIEF_TOPIC, numPartitions: 1, replicationFactor: 1, configs: BRIEF },
       ],
       timeoutMs: 10_000,
     });
@@ -246,6 +287,7 @@ class TxnSimulation {
       client: this.#newClient(name),
       copies: this.#newClient(`${name}-late`),
       isOver: () => this.#isOver,
+      expires: this.#expires,
     });
     await this.#guard(life.run());
     this.#living -= 1;
@@ -307,6 +349,7 @@ class TxnSimulation {
       const partition = this.#world.random.below(OUT_PARTITIONS);
       try {
         this.#model.read(partition, await readers[partition]!.read(client));
+        this.#model.readBrief(await this.#briefReader.read(client));
       } catch (error) {
         if (!(error instanceof OutcomeUnknown)) throw error;
       }
@@ -318,21 +361,23 @@ class TxnSimulation {
     const client = this.#newClient('verifier');
     promised(await client.connect(), () => 'the node can not be reached');
     const partitions: SeenRecord[][] = [];
-    for (let index = 0; index < OUT_PARTITIONS; index++) partitions.push(await this.#readAll(client, index));
+    for (let index = 0; index < OUT_PARTITIONS; index++) {
+      partitions.push(await this.#readAll(client, new CommittedReader(OUT_TOPIC, index)));
+    }
+    this.#model.readBrief(await this.#readAll(client, this.#briefReader));
     const offsets = new Map<string, number>();
     for (const app of APPS) offsets.set(app, await this.#offsetOf(client, app));
     this.#model.check(partitions, offsets);
     for (const [app, offset] of offsets) this.#model.counts[`offset of ${app}`] = offset;
   }
 
-  async #readAll(client: KafkaClient, partition: number): Promise<SeenRecord[]> {
-    const reader = new CommittedReader(OUT_TOPIC, partition);
+  async #readAll(client: KafkaClient, reader: CommittedReader): Promise<SeenRecord[]> {
     const found: SeenRecord[] = [];
     const untilMs = this.#world.nowMs + CALM_MS;
     while (!reader.isAtEnd) {
       promised(
         this.#world.nowMs < untilMs,
-        () => `${partition} is stable up to ${reader.lastStableOffset} of ${reader.highWatermark} only`,
+        () => `${reader.name} is stable up to ${reader.lastStableOffset} of ${reader.highWatermark} only`,
       );
       const records = await reader.read(client);
       if (records.length === 0) await this.#world.sleep(500);
