@@ -84,7 +84,7 @@ function load(input: OpenLogInput): LoadedLog {
     producerFiles.distrust(files, input.recoveryPoint);
   }
   for (const offset of recovered?.reindexed ?? []) segments.at(segments.floor(offset))?.distrustFiles();
-  let logEndOffset = recovered?.endOffset ?? (segments.count === 0 ? -1 : segments.active.readNextOffset());
+  let logEndOffset = recovered?.endOffset ?? findEnd(segments);
   const isEmptied = logEndOffset < checkpointStart;
   if (isEmptied) {
     if (segments.count > 0) {
@@ -203,6 +203,16 @@ function adoptSegments(
   for (const { baseOffset, sizeInBytes } of recovered.segments)
     segments.add(newSegment(input, context, baseOffset, sizeInBytes));
   if (recovered.activeIndexes !== undefined) segments.active.adoptIndexes(recovered.activeIndexes);
+}
+
+/** Where a log ends whose files are believed. What tells it goes again: most partitions are idle for long after a start. */
+function findEnd(segments: Segments): number {
+  if (segments.count === 0) return -1;
+  const { active } = segments;
+  const endOffset = active.readNextOffset();
+  active.unloadIndexes();
+  active.close();
+  return endOffset;
 }
 
 /** What `recoverFolder` must know of a log. */

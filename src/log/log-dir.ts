@@ -17,10 +17,11 @@ const CLOSING_AT_ONCE = 16;
 export class LogDir {
   readonly path: string;
   readonly cleanShutdown: boolean;
-  readonly recoveryPoints: ReadonlyMap<string, number>;
-  readonly logStarts: ReadonlyMap<string, number>;
-  readonly highWatermarks: ReadonlyMap<string, number>;
-  readonly cleanedEnds: ReadonlyMap<string, number>;
+  /** What the checkpoints said when the dir was opened; empty once its partitions are, who know it better. */
+  recoveryPoints: ReadonlyMap<string, number>;
+  logStarts: ReadonlyMap<string, number>;
+  highWatermarks: ReadonlyMap<string, number>;
+  cleanedEnds: ReadonlyMap<string, number>;
   /** By folder name. */
   readonly logs = new Map<string, PartitionLog>();
   failure: Error | undefined;
@@ -65,6 +66,10 @@ export class LogDir {
     for (const checkpoint of [this.recoveryPoints, this.logStarts, this.highWatermarks, this.cleanedEnds]) {
       for (const name of checkpoint.keys()) if (!this.logs.has(name)) this.#gone.add(name);
     }
+    this.recoveryPoints = new Map();
+    this.logStarts = new Map();
+    this.highWatermarks = new Map();
+    this.cleanedEnds = new Map();
   }
 
   /** The log of this name is gone. */

@@ -92,6 +92,18 @@ test('below the recovery point nothing is read again, after a clean stop nothing
   expect(world.open({}, { recoveryPoint: 0 }).logEndOffset).toBe(0);
 });
 
+test('a log that was closed in order holds no file open until somebody uses it', async () => {
+  const world = new World();
+  await write(world, 40, { indexIntervalBytes: 200 }).close();
+  expect(world.storage.openCount).toBe(0);
+  const log = world.open({ indexIntervalBytes: 200 }, { cleanShutdown: true });
+  expect([log.logEndOffset, world.storage.openCount]).toEqual([40, 0]);
+  expect(append(log, batch(['next'])).firstOffset).toBe(40);
+  world.time.tick();
+  expect(await valuesFrom(log, 38)).toEqual(['v38', 'v39', 'next']);
+  expect(world.storage.openCount).toBe(1);
+});
+
 test.each(['removed', 'torn', 'garbled'])('%s indexes are rebuilt to the same bytes', async (how) => {
   const world = new World();
   const log = write(world, 40, { indexIntervalBytes: 200 });
