@@ -99,8 +99,8 @@ export class LogDir {
    */
   lowerCheckpoints(log: PartitionLog): void {
     const { RECOVERY_POINT_CHECKPOINT, CLEANER_CHECKPOINT } = names;
-    const recovered = this.#written.get(RECOVERY_POINT_CHECKPOINT) ?? this.recoveryPoints;
-    const cleaned = this.#written.get(CLEANER_CHECKPOINT) ?? this.cleanedEnds;
+    const recovered = this.#written.get(RECOVERY_POINT_CHECKPOINT);
+    const cleaned = this.#written.get(CLEANER_CHECKPOINT);
     const isSynced = [
       this.#lower(RECOVERY_POINT_CHECKPOINT, isAbove(recovered, log, log.safeRecoveryPoint), () =>
         this.writeRecoveryPoints(),
@@ -278,16 +278,10 @@ export function emptiestDir(dirs: readonly LogDir[], cordoned: readonly string[]
   return emptiest;
 }
 
-/** Whether a checkpoint, by its text or as it was found at the start, has more than `offset` for a log. */
-function isAbove(
-  checkpoint: string | ReadonlyMap<string, number>,
-  { topic, partition }: PartitionLog,
-  offset: number,
-): boolean {
-  if (typeof checkpoint !== 'string') {
-    return (checkpoint.get(names.partitionFolder(topic, partition)) ?? -1) > offset;
-  }
+/** Whether a checkpoint has more than `offset` for a log, by the text that was written last; what was found may have. */
+function isAbove(text: string | undefined, { topic, partition }: PartitionLog, offset: number): boolean {
+  if (text === undefined) return true;
   const start = `\n${topic} ${partition} `;
-  const at = checkpoint.indexOf(start);
-  return at >= 0 && Number.parseInt(checkpoint.slice(at + start.length), 10) > offset;
+  const at = text.indexOf(start);
+  return at >= 0 && Number.parseInt(text.slice(at + start.length), 10) > offset;
 }

@@ -354,11 +354,12 @@ test('a cut lowers the recovery point on the disk before anything is cut', async
   expect(text(world, '/data/recovery-point-offset-checkpoint')).toBe('0\n1\nt 0 2\n');
   log.truncateTo(1);
   expect(text(world, '/data/recovery-point-offset-checkpoint')).toBe('0\n1\nt 0 0\n');
-  expect(world.storage.syncedNow).toEqual(['/data/recovery-point-offset-checkpoint', '/data']);
+  const files = ['recovery-point', 'cleaner'].map((name) => `/data/${name}-offset-checkpoint`);
+  expect(world.storage.syncedNow).toEqual([...files, '/data']);
   append(log, batch(['d']));
   world.time.tick();
   log.truncateTo(1);
-  expect(world.storage.syncedNow).toHaveLength(2);
+  expect(world.storage.syncedNow).toHaveLength(3);
 });
 
 test('before a log is cut, the checkpoint of the cleaner says no more than what is left', async () => {
