@@ -77,32 +77,6 @@ test('jobs of the cleaner go on when their log is cut or deleted', async () => {
   expect(await noticedBy(131)).toBeDefined();
 });
 
-test('a log is cut while it is cleaned, and nobody minds', async () => {
-  vi.doMock(logCleaner, async (original) => {
-    const real = await original<LogCleanerModule>();
-    class BlindToCuts extends real.LogCleaner {
-      override abort(): void {}
-
-      override forget(...[log]: Parameters<InstanceType<LogCleanerModule['LogCleaner']>['forget']>): void {
-        super.abort(log);
-      }
-    }
-    return { ...real, LogCleaner: BlindToCuts };
-  });
-  vi.doMock(runChecks, async (original) => {
-    const real = await original<RunChecksModule>();
-    const whyOver: RunChecksModule['whyOver'] = (run) => real.whyOver({ ...run, cutCount: run.log.cutCount });
-    // That the segments are those which the job has read guards against the same: a cut takes segments away.
-    const segmentsToReplace: RunChecksModule['segmentsToReplace'] = (run, group) => {
-      if (run.log.cutCount === run.cutCount) return real.segmentsToReplace(run, group);
-      const [first, last] = [group.replaced[0]!, group.replaced.at(-1)!];
-      return run.log.closedSegments.filter(({ baseOffset }) => baseOffset >= first && baseOffset <= last);
-    };
-    return { ...real, whyOver, segmentsToReplace };
-  });
-  expect(await noticedBy(640)).toBeDefined();
-});
-
 test('a log is deleted while it is cleaned, and nobody minds', async () => {
   vi.doMock(logCleaner, async (original) => {
     const real = await original<LogCleanerModule>();
