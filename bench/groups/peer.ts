@@ -49,8 +49,13 @@ export class Peer {
     version: number,
     given: Sparse<Request>,
   ): Promise<Response> {
+    return this.askWith(frameOf(request, version, given), response, version);
+  }
+
+  /** Asks with a frame that may change once this was answered. */
+  askWith<Response>(frame: Buffer, response: MessageSchema<Response>, version: number): Promise<Response> {
     return new Promise((resolve, reject) => {
-      this.send(frameOf(request, version, given), (answer) => {
+      this.send(frame, (answer) => {
         try {
           const { bodyAt } = decodeResponseHeader(answer, response.apiKey, version);
           resolve(decode(response, version, Buffer.from(answer), bodyAt));

@@ -1,0 +1,100 @@
+import { cpus, loadavg } from 'node:os';
+import { apacheMissing, KAFKA_VERSION } from '../../test/interop/support/apache.ts';
+import { startTarget, type Target, type TargetName } from '../../test/interop/support/target.ts';
+import { type Figures, median, rows } from '../logs/report.ts';
+import { produced, reading, transactions } from './runs.ts';
+
+/**
+ * What exactly-once costs, on both brokers in turn: transactions of one record at 1, 16 and 64 transactional ids,
+ * idempotent producers beside plain ones, readers of committed records beside those of all where nothing is open. Every
+ * run checks what it measured. Prints a Markdown table of medians.
+ */
+
+const option = (name: string, otherwise: string): string => {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? otherwise : (process.argv[at + 1] ?? otherwise);
+};
+const rounds = Number(option('rounds', '3'));
+const length = {
+  warmupMs: Number(option('warmup', '5')) * 1000,
+  measureMs: Number(option('seconds', '5')) * 1000,
+};
+const only = option('only', '');
+const wanted = option('run', '').split(',').filter(Boolean);
+
+const PORTS: Readonly<Record<TargetName, number>> = { odradek: 27910, apache: 27920 };
+const LEVELS = ['read_uncommitted', 'read_committed'];
+const VALUE_BYTES = [64, 1024];
+
+type Take = (title: string, figures: Figures) => void;
+
+async function idempotence(target: Target, take: Take): Promise<void> {
+  for (const valueBytes of VALUE_BYTES) {
+    for (const isIdempotent of [false, true]) {
+      const { figures } = await produced(target, isIdempotent, valueBytes, length);
+      take(
+        `${isIdempotent ? 'idempotent' : 'plain'} produce, 16 records of ${valueBytes} B a batch`,
+        figures,
+      );
+    }
+  }
+}
+
+/** Batches of idempotent producers with nothing open behind them. */
+async function isolation(target: Target, take: Take): Promise<void> {
+  const { topic } = await produced(target, true, 1024, { warmupMs: 0, measureMs: 1000 });
+  for (const [level, title] of LEVELS.entries())
+    take(`consume, ${title}`, await reading(target, topic, level, length));
+}
+
+const runs: Readonly<Record<string, (target: Target, take: Take) => Promise<void>>> = {
+  transactions: async (target, take) => {
+    for (const ids of [1, 16, 64]) {
+      take(`transactions, ${ids} ${ids === 1 ? 'id' : 'ids'}`, await transactions(target, ids, length));
+    }
+  },
+  idempotence,
+  isolation,
+};
+
+const unknown = wanted.filter((name) => runs[name] === undefined);
+if (unknown.length > 0) {
+  console.error(`no run is called ${unknown.join(', ')}; there are ${Object.keys(runs).join(', ')}`);
+  process.exit(2);
+}
+const missing = await apacheMissing();
+if (missing) process.stderr.write(`Apache Kafka is left out: ${missing}\n`);
+const brokers = (['odradek', 'apache'] as const).filter(
+  (name) => (only === '' || only === name) && (name === 'odradek' || !missing),
+);
+
+const figures = new Map<string, Record<TargetName, Figures[]>>();
+const targets: Target[] = [];
+try {
+  for (const name of brokers) targets.push(await startTarget(name, { port: PORTS[name], forBench: true }));
+  for (const [name, run] of Object.entries(runs)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    for (let round = 0; round < rounds; round++) {
+      for (const target of targets) {
+        process.stderr.write(`${target.name}: ${name}\n`);
+        await run(target, (title, one) => {
+          process.stderr.write(`${title}: ${JSON.stringify(one)}\n`);
+          const both = figures.get(title) ?? { odradek: [], apache: [] };
+          figures.set(title, both);
+          both[target.name].push(one);
+        });
+      }
+    }
+  }
+} finally {
+  for (const target of targets) await target.stop();
+}
+
+console.log(
+  `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim()}, load average after ` +
+    `${(loadavg()[0] ?? 0).toFixed(1)}; medians of ${rounds} rounds in turn\n`,
+);
+console.log(`| with | figure | odradek | Apache Kafka ${KAFKA_VERSION} | ratio |\n|---|---|--:|--:|--:|`);
+for (const [title, both] of figures) {
+  for (const row of rows(title, median(both.odradek), median(both.apache))) console.log(row);
+}
