@@ -51,6 +51,8 @@ interface ProducerFate {
   epoch: number;
   lastSequence: number;
   lastOffset: number;
+  /** Without markers; -1 for none. */
+  lastDataOffset: number;
   isOpen: boolean;
 }
 
@@ -84,6 +86,7 @@ export class LogModel {
    * retention rely on the newest, and after a cut the log is read again from below where a snapshot is missing.
    */
   readonly #shortened = new Set<number>();
+  #wasCut = false;
 
   constructor(name: string) {
     this.name = name;
@@ -106,6 +109,7 @@ export class LogModel {
 
   /** What lies at or above `offset` is gone, or will be. */
   cut(offset: number): void {
+    this.#wasCut = true;
     for (const entry of this.#entries)
       if (entry.offset >= offset && entry.producer !== undefined) this.#shortened.add(entry.producer.id);
     this.#past.push(...this.#entries.filter((entry) => entry.offset >= offset));
@@ -336,7 +340,7 @@ export class LogModel {
       if (this.#shortened.has(Number(producer.producerId))) continue;
       const fates = possible.map((all) => all.get(Number(producer.producerId)));
       const isSame = fates.some(
-        (fate) => fate === undefined || fate.lastOffset < logStartOffset || isAt(producer, fate),
+        (fate) => fate === undefined || this.#lastTold(fate) < logStartOffset || isAt(producer, fate),
       );
       const { producerId, producerEpoch, lastSequence, currentTxnStartOffset } = producer;
       promised(
@@ -347,6 +351,11 @@ export class LogModel {
     }
   }
 
+  /** A cut takes snapshots along; where the disk was full at the roll before, a marker is then all that is left to tell. */
+  #lastTold({ lastOffset, lastDataOffset }: ProducerFate): number {
+    return this.#wasCut ? lastDataOffset : lastOffset;
+  }
+
   /** What all that was appended from `start` on has made of its producers. */
   #producers(start = 0): ReadonlyMap<number, ProducerFate> {
     const producers = new Map<number, ProducerFate>();
@@ -354,11 +363,15 @@ export class LogModel {
       if (producer === undefined || offset < start) continue;
       let fate = producers.get(producer.id);
       if (fate === undefined || fate.epoch !== producer.epoch) {
-        fate = { epoch: producer.epoch, lastSequence: -1, lastOffset: offset, isOpen: fate?.isOpen ?? false };
+        const isOpen = fate?.isOpen ?? false;
+        fate = { epoch: producer.epoch, lastSequence: -1, lastOffset: offset, lastDataOffset: -1, isOpen };
         producers.set(producer.id, fate);
       }
       fate.lastOffset = offset;
-      if (marker === undefined) fate.lastSequence = producer.sequence;
+      if (marker === undefined) {
+        fate.lastSequence = producer.sequence;
+        fate.lastDataOffset = offset;
+      }
       fate.isOpen = isTransactional && marker === undefined;
     }
     return producers;
