@@ -224,7 +224,7 @@ class LogSimulation {
 
   async #restartIfDown(): Promise<void> {
     if (this.#crashed === undefined && this.#subjects.some(({ log }) => log?.isOffline === true)) {
-      this.#crash(this.#hasFailedSync() ? 'power' : 'kill');
+      this.#crash('kill');
     }
     if (this.#crashed === undefined) return;
     const lostPower = this.#crashed === 'power';
@@ -330,7 +330,8 @@ class LogSimulation {
     this.#machine.disk.crashInstead(this.#random.below(40), () => this.#crash(how));
   }
 
-  #crash(how: 'kill' | 'power'): void {
+  #crash(planned: 'kill' | 'power'): void {
+    const how = this.#hasFailedSync() ? 'power' : planned;
     this.#crashed = how;
     for (const subject of this.#subjects) subject.crashed();
     this.#machine.crash(how, this.#random.pick(['tear', 'forget'] as const));

@@ -175,7 +175,9 @@ class CleanRun {
   /** Stops where the map is full; the rest of the dirty part waits for the next run. */
   *#buildMap(): Steps<void> {
     const { segments, firstDirtyOffset, firstUncleanableOffset, abortedTransactions } = this.#input;
-    const transactions = new TransactionTracker(abortedTransactions);
+    // The markers of the others lie before what is read here: they would count as open to the end.
+    const aborted = abortedTransactions.filter(({ lastOffset }) => lastOffset >= firstDirtyOffset);
+    const transactions = new TransactionTracker(aborted);
     const cursor = new RecordCursor();
     for (let at = 0; at < segments.length; at += 1) {
       const endOffset = segments[at + 1]?.baseOffset ?? firstUncleanableOffset;

@@ -262,6 +262,38 @@ test('the last batch of a producer stays, be it empty, so that its sequence goes
   await manager.close();
 });
 
+test('what a producer commits after an aborted transaction that was cleaned before takes the place of what was there', async () => {
+  const world = new World();
+  const { manager, log } = await open(world);
+  const txn = (baseSequence: number) => ({
+    ...{ producerId: 1n, producerEpoch: 0, baseSequence },
+    isTransactional: true,
+  });
+  const end = (committed: boolean) => {
+    const marker = { committed, producerId: 1n, producerEpoch: 0, coordinatorEpoch: 0, timestamp: 1n };
+    log.appendAsLeader(endTxnMarkerBatch(marker), 0, { origin: 'coordinator', done() {} });
+    world.time.tick();
+  };
+  put(world, log, ['a', 'old'], ['b', 'b']);
+  append(log, batchOf([['b', 'aborted']], txn(0)));
+  end(false);
+  put(world, log, ['x', 'x']);
+  log.roll();
+  manager.startBackground();
+  await run(world);
+  expect(log.cleanedEnd).toBe(5);
+  append(log, batchOf([['a', 'new']], txn(1)));
+  end(true);
+  log.roll();
+  put(world, log, ['y', 'y']);
+  await world.time.pass(2000);
+  await run(world);
+  expect(log.cleanedEnd).toBe(7);
+  const found = await contents(log);
+  expect(found.filter((one) => one.includes('a='))).toEqual(['5:a=new']);
+  await manager.close();
+});
+
 test('markers lost to compaction: nothing of an aborted transaction stays, and its marker as long as it is needed', async () => {
   const world = new World();
   const { manager, log } = await open(world, { deleteRetentionMs: 1000 });
