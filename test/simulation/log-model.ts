@@ -284,7 +284,9 @@ export class LogModel {
     const isThere = present.has(offset);
     const text = () =>
       `${this.name}: ${key}=${value} at ${offset} (${fate}${entry.marker === undefined ? '' : ', a marker'})`;
-    if (!this.wasCompacted || offset >= view.activeBaseOffset || offset >= view.lastStableOffset) {
+    // A cut can take the marker of what was stable, and compacted, before.
+    const isStable = offset < view.lastStableOffset || this.#wasCut;
+    if (!this.wasCompacted || offset >= view.activeBaseOffset || !isStable) {
       promised(isThere, () => `${text()} is gone, and was not to be compacted`);
       return;
     }
