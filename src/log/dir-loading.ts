@@ -213,8 +213,14 @@ export class DirLoading {
 
   #toRecover({ name, key, config, files }: Folder): FolderToRecover {
     const { dir } = this.#input;
-    const recoveryPoint = dir.recoveryPoints.get(key) ?? 0;
-    return folderToRecover(`${dir.path}/${name}`, config, dir.cleanShutdown, recoveryPoint, files);
+    return folderToRecover({
+      dir: `${dir.path}/${name}`,
+      config,
+      cleanShutdown: dir.cleanShutdown,
+      recoveryPoint: dir.recoveryPoints.get(key) ?? 0,
+      files,
+      cleanedEnd: dir.cleanedEnds.get(key),
+    });
   }
 
   #open({ name, key, folder, config, files, bytes }: Folder, recovered: RecoveredFolder | undefined): void {
@@ -233,6 +239,7 @@ export class DirLoading {
       recovered,
       recoveryPoint: dir.recoveryPoints.get(key) ?? 0,
       logStartOffset: dir.logStarts.get(key),
+      cleanedEnd: dir.cleanedEnds.get(key),
     });
     log.updateHighWatermark(dir.highWatermarks.get(key) ?? 0);
     log.cleanedEnd = dir.cleanedEnds.get(key);

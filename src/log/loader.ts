@@ -44,6 +44,8 @@ export interface OpenLogInput {
   readonly recovered?: RecoveredFolder | undefined;
   /** All below was synced; above it batches are checked after an unclean stop. */
   readonly recoveryPoint: number;
+  /** Up to where it was compacted; undefined where it never was. */
+  readonly cleanedEnd?: number | undefined;
   readonly logStartOffset?: number | undefined;
 }
 
@@ -217,25 +219,23 @@ function findEnd(segments: Segments): number {
 
 /** What `recoverFolder` must know of a log. */
 export function folderToRecover(
-  dir: string,
-  config: LogConfig,
-  cleanShutdown: boolean,
-  recoveryPoint: number,
-  files: readonly string[] | undefined,
+  input: Pick<OpenLogInput, 'dir' | 'config' | 'cleanShutdown' | 'recoveryPoint' | 'files' | 'cleanedEnd'>,
 ): FolderToRecover {
+  const { dir, config, cleanShutdown, recoveryPoint, files, cleanedEnd } = input;
   return {
     dir,
     files,
     recoveryPoint: cleanShutdown ? Number.POSITIVE_INFINITY : recoveryPoint,
-    isCompacted: config.cleanupPolicy.includes('compact'),
+    // What compaction has left stays when the policy becomes another.
+    isCompacted: config.cleanupPolicy.includes('compact') || cleanedEnd !== undefined,
     segmentIndexBytes: config.segmentIndexBytes,
     indexIntervalBytes: config.indexIntervalBytes,
   };
 }
 
 function recoverNow(input: OpenLogInput): RecoveredFolder {
-  const { dir, config, ports, recoveryPoint, files } = input;
-  const recovered = runToEnd(recoverFolder(folderToRecover(dir, config, false, recoveryPoint, files), ports));
+  const { ports } = input;
+  const recovered = runToEnd(recoverFolder(folderToRecover({ ...input, cleanShutdown: false }), ports));
   logNotes(ports.logger, recovered.notes);
   return recovered;
 }

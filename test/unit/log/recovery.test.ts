@@ -146,7 +146,10 @@ test('what a recovery has read is not read again to open the log', async () => {
   const world = new World();
   write(world, 40, changes);
   const recovered = runToEnd(
-    recoverFolder(folderToRecover('/data/t-0', config(changes), false, 0, undefined), world.ports),
+    recoverFolder(
+      folderToRecover({ dir: '/data/t-0', config: config(changes), cleanShutdown: false, recoveryPoint: 0 }),
+      world.ports,
+    ),
   );
   let mayRead = (_path: string) => false;
   const storage = new Proxy(world.storage, {

@@ -294,6 +294,25 @@ test('what a producer commits after an aborted transaction that was cleaned befo
   await manager.close();
 });
 
+test('holes that compaction has left are no damage when the policy is another by then', async () => {
+  const world = new World();
+  const { manager, log } = await open(world);
+  put(world, log, ['a', 'old'], ['b', 'old']);
+  log.roll();
+  put(world, log, ['a', 'new'], ['b', 'new']);
+  log.roll();
+  put(world, log, ['x', 'x']);
+  manager.startBackground();
+  await run(world);
+  expect(await contents(log)).toEqual(['2:a=new', '3:b=new', '4:x=x']);
+  await log.flush();
+  // As where the checkpoint was lost: all is read again after the crash.
+  world.storage.removeNow('/data/recovery-point-offset-checkpoint');
+  const again = await open(world, { cleanupPolicy: ['delete'] });
+  expect(await contents(again.log)).toEqual(['2:a=new', '3:b=new', '4:x=x']);
+  await again.manager.close();
+});
+
 test('markers lost to compaction: nothing of an aborted transaction stays, and its marker as long as it is needed', async () => {
   const world = new World();
   const { manager, log } = await open(world, { deleteRetentionMs: 1000 });
