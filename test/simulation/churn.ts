@@ -146,7 +146,13 @@ export class Churn {
   #diskFailed(code: number | undefined): boolean {
     const { diskFaults } = this.#shared;
     if (diskFaults !== 'write' && diskFaults !== 'sync') return false;
-    return code === Errors.KAFKA_STORAGE_ERROR || code === Errors.NOT_CONTROLLER;
+    // The last: no broker is left to hold replicas, until the process has ended.
+    const codes: readonly unknown[] = [
+      Errors.KAFKA_STORAGE_ERROR,
+      Errors.NOT_CONTROLLER,
+      Errors.INVALID_REPLICATION_FACTOR,
+    ];
+    return codes.includes(code);
   }
 
   async #create(): Promise<void> {
