@@ -329,7 +329,7 @@ async function codecLevels({ tool, target }: Run): Promise<void> {
     await makeTopics(target.port, [{ name: topic, configs }]);
     await tool(`produce for ${codec}`, 'kafka-console-producer', ['--topic', topic], { input });
     const consume = ['--topic', topic, '--partition', '0', '--offset', 'earliest', '--max-messages', '200'];
-    await tool(`consume ${codec}`, 'kafka-console-consumer', [...consume, '--timeout-ms', '180000']);
+    await tool(`consume ${codec}`, 'kafka-console-consumer', [...consume, '--timeout-ms', '30000']);
   }
 }
 
