@@ -2,6 +2,7 @@ import { cpus, loadavg } from 'node:os';
 import { apacheMissing, KAFKA_VERSION } from '../test/interop/support/apache.ts';
 import { startTarget, type TargetName } from '../test/interop/support/target.ts';
 import { listOffsets, listOffsetsAnswer, makeTopics, RawConnection } from '../test/interop/support/wire.ts';
+import { option } from './command.ts';
 import type { Scenario } from './load.ts';
 import { type Row, runLoad } from './run-load.ts';
 
@@ -12,10 +13,6 @@ import { type Row, runLoad } from './run-load.ts';
 
 const PORT = 19696;
 
-const option = (name: string, otherwise: string): string => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : (process.argv[at + 1] ?? otherwise);
-};
 const measureMs = Number(option('seconds', '5')) * 1000;
 const warmupMs = Number(option('warmup', '10')) * 1000;
 const rounds = Number(option('rounds', '3'));

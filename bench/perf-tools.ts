@@ -2,6 +2,7 @@ import { apacheClassPath, KAFKA_VERSION, LOGGING } from '../test/interop/support
 import { runOk } from '../test/interop/support/run.ts';
 import { startTarget, type Target, type TargetName } from '../test/interop/support/target.ts';
 import { listOffsets, listOffsetsAnswer, makeTopics, RawConnection } from '../test/interop/support/wire.ts';
+import { option } from './command.ts';
 import { cpuMsOf } from './process-cost.ts';
 
 /**
@@ -9,12 +10,8 @@ import { cpuMsOf } from './process-cost.ts';
  * but for the sizes: MB/s as the tools say it, and the broker's CPU for it. Prints a Markdown table of medians.
  */
 
-const option = (name: string, otherwise: number): number => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : Number(process.argv[at + 1]);
-};
-const rounds = option('rounds', 3);
-const megabytes = option('megabytes', 600);
+const rounds = Number(option('rounds', '3'));
+const megabytes = Number(option('megabytes', '600'));
 const RECORD_BYTES = [100, 1024, 10_240];
 const PORTS: Readonly<Record<TargetName, number>> = { odradek: 19702, apache: 19704 };
 

@@ -1,6 +1,5 @@
-import { cpus, loadavg } from 'node:os';
-import { apacheMissing, KAFKA_VERSION } from '../../test/interop/support/apache.ts';
 import { startTarget, type Target, type TargetName } from '../../test/interop/support/target.ts';
+import { chosenRuns, measuredBrokers, option, printHead } from '../command.ts';
 import { type Figures, median, rows } from '../logs/report.ts';
 import {
   commitsAndHeartbeats,
@@ -18,18 +17,12 @@ import {
  * measured. Prints a Markdown table of medians.
  */
 
-const option = (name: string, otherwise: string): string => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : (process.argv[at + 1] ?? otherwise);
-};
 const rounds = Number(option('rounds', '3'));
 const groups = Number(option('groups', '10000'));
 const length = {
   warmupMs: Number(option('warmup', '10')) * 1000,
   measureMs: Number(option('seconds', '5')) * 1000,
 };
-const only = option('only', '');
-const wanted = option('run', '').split(',').filter(Boolean);
 
 const PORTS: Readonly<Record<TargetName, number>> = { odradek: 26010, apache: 26020 };
 /** No wait for more members, and heartbeats as often as a member wants. */
@@ -85,17 +78,8 @@ const runs: readonly (readonly [string, Run])[] = [
   ],
 ];
 
-const names = runs.map(([name]) => name);
-const unknown = wanted.filter((name) => !names.includes(name));
-if (unknown.length > 0) {
-  console.error(`no run is called ${unknown.join(', ')}; there are ${names.join(', ')}`);
-  process.exit(2);
-}
-const missing = await apacheMissing();
-if (missing) process.stderr.write(`Apache Kafka is left out: ${missing}\n`);
-const brokers = (['odradek', 'apache'] as const).filter(
-  (name) => (only === '' || only === name) && (name === 'odradek' || !missing),
-);
+const chosen = chosenRuns(runs.map(([name]) => name));
+const brokers = await measuredBrokers();
 
 const figures = new Map<string, Record<TargetName, Figures[]>>();
 const targets: Target[] = [];
@@ -106,7 +90,7 @@ try {
     await coordinated(target);
   }
   for (const [name, { title, protocol, run }] of runs) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    if (!chosen.has(name)) continue;
     const both: Record<TargetName, Figures[]> = { odradek: [], apache: [] };
     figures.set(title, both);
     // The first round of a run that has no warm-up of its own is one; memory counts once.
@@ -128,11 +112,7 @@ try {
   for (const target of targets) await target.stop();
 }
 
-console.log(
-  `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim()}, load average after ` +
-    `${(loadavg()[0] ?? 0).toFixed(1)}; medians of ${rounds} rounds in turn\n`,
-);
-console.log(`| with | figure | odradek | Apache Kafka ${KAFKA_VERSION} | ratio |\n|---|---|--:|--:|--:|`);
+printHead('after', rounds);
 for (const [title, both] of figures) {
   for (const row of rows(title, median(both.odradek), median(both.apache))) console.log(row);
 }

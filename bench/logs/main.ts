@@ -1,6 +1,5 @@
-import { cpus, loadavg } from 'node:os';
-import { apacheMissing, KAFKA_VERSION } from '../../test/interop/support/apache.ts';
 import type { TargetName } from '../../test/interop/support/target.ts';
+import { chosenRuns, measuredBrokers, option, printHead } from '../command.ts';
 import { catchUp, compaction, latency } from './latency.ts';
 import { recovery } from './recovery.ts';
 import { type Figures, median, rows } from './report.ts';
@@ -11,15 +10,9 @@ import { creation, memory } from './topics.ts';
  * feel of it. Every run checks what it measured: offsets after a start, what lives after a compaction. Prints a Markdown table.
  */
 
-const option = (name: string, otherwise: string): string => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : (process.argv[at + 1] ?? otherwise);
-};
 const rounds = Number(option('rounds', '1'));
 const partitions = Number(option('partitions', '1000'));
 const megabytes = Number(option('megabytes', '2000'));
-const only = option('only', '');
-const wanted = option('run', '').split(',').filter(Boolean);
 
 const count = (value: number): string => value.toLocaleString('en-GB');
 const runs: Readonly<Record<string, { title: string; run: (name: TargetName) => Promise<Figures> }>> = {
@@ -47,16 +40,8 @@ const runs: Readonly<Record<string, { title: string; run: (name: TargetName) => 
   },
 };
 
-const unknown = wanted.filter((name) => !(name in runs));
-if (unknown.length > 0) {
-  console.error(`no run is called ${unknown.join(', ')}; there are ${Object.keys(runs).join(', ')}`);
-  process.exit(2);
-}
-const missing = await apacheMissing();
-if (missing) process.stderr.write(`Apache Kafka is left out: ${missing}\n`);
-const names: readonly TargetName[] = (['odradek', 'apache'] as const).filter(
-  (name) => (only === '' || only === name) && (name === 'odradek' || !missing),
-);
+const chosen = chosenRuns(Object.keys(runs));
+const names = await measuredBrokers();
 
 async function measured(title: string, run: (name: TargetName) => Promise<Figures>): Promise<string[]> {
   const figures: Record<TargetName, Figures[]> = { odradek: [], apache: [] };
@@ -71,12 +56,8 @@ async function measured(title: string, run: (name: TargetName) => Promise<Figure
   return rows(title, median(figures.odradek), median(figures.apache));
 }
 
-console.log(
-  `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim()}, load average before ` +
-    `${(loadavg()[0] ?? 0).toFixed(1)}; medians of ${rounds} rounds in turn\n`,
-);
-console.log(`| with | figure | odradek | Apache Kafka ${KAFKA_VERSION} | ratio |\n|---|---|--:|--:|--:|`);
+printHead('before', rounds);
 for (const [name, { title, run }] of Object.entries(runs)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  if (!chosen.has(name)) continue;
   for (const row of await measured(title, run)) console.log(row);
 }

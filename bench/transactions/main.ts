@@ -1,6 +1,5 @@
-import { cpus, loadavg } from 'node:os';
-import { apacheMissing, KAFKA_VERSION } from '../../test/interop/support/apache.ts';
 import { startTarget, type Target, type TargetName } from '../../test/interop/support/target.ts';
+import { chosenRuns, measuredBrokers, option, printHead } from '../command.ts';
 import { type Figures, median, rows } from '../logs/report.ts';
 import { produced, reading, transactions } from './runs.ts';
 
@@ -10,17 +9,11 @@ import { produced, reading, transactions } from './runs.ts';
  * run checks what it measured. Prints a Markdown table of medians.
  */
 
-const option = (name: string, otherwise: string): string => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : (process.argv[at + 1] ?? otherwise);
-};
 const rounds = Number(option('rounds', '3'));
 const length = {
   warmupMs: Number(option('warmup', '5')) * 1000,
   measureMs: Number(option('seconds', '5')) * 1000,
 };
-const only = option('only', '');
-const wanted = option('run', '').split(',').filter(Boolean);
 
 const PORTS: Readonly<Record<TargetName, number>> = { odradek: 27910, apache: 27920 };
 const LEVELS = ['read_uncommitted', 'read_committed'];
@@ -57,23 +50,15 @@ const runs: Readonly<Record<string, (target: Target, take: Take) => Promise<void
   isolation,
 };
 
-const unknown = wanted.filter((name) => runs[name] === undefined);
-if (unknown.length > 0) {
-  console.error(`no run is called ${unknown.join(', ')}; there are ${Object.keys(runs).join(', ')}`);
-  process.exit(2);
-}
-const missing = await apacheMissing();
-if (missing) process.stderr.write(`Apache Kafka is left out: ${missing}\n`);
-const brokers = (['odradek', 'apache'] as const).filter(
-  (name) => (only === '' || only === name) && (name === 'odradek' || !missing),
-);
+const chosen = chosenRuns(Object.keys(runs));
+const brokers = await measuredBrokers();
 
 const figures = new Map<string, Record<TargetName, Figures[]>>();
 const targets: Target[] = [];
 try {
   for (const name of brokers) targets.push(await startTarget(name, { port: PORTS[name], forBench: true }));
   for (const [name, run] of Object.entries(runs)) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    if (!chosen.has(name)) continue;
     for (let round = 0; round < rounds; round++) {
       for (const target of targets) {
         process.stderr.write(`${target.name}: ${name}\n`);
@@ -90,11 +75,7 @@ try {
   for (const target of targets) await target.stop();
 }
 
-console.log(
-  `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim()}, load average after ` +
-    `${(loadavg()[0] ?? 0).toFixed(1)}; medians of ${rounds} rounds in turn\n`,
-);
-console.log(`| with | figure | odradek | Apache Kafka ${KAFKA_VERSION} | ratio |\n|---|---|--:|--:|--:|`);
+printHead('after', rounds);
 for (const [title, both] of figures) {
   for (const row of rows(title, median(both.odradek), median(both.apache))) console.log(row);
 }
