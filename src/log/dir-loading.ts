@@ -242,7 +242,6 @@ export class DirLoading {
       cleanedEnd: dir.cleanedEnds.get(key),
     });
     log.updateHighWatermark(dir.highWatermarks.get(key) ?? 0);
-    log.cleanedEnd = dir.cleanedEnds.get(key);
     if (bytes > 0) this.#progress?.opened();
     adopt(folder, log);
   }

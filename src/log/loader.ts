@@ -55,7 +55,9 @@ export interface OpenLogInput {
  * KAFKA_STORAGE_ERROR.
  */
 export function openLog(input: OpenLogInput): PartitionLog {
-  return guarded(() => new PartitionLog(load(input)));
+  const log = guarded(() => new PartitionLog(load(input)));
+  log.cleanedEnd = input.cleanedEnd;
+  return log;
 }
 
 function load(input: OpenLogInput): LoadedLog {

@@ -1,11 +1,12 @@
 import type { LogConfig } from '../config/log-config.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
 import * as header from '../protocol/record-batch/header.ts';
+import { isMessageSet } from '../protocol/record-batch/message-set.ts';
 import { appendInfo, spanOf } from './batch-span.ts';
 import type { LoadedLog } from './loaded-log.ts';
 import { checkBatches, validateForLeader } from './log-validator.ts';
 import type { LogWriter } from './log-writer.ts';
-import { convertMessageSet, isMessageSet } from './message-set-append.ts';
+import { convertMessageSet } from './message-set-append.ts';
 import { applyBatch, checkProducer } from './producer-updates.ts';
 import type { SegmentLifecycle } from './segment-lifecycle.ts';
 import { guarded, rethrow, storageError } from './storage-errors.ts';

@@ -1,6 +1,6 @@
 import { CorruptCompressionError, OutputTooLargeError } from '../protocol/compression/codec.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
-import { CURRENT_MAGIC, HEADER_UP_TO_MAGIC } from '../protocol/record-batch/header.ts';
+import { CURRENT_MAGIC } from '../protocol/record-batch/header.ts';
 import {
   InvalidMessageError,
   innerMessages,
@@ -23,15 +23,6 @@ import {
   type ValidationTools,
 } from './log-validator.ts';
 import { RecordChecks } from './record-checks.ts';
-
-/** Whether the bytes begin with a message of format 0 or 1. */
-export function isMessageSet(bytes: Uint8Array): boolean {
-  return (
-    bytes.length >= HEADER_UP_TO_MAGIC &&
-    messageMagic(bytes, 0) >= 0 &&
-    messageMagic(bytes, 0) < CURRENT_MAGIC
-  );
-}
 
 /**
  * One batch of format 2 with the messages of a message set, checked for the leader as {@link validateForLeader} does; no

@@ -10,6 +10,7 @@ import * as header from '../protocol/record-batch/header.ts';
 import {
   InvalidMessageError,
   innerMessages,
+  isMessageSet,
   type Message,
   type MessageSlot,
   messageCodec,
@@ -52,7 +53,7 @@ export function beginsWithOldMessage(storage: Storage, path: string): boolean {
   const file = storage.open(path, 'read');
   try {
     const start = Buffer.allocUnsafe(header.HEADER_UP_TO_MAGIC);
-    if (file.read(start, 0) < start.length || messageMagic(start, 0) >= header.CURRENT_MAGIC) return false;
+    if (file.read(start, 0) < start.length || !isMessageSet(start)) return false;
     const size = header.sizeInBytes(start, 0);
     if (size < start.length || size > file.size()) return false;
     const message = Buffer.allocUnsafe(size);
@@ -64,9 +65,11 @@ export function beginsWithOldMessage(storage: Storage, path: string): boolean {
 
 /** Whether these bytes are a message of format 0 or 1: its CRC-32 says so. */
 function isSound(bytes: Uint8Array): boolean {
-  const magic = messageMagic(bytes, 0);
-  if (magic < 0 || magic >= header.CURRENT_MAGIC) return false;
-  return bytes.length >= header.LOG_OVERHEAD + SMALLEST_MESSAGE_SIZE && messageCrcIsValid(bytes, 0);
+  return (
+    isMessageSet(bytes) &&
+    bytes.length >= header.LOG_OVERHEAD + SMALLEST_MESSAGE_SIZE &&
+    messageCrcIsValid(bytes, 0)
+  );
 }
 
 /**

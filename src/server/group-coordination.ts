@@ -74,8 +74,7 @@ export class GroupCoordination {
     this.#elections.apply(delta, image);
     if (changed.size > 0) this.coordinator.onTopicsChanged(changed);
     if (delta.deletedTopics.size === 0) return;
-    const deleted = Array.from(delta.deletedTopics.values(), ({ name, id }) => [name, id] as const);
-    this.coordinator.onTopicsDeleted(new Map(deleted));
+    this.coordinator.onTopicsDeleted(new Set(Array.from(delta.deletedTopics.values(), ({ name }) => name)));
   }
 
   /** The node stops: whoever waits for a group is told so. */

@@ -11,7 +11,8 @@ import { compareBrokers, type Observations } from './support/compare.ts';
 import { WireMember } from './support/consumer-member.ts';
 import { until } from './support/run.ts';
 import type { Target } from './support/target.ts';
-import { JavaTools, type ToolName } from './support/tools.ts';
+import { ToolSteps } from './support/tool-steps.ts';
+import { JavaTools } from './support/tools.ts';
 import { makeTopics } from './support/wire.ts';
 
 /**
@@ -24,29 +25,10 @@ const RECORDS = 40;
 const GROUPS = ['consumers', 'classics'] as const;
 const FORMATTERS = ['OffsetsMessageFormatter', 'GroupMetadataMessageFormatter'] as const;
 
-class Suite {
-  readonly seen: Observations = {};
-  readonly #target: Target;
-  readonly #tools: JavaTools;
-
-  constructor(target: Target, tools: JavaTools) {
-    this.#target = target;
-    this.#tools = tools;
-  }
-
-  run(name: ToolName, args: readonly string[], input?: string) {
-    const server = ['--bootstrap-server', this.#target.bootstrap];
-    return this.#tools.run(name, [...server, ...args], input === undefined ? {} : { input });
-  }
-
-  async tool(step: string, name: ToolName, ...args: readonly string[]): Promise<void> {
-    const { code, stdout, stderr } = await this.run(name, args);
-    this.seen[step] = { code, stdout: calm(stdout), stderr: calm(stderr) };
-  }
-
+class Suite extends ToolSteps {
   /** What has been decided before is acted upon. */
   settled(): Promise<void> {
-    return caughtUp(this.#target.port);
+    return caughtUp(this.target.port);
   }
 }
 

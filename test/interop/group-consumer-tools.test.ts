@@ -3,39 +3,20 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Conversation } from '../integration/conversation.ts';
 import { apacheMissing } from './support/apache.ts';
-import { calm, calmRecord } from './support/calm.ts';
+import { calmRecord } from './support/calm.ts';
 import { compareBrokers, type Observations } from './support/compare.ts';
 import { WireMember } from './support/consumer-member.ts';
 import { until } from './support/run.ts';
 import type { Target } from './support/target.ts';
-import { JavaTools, type ToolName } from './support/tools.ts';
+import { ToolSteps } from './support/tool-steps.ts';
+import { JavaTools } from './support/tools.ts';
 import { makeTopics } from './support/wire.ts';
 
 /** Kafka's own tools and consumer groups of the new protocol. */
 
 const RECORDS = 60;
 
-class Suite {
-  readonly seen: Observations = {};
-  readonly #target: Target;
-  readonly #tools: JavaTools;
-
-  constructor(target: Target, tools: JavaTools) {
-    this.#target = target;
-    this.#tools = tools;
-  }
-
-  run(name: ToolName, args: readonly string[], input?: string) {
-    const server = ['--bootstrap-server', this.#target.bootstrap];
-    const options = input === undefined ? {} : { input };
-    return this.#tools.run(name, [...server, ...args], options);
-  }
-
-  async tool(step: string, name: ToolName, ...args: readonly string[]): Promise<void> {
-    const { code, stdout, stderr } = await this.run(name, args);
-    this.seen[step] = { code, stdout: calm(stdout), stderr: calm(stderr) };
-  }
-
+class Suite extends ToolSteps {
   groups(step: string, ...args: readonly string[]): Promise<void> {
     return this.tool(step, 'kafka-consumer-groups', ...args);
   }
@@ -47,10 +28,10 @@ class Suite {
   /** The records in `__consumer_offsets` of one group, as Apache Kafka's own decoder shows them. */
   async dumped(group: string): Promise<void> {
     const shown: string[] = [];
-    for (const folder of readdirSync(this.#target.dataDir)) {
+    for (const folder of readdirSync(this.target.dataDir)) {
       if (!folder.startsWith('__consumer_offsets-')) continue;
-      const file = join(this.#target.dataDir, folder, '00000000000000000000.log');
-      const { stdout } = await this.#tools.run('kafka-dump-log', [
+      const file = join(this.target.dataDir, folder, '00000000000000000000.log');
+      const { stdout } = await this.tools.run('kafka-dump-log', [
         '--offsets-decoder',
         '--print-data-log',
         '--files',

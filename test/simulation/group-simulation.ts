@@ -265,12 +265,11 @@ class GroupSimulation {
 
   /** One that is made anew at once has another id. */
   #deleteTopic(topic: string, isMadeAnew: boolean): void {
-    const topicId = this.#topics.idOf(topic)!;
     this.#topics.delete(topic);
     if (isMadeAnew) this.#makeTopic(topic);
     this.#coordinator.onTopicsChanged(new Set([topic]));
     for (const group of [GROUP, KEEPER]) this.#model.removal(group, topic)('unknown');
-    this.#coordinator.onTopicsDeleted(new Map([[topic, topicId]]));
+    this.#coordinator.onTopicsDeleted(new Set([topic]));
   }
 
   #deleteInPeace(): string | undefined {

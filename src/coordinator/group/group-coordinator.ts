@@ -1,5 +1,5 @@
 import type { Clock, Logger, Random, Timers, Turn } from '../../base/ports.ts';
-import { randomUuid, type Uuid } from '../../base/uuid.ts';
+import { randomUuid } from '../../base/uuid.ts';
 import { codecOfId } from '../../protocol/compression/index.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../../protocol/errors.ts';
 import type {
@@ -94,7 +94,7 @@ export class GroupCoordinator {
   }
 
   /** Offsets in topics that are gone go too. */
-  onTopicsDeleted(deleted: ReadonlyMap<string, Uuid>): void {
+  onTopicsDeleted(deleted: ReadonlySet<string>): void {
     for (const partition of this.#runtime.partitions()) {
       const name = 'deletion of topics';
       this.#runtime.write(name, partition, (shard) => shard.topicsDeleted(deleted), ignoreOutcome);

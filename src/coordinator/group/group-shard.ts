@@ -1,4 +1,3 @@
-import type { Uuid } from '../../base/uuid.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../../protocol/errors.ts';
 import type {
   ConsumerGroupHeartbeatRequest,
@@ -232,7 +231,7 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
     return this.#offsets.delete(group, request);
   }
 
-  topicsDeleted(deleted: ReadonlyMap<string, Uuid>): GroupResult {
+  topicsDeleted(deleted: ReadonlySet<string>): GroupResult {
     return { records: this.#offsets.topicsDeleted(deleted), response: undefined, atomic: false };
   }
 

@@ -143,7 +143,7 @@ export class OffsetHandlers {
    * Tombstones for offsets in topics that are gone, and in those that had the name before and whose tombstones were
    * lost. Those of a topic that is there under the name again stay.
    */
-  topicsDeleted(deleted: ReadonlyMap<string, Uuid>): GroupRecord[] {
+  topicsDeleted(deleted: ReadonlySet<string>): GroupRecord[] {
     const records = new Map<string, GroupRecord>();
     for (const [group, topic, partition, { topicId }] of this.#store.all()) {
       if (!deleted.has(topic) || (topicId !== ZERO_UUID && topicId === this.#topics.idOf(topic))) continue;

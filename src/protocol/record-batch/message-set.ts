@@ -8,6 +8,8 @@ import { type CompressionCodec, codecOfId } from '../compression/codec.ts';
 import { decompress, decompressOldLz4, type PlainScratch } from '../compression/index.ts';
 import {
   COMPRESSION_MASK,
+  CURRENT_MAGIC,
+  HEADER_UP_TO_MAGIC,
   LOG_OVERHEAD,
   MAGIC_AT,
   TIMESTAMP_TYPE_FLAG,
@@ -82,6 +84,13 @@ export function messageOffset(bytes: Uint8Array, at: number): number {
 /** Signed, as Kafka has it. */
 export function messageMagic(bytes: Uint8Array, at: number): number {
   return (bytes[at + MAGIC_AT]! << 24) >> 24;
+}
+
+/** Whether the bytes begin with a message of format 0 or 1. */
+export function isMessageSet(bytes: Uint8Array): boolean {
+  if (bytes.length < HEADER_UP_TO_MAGIC) return false;
+  const magic = messageMagic(bytes, 0);
+  return magic >= 0 && magic < CURRENT_MAGIC;
 }
 
 /** undefined for ids that nobody has defined. */

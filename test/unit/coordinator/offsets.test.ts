@@ -229,7 +229,7 @@ describe('deleting', () => {
     });
     const all = [topic('t', id), topic('u'), topic('v', other), topic('w', id), topic('x', before)];
     world.commit({}, { topics: all });
-    world.coordinator.onTopicsDeleted(new Map(['t', 'u', 'v', 'x'].map((name) => [name, id])));
+    world.coordinator.onTopicsDeleted(new Set(['t', 'u', 'v', 'x']));
     world.time.settle();
     expect(world.offsets()).toEqual({ 'v/0': 4, 'w/0': 4 });
   });
