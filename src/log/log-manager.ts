@@ -1,9 +1,8 @@
-import type { Background, FramePool, Random, Timer } from '../base/ports.ts';
 import { StorageError } from '../base/ports.ts';
 import { type Uuid, ZERO_UUID } from '../base/uuid.ts';
 import type { LogConfig } from '../config/log-config.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
-import { type CleanerSettings, LogCleaner } from './cleaner/log-cleaner.ts';
+import { LogCleaner } from './cleaner/log-cleaner.ts';
 import { DirLoading, LoadInterruptedError } from './dir-loading.ts';
 import * as names from './file-names.ts';
 import { FolderRemovals } from './folder-removals.ts';
@@ -11,21 +10,17 @@ import { FreeSpace } from './free-space.ts';
 import { openLog } from './loader.ts';
 import type { PartitionLog } from './log.ts';
 import { emptiestDir, LogDir } from './log-dir.ts';
-import { type LogOptions, type SharedLogState, sharedLogState } from './log-options.ts';
+import {
+  defaultCleanerSettings,
+  defaultLogIntervals,
+  type LogIntervals,
+  type LogManagerInput,
+} from './log-manager-input.ts';
+import { type SharedLogState, sharedLogState } from './log-options.ts';
+import { partitionFolders, setAside } from './partition-folders.ts';
 import { nameLonelyCopies, ReplicaMoves } from './replica-moves.ts';
+import { Schedule } from './schedule.ts';
 import { asProtocolError, guarded, isNoSpace, storageError } from './storage-errors.ts';
-import type { LogPorts } from './types.ts';
-
-/** How often the background work runs, in ms. */
-export interface LogIntervals {
-  readonly retentionCheckMs: number;
-  readonly recoveryPointCheckpointMs: number;
-  readonly logStartCheckpointMs: number;
-  readonly highWatermarkCheckpointMs: number;
-  readonly producerExpiryCheckMs: number;
-  /** How long after the start retention and the first two checkpoints run first. */
-  readonly initialDelayMs: number;
-}
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** Each needs a few open files and a thread of the pool. */
@@ -34,54 +29,6 @@ const SYNCING_AT_ONCE = 16;
 const PREFERRED_DIRS_MAX = 10_000;
 /** Logs that retention looks at before other work gets its turn. */
 const RETAINED_AT_ONCE = 50;
-
-export const defaultLogIntervals: LogIntervals = {
-  retentionCheckMs: 5 * 60 * 1000,
-  recoveryPointCheckpointMs: 60 * 1000,
-  logStartCheckpointMs: 60 * 1000,
-  highWatermarkCheckpointMs: 5 * 1000,
-  producerExpiryCheckMs: 10 * 60 * 1000,
-  initialDelayMs: 30 * 1000,
-};
-
-const defaultCleanerSettings: CleanerSettings = {
-  enabled: true,
-  threads: 1,
-  backoffMs: 15 * 1000,
-  dedupeBufferBytes: 128 * 1024 * 1024,
-  ioBufferBytes: 512 * 1024,
-  bytesPerSecondMax: Number.MAX_VALUE,
-  loadFactor: 0.9,
-};
-
-export interface LogManagerInput {
-  /** The log dirs, without a slash at the end; made where they do not exist. */
-  readonly dirs: readonly string[];
-  readonly configFor: (topic: string) => LogConfig;
-  readonly ports: LogPorts & {
-    readonly random: Random;
-    readonly background: Background;
-    readonly framePool?: FramePool | undefined;
-  };
-  readonly options?: Partial<LogOptions>;
-  readonly intervals?: Partial<LogIntervals>;
-  /** Dirs that take no new partitions, as long as another one does. Default: none. */
-  readonly cordonedDirs?: () => readonly string[];
-  /** How many background jobs recover one dir. Default: 1. */
-  readonly recoveryThreadsPerDir?: () => number;
-  /** After how much silence a partition forgets a producer. Default: a day. */
-  readonly producerIdExpirationMs?: () => number;
-  /** log.cleaner.*, read each time they matter. Default: Kafka's. */
-  readonly cleanerSettings?: () => CleanerSettings;
-  /** Replicas that are copied to another dir at the same time. Default: as many as there are dirs. */
-  readonly moveThreads?: () => number | null;
-  /** See `MoveThrottle`. Default: no limit. */
-  readonly moveBytesPerSecondMax?: () => number;
-  /** `storage.min.free.bytes`, see `FreeSpace`. Default: 0. */
-  readonly minFreeBytes?: () => number;
-  /** Topics that others look after although they live in the same dir (`__cluster_metadata`). Default: that one. */
-  readonly skipTopics?: readonly string[];
-}
 
 /**
  * All partitions of one broker: opens every folder of the log dirs, makes and deletes partitions, runs retention and writes
@@ -100,7 +47,7 @@ export class LogManager {
   readonly #logs = new Map<string, PartitionLog>();
   readonly #intervals: LogIntervals;
   readonly #space: FreeSpace;
-  readonly #timers = new Set<Timer>();
+  readonly #schedule: Schedule;
   readonly #removals: FolderRemovals;
   readonly #moves: ReplicaMoves;
   /** Where partitions are to begin that are not there yet; see `move`. */
@@ -118,6 +65,7 @@ export class LogManager {
     this.#intervals = { ...defaultLogIntervals, ...input.intervals };
     const { storage, random, framePool, clock, timers, logger } = input.ports;
     const minFreeBytes = input.minFreeBytes ?? (() => 0);
+    this.#schedule = new Schedule(timers);
     this.#removals = new FolderRemovals(storage, logger);
     this.#space = new FreeSpace({ storage, timers, logger, minFreeBytes });
     const { options } = input;
@@ -286,7 +234,7 @@ export class LogManager {
     const target = `${dir.path}/${names.deleteFolder(topic, partition, random)}`;
     guarded(() => storage.rename(log.dir, target));
     log.movedTo(target);
-    this.#after(log.config.fileDeleteDelayMs, () => this.#removals.remove(target));
+    this.#schedule.after(log.config.fileDeleteDelayMs, () => this.#removals.remove(target));
     return true;
   }
 
@@ -344,15 +292,21 @@ export class LogManager {
     const every = this.#intervals;
     const first = every.initialDelayMs;
     this.#isInBackground = true;
-    this.#every(every.retentionCheckMs, () => this.#retainAll(), first);
-    this.#every(
+    this.#schedule.every(every.retentionCheckMs, () => this.#retainAll(), first);
+    this.#schedule.every(
       every.recoveryPointCheckpointMs,
       () => this.#eachDir((dir) => dir.writeRecoveryPoints()),
       first,
     );
-    this.#every(every.logStartCheckpointMs, () => this.#eachDir((dir) => dir.writeLogStarts()), first);
-    this.#every(every.highWatermarkCheckpointMs, () => this.#eachDir((dir) => dir.writeHighWatermarks()));
-    this.#every(every.producerExpiryCheckMs, () => {
+    this.#schedule.every(
+      every.logStartCheckpointMs,
+      () => this.#eachDir((dir) => dir.writeLogStarts()),
+      first,
+    );
+    this.#schedule.every(every.highWatermarkCheckpointMs, () =>
+      this.#eachDir((dir) => dir.writeHighWatermarks()),
+    );
+    this.#schedule.every(every.producerExpiryCheckMs, () => {
       const expirationMs = this.#input.producerIdExpirationMs?.() ?? DAY_MS;
       const nowMs = this.#input.ports.clock.wallMs();
       for (const log of this.#logs.values()) log.producers.expire(nowMs, expirationMs);
@@ -367,8 +321,7 @@ export class LogManager {
     if (this.#closed) return;
     this.#closed = true;
     this.#space.stop();
-    for (const timer of this.#timers) timer.cancel();
-    this.#timers.clear();
+    this.#schedule.stop();
     await this.cleaner.stop();
     await this.#moves.stop();
     await this.#removals.close();
@@ -425,34 +378,25 @@ export class LogManager {
   }
 
   #foldersOf({ path }: LogDir): (readonly [string, names.PartitionFolder])[] {
-    const { storage, logger } = this.#input.ports;
-    const found: (readonly [string, names.PartitionFolder])[] = [];
-    for (const { name, isDirectory } of guarded(() => storage.list(path))) {
-      if (!isDirectory) continue;
-      const folder = names.parseFolder(name);
-      if (folder === undefined) {
-        logger.warn(`${path}/${name} is not the folder of a partition and is left alone`);
-      } else if (folder.kind === 'delete') {
-        const { fileDeleteDelayMs } = this.#input.configFor(folder.topic);
-        this.#after(fileDeleteDelayMs, () => this.#removals.remove(`${path}/${name}`));
-      } else if (folder.kind === 'stray') {
-        logger.warn(`${path}/${name} is a stray folder and is left alone`);
-      } else if (!this.#skips(folder.topic)) {
-        found.push([name, folder]);
-      }
-    }
-    return found;
+    const { ports, skipTopics = ['__cluster_metadata'], configFor } = this.#input;
+    return guarded(() => partitionFolders(path, ports)).filter(([name, { kind, topic }]) => {
+      if (kind !== 'delete') return !skipTopics.includes(topic);
+      this.#schedule.after(configFor(topic).fileDeleteDelayMs, () =>
+        this.#removals.remove(`${path}/${name}`),
+      );
+      return false;
+    });
   }
 
   #adoptLoaded(dir: LogDir, folder: names.PartitionFolder, log: PartitionLog): void {
     const name = names.partitionFolder(folder.topic, folder.partition);
     const sibling = dir.logs.get(name);
     if (folder.kind === 'future') {
-      if (sibling !== undefined) this.#setAside(dir, log, sibling);
+      if (sibling !== undefined) setAside(this.#input.ports, log, sibling);
       else dir.logs.set(name, log);
       return;
     }
-    if (sibling !== undefined) this.#setAside(dir, sibling, log);
+    if (sibling !== undefined) setAside(this.#input.ports, sibling, log);
     const other = this.#logs.get(name);
     const otherDir = other && this.#dirHolding(other);
     if (other === undefined || otherDir === undefined) {
@@ -466,26 +410,12 @@ export class LogManager {
     }
     // A move that a crash cut short at its very end leaves both, and so does a dir that was away meanwhile.
     if (log.logEndOffset <= other.logEndOffset) {
-      this.#setAside(dir, log, other);
+      setAside(this.#input.ports, log, other);
       return;
     }
-    this.#setAside(otherDir, other, log);
+    setAside(this.#input.ports, other, log);
     otherDir.logs.delete(name);
     this.#adopt(dir, name, log);
-  }
-
-  /** Of two folders of a partition one stays; the other gets a `-stray` name, for people to look at. Throws ProtocolError. */
-  #setAside(dir: LogDir, log: PartitionLog, kept: PartitionLog): void {
-    const { storage, random, logger } = this.#input.ports;
-    const { topic, partition } = log;
-    log.abandon(storageError(`${kept.dir} is used instead`));
-    const stray = names.deleteFolder(topic, partition, random).replace(/-delete$/, '-stray');
-    guarded(() => storage.rename(log.dir, `${dir.path}/${stray}`));
-    logger.warn(`${topic}-${partition} is there twice: ${kept.dir} is used, ${log.dir} was put aside`, {
-      folder: stray,
-      endOffset: log.logEndOffset,
-      keptEndOffset: kept.logEndOffset,
-    });
   }
 
   #refuseDir(path: string, failure: ProtocolError): void {
@@ -567,7 +497,7 @@ export class LogManager {
       },
       failDir: (dir, error) => this.#failDir(dir, error),
       onDirChanged: (dir) => this.#write(dir, (one) => one.writeAll()),
-      remove: (folder, delayMs) => this.#after(delayMs, () => this.#removals.remove(folder)),
+      remove: (folder, delayMs) => this.#schedule.after(delayMs, () => this.#removals.remove(folder)),
     });
   }
 
@@ -582,10 +512,6 @@ export class LogManager {
 
   #dirHolding(log: PartitionLog): LogDir | undefined {
     return this.#dirs.find(({ path }) => path === log.parentDir);
-  }
-
-  #skips(topic: string): boolean {
-    return (this.#input.skipTopics ?? ['__cluster_metadata']).includes(topic);
   }
 
   #eachDir(run: (dir: LogDir) => void): void {
@@ -612,20 +538,5 @@ export class LogManager {
         error: error.message,
       });
     }
-  }
-
-  #after(delayMs: number, run: () => void): void {
-    const timer = this.#input.ports.timers.after(delayMs, () => {
-      this.#timers.delete(timer);
-      run();
-    });
-    this.#timers.add(timer);
-  }
-
-  #every(intervalMs: number, run: () => void, firstMs = intervalMs): void {
-    this.#after(Math.max(1, firstMs), () => {
-      run();
-      if (!this.#closed) this.#every(intervalMs, run);
-    });
   }
 }
