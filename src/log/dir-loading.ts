@@ -242,8 +242,11 @@ export class DirLoading {
       cleanedEnd: dir.cleanedEnds.get(key),
     });
     log.updateHighWatermark(dir.highWatermarks.get(key) ?? 0);
+    const isForgotten = recovered?.hasHoles === true && log.cleanedEnd === undefined;
+    if (isForgotten) log.cleanedEnd = log.logStartOffset;
     if (bytes > 0) this.#progress?.opened();
     adopt(folder, log);
+    if (isForgotten) guarded(() => dir.keepCleanedEnds());
   }
 
   #startSlice(): void {

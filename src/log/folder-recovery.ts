@@ -50,6 +50,8 @@ export interface RecoveredFolder {
   readonly partitionMetadata: string | undefined;
   /** All that the batches tell of their producers: a snapshot would keep the last batch of each only. */
   readonly producers: ProducerDump;
+  /** Offsets are missing between two of the segments that were read, as compaction leaves them. */
+  readonly hasHoles: boolean;
   /** Base offsets of the segments below the recovery point that lacked an index: what was made is not synced. */
   readonly reindexed: readonly number[];
   /** What the log is to say of it. */
@@ -90,6 +92,7 @@ class FolderRecovery {
   readonly #epochs: LeaderEpochCache;
   readonly #producers = new ProducerState();
   readonly #reindexed: number[] = [];
+  #hasHoles = false;
   readonly #producerFiles: ProducerFiles;
   readonly #nowMs: number;
   readonly #buffer: Buffer;
@@ -147,6 +150,7 @@ class FolderRecovery {
       epochs: this.#epochs.entries,
       partitionMetadata: metadata?.toString('utf8'),
       producers: this.#producers.dump(),
+      hasHoles: this.#hasHoles,
       reindexed: this.#reindexed,
       notes,
     };
@@ -231,6 +235,7 @@ class FolderRecovery {
         this.#logger.warn(`cut ${cutBytes} bytes (${ended}) off ${segment.log.path}`, { keptBytes });
       }
       if (next !== undefined && cutBytes === 0 && this.#leadsTo(next)) {
+        this.#hasHoles ||= endOffset < next.baseOffset;
         segment.writeIndexesUnsynced();
         segment.unloadIndexes();
         return true;

@@ -146,6 +146,16 @@ export class LogDir {
     this.#write(names.CLEANER_CHECKPOINT, this.cleanedEnds, (log) => log.cleanedEnd);
   }
 
+  /**
+   * A log was found with holes that no checkpoint tells of. From here on one does, also after a power loss: by then the
+   * topic may have another policy, and the holes would pass for damage that ends the log. Throws StorageError.
+   */
+  keepCleanedEnds(): void {
+    this.writeCleanedEnds();
+    this.#storage.syncNow(`${this.path}/${names.CLEANER_CHECKPOINT}`);
+    this.#storage.syncNow(this.path);
+  }
+
   /** Partitions have come or gone. */
   writeAll(): void {
     this.writeRecoveryPoints();

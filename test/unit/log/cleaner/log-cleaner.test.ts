@@ -313,6 +313,27 @@ test('holes that compaction has left are no damage when the policy is another by
   await again.manager.close();
 });
 
+test('holes that no checkpoint tells of any more are kept in mind by the first recovery that meets them', async () => {
+  const world = new World();
+  const { manager, log } = await open(world);
+  for (const key of ['b', 'a', 'c', 'd', 'a']) put(world, log, [key, key]);
+  log.roll();
+  manager.startBackground();
+  await run(world);
+  const kept = ['0:b=b', '2:c=c', '3:d=d', '4:a=a'];
+  expect(await contents(log)).toEqual(kept);
+  expect(log.closedSegments.map(({ baseOffset }) => baseOffset)).toEqual([0, 2, 4]);
+  await log.flush();
+  const loseRecoveryPoint = () => world.storage.removeNow('/data/recovery-point-offset-checkpoint');
+  loseRecoveryPoint();
+  world.storage.removeNow('/data/cleaner-offset-checkpoint');
+  await open(world);
+  loseRecoveryPoint();
+  const again = await open(world, { cleanupPolicy: ['delete'] });
+  expect(await contents(again.log)).toEqual(kept);
+  await again.manager.close();
+});
+
 test('markers lost to compaction: nothing of an aborted transaction stays, and its marker as long as it is needed', async () => {
   const world = new World();
   const { manager, log } = await open(world, { deleteRetentionMs: 1000 });
