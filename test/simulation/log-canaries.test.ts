@@ -74,7 +74,7 @@ test('jobs of the cleaner go on when their log is cut or deleted', async () => {
     const real = await original<RunChecksModule>();
     return { ...real, whyOver: () => undefined };
   });
-  expect(await noticedBy(131)).toBeDefined();
+  expect(await noticedBy(178)).toBeDefined();
 });
 
 test('a log is deleted while it is cleaned, and nobody minds', async () => {
@@ -91,7 +91,7 @@ test('a log is deleted while it is cleaned, and nobody minds', async () => {
     const whyOver: RunChecksModule['whyOver'] = (run) => (run.log.isClosed ? undefined : real.whyOver(run));
     return { ...real, whyOver };
   });
-  expect(await noticedBy(131)).toBeDefined();
+  expect(await noticedBy(178)).toBeDefined();
 });
 
 test('a stop does not wait for the jobs of the cleaner', async () => {
@@ -102,13 +102,13 @@ test('a stop does not wait for the jobs of the cleaner', async () => {
     }
     return { ...real, LogCleaner: Unstoppable };
   });
-  expect(await noticedBy(27)).toBeDefined();
+  expect(await noticedBy(7)).toBeDefined();
 });
 
 test('segments are swapped in without looking again at epoch, log start and size', async () => {
   cleanBlindly();
   swapUnchecked();
-  expect(await noticedBy(131)).toBeDefined();
+  expect(await noticedBy(178)).toBeDefined();
 });
 
 test('a tombstone goes before its delete horizon', async () => {
@@ -123,7 +123,7 @@ test('a tombstone goes before its delete horizon', async () => {
     }
     return { ...real, BatchFilter: Hasty };
   });
-  expect(await noticedBy(36)).toBeDefined();
+  expect(await noticedBy(127)).toBeDefined();
 });
 
 test('the last value of a key goes', async () => {

@@ -7,6 +7,8 @@ export const TIMESTAMP_LAG_MS_MAX = 3000;
 /** A record, or a marker, as it was appended. */
 export interface Entry {
   readonly offset: number;
+  /** No other that was ever appended has it, also where key and value are the same. */
+  readonly id: string;
   readonly key: string;
   /** Null: a tombstone. */
   readonly value: string | null;
@@ -19,6 +21,8 @@ export interface Entry {
 
 export interface ReadRecord {
   readonly offset: number;
+  /** Of {@link Entry}. */
+  readonly id: string;
   readonly timestampMs: number;
   readonly key: string;
   readonly value: string | null;
@@ -168,7 +172,7 @@ export class LogModel {
     const current = new Set(this.#entries);
     for (const batch of view.batches) {
       for (const record of batch.records) {
-        const found = this.#find(batch, record, returning);
+        const found = this.#find(record, returning);
         const wanted = promisedEntries.find(({ offset }) => offset === record.offset);
         promised(
           found !== undefined && (wanted === undefined || wanted === found),
@@ -186,12 +190,9 @@ export class LogModel {
     this.flushedEnd = Math.min(this.flushedEnd, view.logEndOffset);
   }
 
-  #find(batch: ReadBatch, record: ReadRecord, returning: readonly Entry[]): Entry | undefined {
-    const isIt = ({ offset, key, value, marker }: Entry) =>
-      offset === record.offset &&
-      marker === batch.marker &&
-      (marker !== undefined || (key === record.key && value === record.value));
-    return this.#entries.find(isIt) ?? returning.findLast(isIt);
+  #find(record: ReadRecord, returning: readonly Entry[]): Entry | undefined {
+    const isIt = (entry: Entry) => entry.offset === record.offset && isSame(entry, record);
+    return this.#entries.find(isIt) ?? returning.find(isIt);
   }
 
   /** The producers whose transaction is open at the log end. */
@@ -256,15 +257,17 @@ export class LogModel {
     for (const { baseOffset, lastOffset, records } of view.batches) {
       promised(baseOffset >= next, () => `${this.name}: a batch at ${baseOffset} behind offset ${next - 1}`);
       next = lastOffset + 1;
-      for (const { offset, key, value } of records) {
+      for (const record of records) {
+        const { offset, key, value } = record;
         promised(
           offset >= baseOffset && offset <= lastOffset,
           () => `${this.name}: ${offset} out of its batch`,
         );
         const entry = known.get(offset);
         promised(
-          entry !== undefined && (entry.marker !== undefined || (entry.key === key && entry.value === value)),
-          () => `${this.name}: ${key}=${value} at ${offset}, where ${entry?.key}=${entry?.value} was written`,
+          entry !== undefined && isSame(entry, record),
+          () =>
+            `${this.name}: ${record.id}: ${key}=${value} at ${offset}, where ${entry?.id}: ${entry?.key}=${entry?.value} was written`,
         );
         present.add(offset);
       }
@@ -398,6 +401,10 @@ export class LogModel {
     }
     return fates;
   }
+}
+
+function isSame(entry: Entry, record: ReadRecord): boolean {
+  return entry.id === record.id && entry.key === record.key && entry.value === record.value;
 }
 
 function isAt({ producerEpoch, lastSequence, currentTxnStartOffset }: ActiveProducer, fate: ProducerFate) {

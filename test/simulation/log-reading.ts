@@ -1,14 +1,22 @@
 import type { PartitionLog } from '../../src/log/log.ts';
 import type { LogRead, PendingRead } from '../../src/log/types.ts';
-import { ControlType, controlTypeOf } from '../../src/protocol/record-batch/control.ts';
+import { ControlType, controlTypeOf, coordinatorEpochOf } from '../../src/protocol/record-batch/control.ts';
 import * as header from '../../src/protocol/record-batch/header.ts';
-import { records } from '../../src/protocol/record-batch/records.ts';
+import { type KafkaRecord, records } from '../../src/protocol/record-batch/records.ts';
 import type { LogView, ReadBatch } from './log-model.ts';
 import { promised } from './model.ts';
 import type { SeededRandom } from './random.ts';
 
 const CHUNK_BYTES = 4000;
 const PROBES = 3;
+
+/** The header of each record that says which it is. */
+export const ID_HEADER = 'id';
+
+/** What a marker is known by. */
+export function markerId(coordinatorEpoch: number): string {
+  return `marker ${coordinatorEpoch}`;
+}
 
 /** Waits for what a log promises; undefined where its process was ended meanwhile. */
 export type Settle = <T>(promise: Promise<T>) => Promise<T | undefined>;
@@ -117,11 +125,19 @@ function batchAt(bytes: Buffer, at: number): ReadBatch {
     isTransactional: header.isTransactional(bytes, at),
     isControl,
     marker: type === ControlType.ABORT ? 'abort' : type === ControlType.COMMIT ? 'commit' : undefined,
-    records: found.map(({ offset, timestamp, key, value }) => ({
-      offset,
-      timestampMs: Number(timestamp),
-      key: isControl ? '' : Buffer.from(key ?? []).toString(),
-      value: value === null ? null : Buffer.from(value).toString(),
-    })),
+    records: found.map((record) => {
+      const { offset, key, value } = record;
+      const timestampMs = Number(record.timestamp);
+      if (isControl)
+        return { offset, id: markerId(coordinatorEpochOf(value)), timestampMs, key: '', value: null };
+      const text = value === null ? null : Buffer.from(value).toString();
+      return { offset, id: idOf(record), timestampMs, key: Buffer.from(key ?? []).toString(), value: text };
+    }),
   };
+}
+
+function idOf({ headers }: KafkaRecord): string {
+  return headers
+    .map(({ key, value }) => (key === ID_HEADER ? Buffer.from(value ?? []).toString() : '?'))
+    .join();
 }

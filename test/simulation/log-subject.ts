@@ -7,6 +7,7 @@ import type { CompressionCodec } from '../../src/protocol/compression/index.ts';
 import { BatchBuilder } from '../../src/protocol/record-batch/builder.ts';
 import { endTxnMarkerBatch } from '../../src/protocol/record-batch/control.ts';
 import { type Entry, LogModel, type LogView, TIMESTAMP_LAG_MS_MAX } from './log-model.ts';
+import { ID_HEADER, markerId } from './log-reading.ts';
 import type { SeededRandom } from './random.ts';
 
 const KEYS = 10;
@@ -18,6 +19,7 @@ const TRANSACTIONAL_IDS = [11, 13] as const;
 const broker = BrokerConfig.parse({ profile: 'dev' });
 
 interface Spec {
+  readonly id: string;
   readonly key: string;
   readonly value: string | null;
   readonly timestampMs: number;
@@ -214,6 +216,7 @@ export class LogSubject {
     return Array.from({ length: this.#random.between(1, most) }, () => {
       const id = `v${this.#nextId++}`;
       return {
+        id,
         key: `k${this.#random.below(KEYS)}`,
         value: this.#random.chance(0.15) ? null : id.padEnd(this.#random.between(6, 90), '.'),
         timestampMs: nowMs - this.#random.pick([0, this.#random.below(TIMESTAMP_LAG_MS_MAX)]),
@@ -233,13 +236,15 @@ export class LogSubject {
             isTransactional: producer.isTransactional,
           }),
     });
-    for (const { key, value, timestampMs } of specs) {
+    for (const { id, key, value, timestampMs } of specs) {
       const bytes = value === null ? null : Buffer.from(value);
-      builder.append({ timestamp: timestampMs, key: Buffer.from(key), value: bytes });
+      const headers = [{ key: ID_HEADER, value: Buffer.from(id) }];
+      builder.append({ timestamp: timestampMs, key: Buffer.from(key), value: bytes, headers });
     }
     const given = this.log!.assignedEndOffset;
-    const entries = specs.map(({ key, value }, at) => ({
+    const entries = specs.map(({ id, key, value }, at) => ({
       offset: given + at,
+      id,
       key,
       value,
       appendedMs: this.#nowMs(),
@@ -258,15 +263,17 @@ export class LogSubject {
 
   #putMarker(id: number, epoch: number, committed: boolean): void {
     const nowMs = this.#nowMs();
+    const coordinatorEpoch = this.#nextId++;
     const bytes = endTxnMarkerBatch({
       committed,
       producerId: BigInt(id),
       producerEpoch: epoch,
-      coordinatorEpoch: 0,
+      coordinatorEpoch,
       timestamp: BigInt(nowMs),
     });
     const entry: Entry = {
       offset: this.log!.assignedEndOffset,
+      id: markerId(coordinatorEpoch),
       key: '',
       value: null,
       appendedMs: nowMs,
