@@ -1,12 +1,31 @@
 import type { Ports } from '../../src/base/ports.ts';
 import { BrokerConfig } from '../../src/config/broker-config.ts';
 import { defaults } from '../../src/protocol/codec.ts';
+import { prepareCodec } from '../../src/protocol/compression/index.ts';
 import { type ErrorCode, Errors, errorName } from '../../src/protocol/errors.ts';
+import {
+  AddPartitionsToTxnRequest,
+  AddPartitionsToTxnResponse,
+} from '../../src/protocol/messages/add-partitions-to-txn.ts';
 import { CreateTopicsRequest } from '../../src/protocol/messages/create-topics.ts';
 import { DeleteTopicsRequest } from '../../src/protocol/messages/delete-topics.ts';
+import { EndTxnRequest, EndTxnResponse } from '../../src/protocol/messages/end-txn.ts';
 import { FetchRequest } from '../../src/protocol/messages/fetch.ts';
+import {
+  FindCoordinatorRequest,
+  FindCoordinatorResponse,
+} from '../../src/protocol/messages/find-coordinator.ts';
+import { InitProducerIdRequest } from '../../src/protocol/messages/init-producer-id.ts';
+import { OffsetCommitRequest, OffsetCommitResponse } from '../../src/protocol/messages/offset-commit.ts';
+import { OffsetFetchRequest, OffsetFetchResponse } from '../../src/protocol/messages/offset-fetch.ts';
 import { ProduceRequest } from '../../src/protocol/messages/produce.ts';
-import { BatchBuilder, batchPositions, crcIsValid, records } from '../../src/protocol/record-batch/index.ts';
+import {
+  BatchBuilder,
+  batchPositions,
+  crcIsValid,
+  isControl,
+  records,
+} from '../../src/protocol/record-batch/index.ts';
 import { BrokerNode, StartInterruptedError } from '../../src/server/node.ts';
 import type { DiskOperation } from './disk.ts';
 import { KafkaClient, OutcomeUnknown } from './kafka-client.ts';
@@ -45,7 +64,26 @@ const SETTINGS: Readonly<Record<string, string>> = {
   'log.flush.start.offset.checkpoint.interval.ms': '500',
   'replica.high.watermark.checkpoint.interval.ms': '500',
   'metadata.log.max.record.bytes.between.snapshots': '600',
+  'log.cleaner.backoff.ms': '200',
+  'offsets.topic.num.partitions': '1',
+  'transaction.state.log.num.partitions': '1',
+  // So that the coordinators' topics are rolled and compacted in so short a life.
+  'offsets.topic.segment.bytes': '600',
 };
+
+const GROUP = 'group';
+const TRANSACTIONAL_ID = 'transactional';
+/** Of FindCoordinator. */
+const KEY_TYPES = { [GROUP]: 0, [TRANSACTIONAL_ID]: 1 } as const;
+const READ_COMMITTED = 1;
+
+const coordinators = {
+  find: { request: FindCoordinatorRequest, response: FindCoordinatorResponse },
+  commit: { request: OffsetCommitRequest, response: OffsetCommitResponse },
+  fetch: { request: OffsetFetchRequest, response: OffsetFetchResponse },
+  addPartitions: { request: AddPartitionsToTxnRequest, response: AddPartitionsToTxnResponse },
+  endTxn: { request: EndTxnRequest, response: EndTxnResponse },
+} as const;
 
 /** What is seen by its answers: a disk that failed once may be named, nothing else. */
 const PASSING: ReadonlySet<ErrorCode> = new Set([
@@ -55,6 +93,10 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
   Errors.LEADER_NOT_AVAILABLE,
   Errors.REQUEST_TIMED_OUT,
   Errors.UNKNOWN_TOPIC_OR_PARTITION,
+  Errors.NOT_COORDINATOR,
+  Errors.COORDINATOR_NOT_AVAILABLE,
+  Errors.COORDINATOR_LOAD_IN_PROGRESS,
+  Errors.CONCURRENT_TRANSACTIONS,
 ]);
 
 export interface EachOperationResult {
@@ -65,7 +107,8 @@ export interface EachOperationResult {
 }
 
 /**
- * A node that lives a short life: topics made, written, read, rolled, trimmed and deleted; stopped in order once and
+ * A node that lives a short life: topics made, written, read, rolled, trimmed, compacted and deleted, offsets and
+ * transactions committed; stopped in order once and
  * losing its power once. Operation `failing` on its disk fails. Rejects with a {@link Violation} where an answer is wrong,
  * an acknowledged record of a flushed topic is lost, or the node ends more than once without being told to. `canary`: the
  * disk breaks its promise, which must be noticed.
@@ -74,6 +117,8 @@ export async function simulateFailure(
   failing: number | undefined,
   canary: { readonly ignoresSync?: boolean } = {},
 ): Promise<EachOperationResult> {
+  // The cleaner loads it, and nothing that is not of the simulated world may be waited for in there.
+  await prepareCodec('zstd');
   const world = new World({ seed: 1 });
   world.machine(HOST).disk.ignoresSync = canary.ignoresSync ?? false;
   const life = new Life(world, failing);
@@ -87,6 +132,11 @@ export async function simulateFailure(
   }
 }
 
+interface Producer {
+  readonly producerId: bigint;
+  readonly producerEpoch: number;
+}
+
 class Life {
   readonly #world: World;
   readonly #node: SimNode<BrokerNode>;
@@ -95,6 +145,11 @@ class Life {
   #unplannedEnds = 0;
   #powerLosses = 0;
   #nextId = 0;
+  /** Offsets that the group was to have, and has at least. */
+  #commits = 0;
+  #committed = -1;
+  /** What is known to be committed in transactions. */
+  #transacted: { readonly id: string; readonly baseOffset: number }[] = [];
   #failure: Error | undefined;
 
   constructor(world: World, failing: number | undefined) {
@@ -125,9 +180,13 @@ class Life {
     await this.#create('kept', { 'segment.bytes': '1500' });
     await this.#create('trimmed', { 'segment.bytes': '1000', 'retention.bytes': '2000' });
     await this.#create('dropped', {});
+    await this.#create('transacted', { 'segment.bytes': '1500' });
     for (let round = 0; round < 6; round += 1) {
       for (const topic of ['flushed', 'kept', 'trimmed']) await this.#produce(topic);
+      await this.#commit();
     }
+    await this.#transact();
+    await this.#transact();
     await this.#produce('dropped');
     await this.#world.sleep(700);
     await this.#read('flushed');
@@ -138,10 +197,15 @@ class Life {
 
   async #secondScript(): Promise<void> {
     await this.#read('flushed');
+    await this.#readCommitted();
+    await this.#readTransacted();
     for (let round = 0; round < 3; round += 1) {
       for (const topic of ['flushed', 'kept', 'trimmed']) await this.#produce(topic);
+      await this.#commit();
     }
+    await this.#transact();
     await this.#read('kept');
+    await this.#readCommitted();
     await this.#world.sleep(700);
   }
 
@@ -149,6 +213,9 @@ class Life {
     await this.#read('flushed');
     await this.#read('kept');
     for (const topic of ['flushed', 'kept', 'trimmed']) await this.#produce(topic);
+    await this.#commit();
+    await this.#readCommitted();
+    await this.#transact();
     await this.#read('flushed');
   }
 
@@ -204,6 +271,8 @@ class Life {
 
   #losePower(): void {
     this.#powerLosses += 1;
+    this.#committed = -1;
+    this.#transacted = [];
     for (const [topic, model] of this.#models) if (topic !== 'flushed') model.forget();
     this.#node.crash('power', 'forget');
   }
@@ -227,6 +296,14 @@ class Life {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
+  /**
+   * Nothing is synced for a transactional id before its partitions have more of it: a power loss can leave these with an
+   * epoch that was not given yet. Each try brings it nearer.
+   */
+  #isPassing(code: ErrorCode): boolean {
+    return PASSING.has(code) || (code === Errors.INVALID_PRODUCER_EPOCH && this.#powerLosses > 0);
+  }
+
   /** Asks until the answer is no error, or one that `settles` it. */
   async #until(what: string, ask: () => Promise<ErrorCode>, settles?: ErrorCode): Promise<void> {
     let last = 'no connection';
@@ -237,7 +314,7 @@ class Life {
         const code = await ask();
         if (code === Errors.NONE || (code === settles && tries > 0)) return;
         last = errorName(code);
-        promised(PASSING.has(code), () => `${what}: ${last}`);
+        promised(this.#isPassing(code), () => `${what}: ${last}`);
       } catch (error) {
         if (!(error instanceof OutcomeUnknown)) throw error;
         last = 'no answer';
@@ -263,23 +340,124 @@ class Life {
     await this.#until(`delete ${name}`, ask, Errors.UNKNOWN_TOPIC_OR_PARTITION);
   }
 
+  /** One batch with one record, which has another id each time: one that failed may be there all the same. */
+  async #send(name: string, transaction?: Producer) {
+    const id = `${name}/${this.#nextId++}`;
+    this.#models.get(name)!.sent.add(id);
+    const producer = transaction && { ...transaction, baseSequence: 0, isTransactional: true };
+    const builder = new BatchBuilder(producer);
+    builder.append({ timestamp: 1_767_225_600_000, value: selfCheckingValue(id, VALUE_BYTES) });
+    const partitionData = [{ index: 0, records: Buffer.from(builder.build()) }];
+    const request = defaults(ProduceRequest, {
+      transactionalId: transaction === undefined ? null : TRANSACTIONAL_ID,
+      acks: -1,
+      timeoutMs: 5000,
+      topicData: [{ name, partitionData }],
+    });
+    const { responses } = await this.#client.ask(apis.produce, 9, request);
+    const { errorCode, baseOffset } = responses[0]!.partitionResponses[0]!;
+    return { id, errorCode: errorCode as ErrorCode, baseOffset };
+  }
+
+  async #findCoordinator(key: keyof typeof KEY_TYPES): Promise<ErrorCode> {
+    const request = defaults(FindCoordinatorRequest, { key, keyType: KEY_TYPES[key] });
+    return (await this.#client.ask(coordinators.find, 3, request)).errorCode as ErrorCode;
+  }
+
+  async #commit(): Promise<void> {
+    const committedOffset = ++this.#commits;
+    const partitions = [{ partitionIndex: 0, committedOffset, committedMetadata: '' }];
+    const request = defaults(OffsetCommitRequest, { groupId: GROUP, topics: [{ name: 'kept', partitions }] });
+    await this.#until('commit', async () => {
+      const found = await this.#findCoordinator(GROUP);
+      if (found !== Errors.NONE) return found;
+      const powerLosses = this.#powerLosses;
+      const { topics } = await this.#client.ask(coordinators.commit, 8, request);
+      const errorCode = topics[0]!.partitions[0]!.errorCode as ErrorCode;
+      if (errorCode === Errors.NONE && powerLosses === this.#powerLosses) this.#committed = committedOffset;
+      return errorCode;
+    });
+  }
+
+  async #readCommitted(): Promise<void> {
+    const topics = [{ name: 'kept', partitionIndexes: [0] }];
+    const request = defaults(OffsetFetchRequest, { groups: [{ groupId: GROUP, topics }] });
+    await this.#until('committed offset', async () => {
+      const found = await this.#findCoordinator(GROUP);
+      if (found !== Errors.NONE) return found;
+      const [group] = (await this.#client.ask(coordinators.fetch, 8, request)).groups;
+      if (group!.errorCode !== Errors.NONE) return group!.errorCode as ErrorCode;
+      const { committedOffset } = group!.topics[0]!.partitions[0]!;
+      promised(
+        committedOffset >= this.#committed && committedOffset <= this.#commits,
+        () => `the group is at ${committedOffset}, and was to be at ${this.#committed} or behind it`,
+      );
+      return Errors.NONE;
+    });
+  }
+
+  /** One record in a transaction that is committed: then it is there for readers of committed records. */
+  async #transact(): Promise<void> {
+    const name = 'transacted';
+    let done: { readonly id: string; readonly baseOffset: number } | undefined;
+    let powerLosses = this.#powerLosses;
+    await this.#until('transaction', async () => {
+      powerLosses = this.#powerLosses;
+      const found = await this.#findCoordinator(TRANSACTIONAL_ID);
+      if (found !== Errors.NONE) return found;
+      const init = defaults(InitProducerIdRequest, {
+        transactionalId: TRANSACTIONAL_ID,
+        transactionTimeoutMs: 10_000,
+      });
+      const begun = await this.#client.ask(apis.initProducerId, 4, init);
+      if (begun.errorCode !== Errors.NONE) return begun.errorCode as ErrorCode;
+      const { producerId, producerEpoch } = begun;
+      const v3AndBelowTransactionalId = TRANSACTIONAL_ID;
+      const add = defaults(AddPartitionsToTxnRequest, {
+        v3AndBelowTransactionalId,
+        v3AndBelowProducerId: producerId,
+        v3AndBelowProducerEpoch: producerEpoch,
+        v3AndBelowTopics: [{ name, partitions: [0] }],
+      });
+      const added = await this.#client.ask(coordinators.addPartitions, 3, add);
+      const code = added.resultsByTopicV3AndBelow[0]!.resultsByPartition[0]!.partitionErrorCode;
+      if (code !== Errors.NONE) return code as ErrorCode;
+      const sent = await this.#send(name, { producerId, producerEpoch });
+      if (sent.errorCode !== Errors.NONE) return sent.errorCode;
+      const ids = { transactionalId: TRANSACTIONAL_ID, producerId, producerEpoch };
+      const end = defaults(EndTxnRequest, { ...ids, committed: true });
+      const ended = await this.#client.ask(coordinators.endTxn, 3, end);
+      if (ended.errorCode === Errors.NONE) done = sent;
+      return ended.errorCode as ErrorCode;
+    });
+    if (powerLosses === this.#powerLosses) this.#transacted.push(done!);
+    await this.#readTransacted();
+  }
+
+  /** Every record of a transaction that was committed is there for readers of committed records. */
+  async #readTransacted(): Promise<void> {
+    for (const transacted of [...this.#transacted]) {
+      const { id, baseOffset } = transacted;
+      const partitions = [{ partition: 0, fetchOffset: baseOffset, partitionMaxBytes: 5000 }];
+      const topics = [{ topic: 'transacted', partitions }];
+      const request = defaults(FetchRequest, { maxBytes: 5000, isolationLevel: READ_COMMITTED, topics });
+      await this.#until('committed record', async () => {
+        // A power loss may have taken it meanwhile.
+        if (!this.#transacted.includes(transacted)) return Errors.NONE;
+        const answer = (await this.#client.ask(apis.fetch, 11, request)).responses[0]!.partitions[0]!;
+        if (answer.errorCode !== Errors.NONE) return answer.errorCode as ErrorCode;
+        // Its marker is on its way.
+        const isThere = this.#recordsIn(answer.records).some((record) => record.id === id);
+        return isThere ? Errors.NONE : Errors.REQUEST_TIMED_OUT;
+      });
+    }
+  }
+
   async #produce(name: string): Promise<void> {
     const model = this.#models.get(name)!;
     const ask = async (): Promise<ErrorCode> => {
-      // One that failed may be there all the same, so each try is another record.
-      const id = `${name}/${this.#nextId++}`;
-      model.sent.add(id);
-      const builder = new BatchBuilder({});
-      builder.append({ timestamp: 1_767_225_600_000, value: selfCheckingValue(id, VALUE_BYTES) });
-      const partitionData = [{ index: 0, records: Buffer.from(builder.build()) }];
-      const request = defaults(ProduceRequest, {
-        acks: -1,
-        timeoutMs: 5000,
-        topicData: [{ name, partitionData }],
-      });
       const powerLosses = this.#powerLosses;
-      const { responses } = await this.#client.ask(apis.produce, 9, request);
-      const { errorCode, baseOffset } = responses[0]!.partitionResponses[0]!;
+      const { id, errorCode, baseOffset } = await this.#send(name);
       const lasts = name === 'flushed' || powerLosses === this.#powerLosses;
       if (errorCode === Errors.NONE && lasts) model.acknowledge(baseOffset, id);
       return errorCode as ErrorCode;
@@ -322,6 +500,7 @@ class Life {
     const found: { offset: number; id: string }[] = [];
     for (const at of batchPositions(bytes)) {
       promised(crcIsValid(bytes, at), () => 'a batch with a wrong CRC was read');
+      if (isControl(bytes, at)) continue;
       for (const { offset, value } of records(bytes, { at })) {
         found.push({ offset, id: idOf(value ?? new Uint8Array(0)) });
       }
