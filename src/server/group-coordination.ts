@@ -65,7 +65,11 @@ export class GroupCoordination {
       },
     });
     this.#elections = new CoordinatorElections(CONSUMER_OFFSETS_TOPIC, replicas, this.coordinator);
-    this.#elections.applyAll(metadata.image);
+  }
+
+  /** See `CoordinatorElections.start`. */
+  start(image: MetadataImage): void {
+    this.#elections.start(image);
   }
 
   /** To be called after the replica manager has taken the delta. */

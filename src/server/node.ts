@@ -453,6 +453,8 @@ export class BrokerNode {
     this.#lifecycle = lifecycle;
     await lifecycle.register();
     this.#checkStarting();
+    this.#groups?.start(this.image);
+    this.#transactions?.start(this.image);
     await lifecycle.start();
     this.#checkStarting();
     if (!services.metadata.isAlive(services.nodeId))

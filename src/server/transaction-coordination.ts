@@ -45,7 +45,11 @@ export class TransactionCoordination {
       markers,
     });
     this.#elections = new CoordinatorElections(TRANSACTION_STATE_TOPIC, replicas, this.coordinator);
-    this.#elections.applyAll(metadata.image);
+  }
+
+  /** See `CoordinatorElections.start`. */
+  start(image: MetadataImage): void {
+    this.#elections.start(image);
   }
 
   /** To be called after the replica manager has taken the delta. */

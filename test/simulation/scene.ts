@@ -83,11 +83,11 @@ export class Scene {
     expect(topics[0]!.errorMessage).toBeNull();
   }
 
-  /** Waits for the coordinator of transactions. */
-  async findCoordinator(transactionalId: string): Promise<void> {
+  /** Waits for the coordinator of a transactional id, or of a group with `keyType` 0. */
+  async findCoordinator(key: string, keyType = TRANSACTION): Promise<void> {
     const { FindCoordinatorRequest, FindCoordinatorResponse } = findCoordinator;
     await this.until(async () => {
-      const asked = { keyType: TRANSACTION, coordinatorKeys: [transactionalId] };
+      const asked = { keyType, coordinatorKeys: [key] };
       const { coordinators } = await this.ask(FindCoordinatorRequest, FindCoordinatorResponse, 4, asked);
       return coordinators[0]!.errorCode;
     });

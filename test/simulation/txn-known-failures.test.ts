@@ -3,6 +3,7 @@ import { Errors } from '../../src/protocol/errors.ts';
 import * as addPartitions from '../../src/protocol/messages/add-partitions-to-txn.ts';
 import * as endTxn from '../../src/protocol/messages/end-txn.ts';
 import * as initProducerId from '../../src/protocol/messages/init-producer-id.ts';
+import * as offsetCommit from '../../src/protocol/messages/offset-commit.ts';
 import * as produce from '../../src/protocol/messages/produce.ts';
 import { BatchBuilder } from '../../src/protocol/record-batch/builder.ts';
 import { Scene, TOPIC } from './scene.ts';
@@ -10,6 +11,7 @@ import { Scene, TOPIC } from './scene.ts';
 /** Failures of other brokers with transactions, as a client of a whole node would see them. */
 
 const ID = 'x';
+const GROUP = 0;
 type Protocol = 'v1' | 'v2';
 const PROTOCOLS: readonly Protocol[] = ['v1', 'v2'];
 
@@ -107,6 +109,39 @@ test.each(PROTOCOLS)(
     }
   },
 );
+
+/** For a group that has no members. */
+async function commitOffset(scene: Scene, groupId: string): Promise<void> {
+  const { OffsetCommitRequest, OffsetCommitResponse } = offsetCommit;
+  await scene.until(async () => {
+    const partitions = [{ partitionIndex: 0, committedOffset: 3, committedMetadata: '' }];
+    const answer = await scene.ask(OffsetCommitRequest, OffsetCommitResponse, 8, {
+      groupId,
+      topics: [{ name: TOPIC, partitions }],
+    });
+    return answer.topics[0]!.partitions[0]!.errorCode;
+  });
+}
+
+test('the transactions and groups of a node are loaded once after each start', async () => {
+  for (const how of ['stop', 'crash'] as const) {
+    const scene = new Scene(1, { 'offsets.topic.num.partitions': '1' });
+    await scene.begin();
+    await scene.findCoordinator(ID);
+    await scene.findCoordinator('g', GROUP);
+    const producer = new Producer(scene, 'v1');
+    await producer.init();
+    await commitOffset(scene, 'g');
+    if (how === 'stop') await scene.node.stop();
+    else scene.node.crash('kill');
+    const { logLines } = scene.world.machine('n1');
+    logLines.length = 0;
+    await scene.node.start();
+    await scene.world.run(1000);
+    const loaded = logLines.flatMap((line) => /Loaded (\S+)/.exec(line)?.[1] ?? []);
+    expect(loaded.sort(), how).toEqual(['__consumer_offsets-0', '__transaction_state-0']);
+  }
+});
 
 test('torn transaction from a delayed produce of the transaction before: impossible in v2', async () => {
   const scene = new Scene(1);
