@@ -2,6 +2,7 @@ import { Errors, ProtocolError } from '../protocol/errors.ts';
 import * as header from '../protocol/record-batch/header.ts';
 import { keyOf, maxTimestampHigh, maxTimestampLow, type ProducerKey, producerKey } from './batch-bytes.ts';
 import type { LastRecord } from './cleaner/batch-filter.ts';
+import { OpenTransactions } from './open-transactions.ts';
 import { checkFirstSequence, checkSequence, isOpen, oldEpoch, supersededEpoch } from './producer-checks.ts';
 import { entryOf, NO_EPOCH, ProducerEntry } from './producer-entry.ts';
 import type { ProducerSnapshotEntry } from './producer-snapshot.ts';
@@ -54,7 +55,7 @@ export interface DuplicateBatch {
 
 // What logs without producers share, since a map costs more than the rest of their state: never to be added to.
 const noEntries = new Map<ProducerKey, ProducerEntry>();
-const noneOngoing = new Map<number, ProducerKey>();
+const noneOngoing = new OpenTransactions();
 
 /**
  * The producers of one partition: sequences of idempotent ones (KIP-98), open transactions, aborted ones. A batch is applied
@@ -63,7 +64,7 @@ const noneOngoing = new Map<number, ProducerKey>();
  */
 export class ProducerState {
   #entries = noEntries;
-  // First offsets of transactions without a marker, ascending.
+  // Transactions without a marker.
   #ongoing = noneOngoing;
   // Those with a marker at or above the high watermark.
   #unreplicated: CompletedTxn[] = [];
@@ -181,7 +182,7 @@ export class ProducerState {
     this.#verifications.end(entry.key);
     if (entry.txnFirstOffset < 0) {
       entry.txnFirstOffset = firstOffset;
-      this.#ownOngoing().set(firstOffset, entry.key);
+      this.#ownOngoing().add(firstOffset);
     }
   }
 
@@ -207,7 +208,7 @@ export class ProducerState {
     this.#ongoing.delete(firstOffset);
     this.#unreplicated.push(completed);
     if (!marker.isAbort) return;
-    const lastStableOffset = this.#firstOngoing() ?? offset + 1;
+    const lastStableOffset = this.#ongoing.first ?? offset + 1;
     this.#aborted.push({ producerId: BigInt(key), firstOffset, lastOffset: offset, lastStableOffset });
   }
 
@@ -216,8 +217,8 @@ export class ProducerState {
     return this.#entries;
   }
 
-  #ownOngoing(): Map<number, ProducerKey> {
-    if (this.#ongoing === noneOngoing) this.#ongoing = new Map();
+  #ownOngoing(): OpenTransactions {
+    if (this.#ongoing === noneOngoing) this.#ongoing = new OpenTransactions();
     return this.#ongoing;
   }
 
@@ -230,7 +231,6 @@ export class ProducerState {
 
   /** Takes back what was applied since the last `settle`. */
   rollBack(): void {
-    let reopened = false;
     for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop()) {
       const { key, before, completed } = undo;
       const now = this.#entries.get(key);
@@ -243,10 +243,8 @@ export class ProducerState {
       // Those before it may have left since with the segments of their markers.
       if (this.#aborted.at(-1)?.lastOffset === completed.lastOffset) this.#aborted.pop();
       this.#unreplicated.pop();
-      this.#ownOngoing().set(completed.firstOffset, key);
-      reopened = true;
+      this.#ownOngoing().add(completed.firstOffset);
     }
-    if (reopened) this.#sortOngoing();
   }
 
   /** Transactions whose marker lies below the high watermark are stable. */
@@ -259,7 +257,7 @@ export class ProducerState {
   /** The first offset of the oldest transaction that is open, or whose marker is not replicated; undefined without. */
   get firstUnstableOffset(): number | undefined {
     if (this.#ongoing.size === 0 && this.#unreplicated.length === 0) return undefined;
-    let first = this.#firstOngoing() ?? Number.POSITIVE_INFINITY;
+    let first = this.#ongoing.first ?? Number.POSITIVE_INFINITY;
     for (const txn of this.#unreplicated) first = Math.min(first, txn.firstOffset);
     return first;
   }
@@ -310,9 +308,8 @@ export class ProducerState {
       const entry = Object.assign(new ProducerEntry(plain.key), plain);
       entry.copiedAt = -1;
       this.#ownEntries().set(entry.key, entry);
-      if (entry.txnFirstOffset >= 0) this.#ownOngoing().set(entry.txnFirstOffset, entry.key);
+      if (entry.txnFirstOffset >= 0) this.#ownOngoing().add(entry.txnFirstOffset);
     }
-    this.#sortOngoing();
     this.#unreplicated = dump.unreplicated.slice();
     this.#aborted = dump.aborted.slice();
   }
@@ -323,9 +320,8 @@ export class ProducerState {
     for (const one of saved) {
       const entry = entryOf(one);
       this.#ownEntries().set(entry.key, entry);
-      if (entry.txnFirstOffset >= 0) this.#ownOngoing().set(entry.txnFirstOffset, entry.key);
+      if (entry.txnFirstOffset >= 0) this.#ownOngoing().add(entry.txnFirstOffset);
     }
-    this.#sortOngoing();
     this.#aborted = aborted.slice();
   }
 
@@ -394,17 +390,6 @@ export class ProducerState {
       else high = middle;
     }
     return low;
-  }
-
-  #firstOngoing(): number | undefined {
-    return this.#ongoing.keys().next().value;
-  }
-
-  /** Of all that came in out of order. */
-  #sortOngoing(): void {
-    const sorted = [...this.#ongoing].sort(([one], [other]) => one - other);
-    this.#ongoing.clear();
-    for (const [offset, key] of sorted) this.#ongoing.set(offset, key);
   }
 
   #change(key: ProducerKey, undoable: boolean, completed: CompletedTxn | undefined): ProducerEntry {
