@@ -1,9 +1,10 @@
-import type { Clock, Turn } from '../../base/ports.ts';
+import type { Clock, Timer, Timers, Turn } from '../../base/ports.ts';
 import type { CompressionCodec } from '../../protocol/compression/index.ts';
 import { Errors, ProtocolError } from '../../protocol/errors.ts';
 import { BatchBuilder } from '../../protocol/record-batch/builder.ts';
 import { BATCH_OVERHEAD } from '../../protocol/record-batch/header.ts';
 import type { CoordinatorAppend, CoordinatorLog, RecordBytes, RecordSerde } from './ports.ts';
+import { UNHURRIED_MS } from './result.ts';
 import type { TransactionalWrite } from './transactions.ts';
 
 /** Attributes, deltas and lengths of a record: at most so many bytes besides its key and value. */
@@ -14,6 +15,7 @@ export interface BatchWriterOptions<R> {
   readonly log: CoordinatorLog;
   readonly serde: RecordSerde<R>;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly turn: Turn;
   readonly compression: CompressionCodec;
   /** The high watermark passed what was written. */
@@ -26,15 +28,19 @@ export interface BatchWriterOptions<R> {
 
 /**
  * Gathers the records of one tick and appends them as one batch at its end, or earlier where the next ones would not
- * fit. Offsets are given when a record is added; that they hold is checked when the batch is appended.
+ * fit; unhurried ones wait for a tick that brings others. Offsets are given when a record is added; that they hold is checked when the batch is appended.
  */
 export class BatchWriter<R> {
   readonly #options: BatchWriterOptions<R>;
   #batch: BatchBuilder | undefined;
   #batchBaseOffset = 0;
   #flushPlanned = false;
+  /** For records that nothing else brings to the log. */
+  #unhurriedTimer: Timer | undefined;
   #nextOffset: number;
   #committedOffset: number;
+  /** All that answers wait for is below. */
+  #awaitedOffset: number;
   #appendsInFlight = 0;
   #closed = false;
   /** The record that was encoded last, as long as its bytes are valid. */
@@ -45,11 +51,12 @@ export class BatchWriter<R> {
     this.#options = options;
     this.#nextOffset = endOffset;
     this.#committedOffset = endOffset;
+    this.#awaitedOffset = endOffset;
   }
 
-  /** The offset of the next record. */
-  get nextOffset(): number {
-    return this.#nextOffset;
+  /** Once all below is committed, so is every record that was hurried. */
+  get awaitedOffset(): number {
+    return this.#awaitedOffset;
   }
 
   /** All below is committed. */
@@ -74,8 +81,8 @@ export class BatchWriter<R> {
     if (this.#batch !== undefined && this.#batch.sizeInBytes + wanted > batchBytesMax) this.flush();
   }
 
-  /** Adds a record and returns its offset. */
-  add(record: R): number {
+  /** Adds a record and returns its offset. It is written at the end of this tick, or `isUnhurried` and later. */
+  add(record: R, isUnhurried: boolean): number {
     const { log, clock } = this.#options;
     const size = this.#sizeOf(record);
     if (this.#batch !== undefined && this.#batch.sizeInBytes + size > log.batchBytesMax) this.flush();
@@ -85,6 +92,8 @@ export class BatchWriter<R> {
     batch.append({ timestamp: clock.wallMs(), key, value });
     const offset = this.#nextOffset;
     this.#nextOffset += 1;
+    if (isUnhurried) this.#flushLate();
+    else this.#flushSoon();
     return offset;
   }
 
@@ -118,6 +127,7 @@ export class BatchWriter<R> {
       throw error;
     }
     this.#nextOffset = first + count;
+    this.#awaitedOffset = this.#nextOffset;
     if (offset !== first) this.#fail(new Error(`records expected at offset ${first} are at ${offset}`));
     return first;
   }
@@ -144,6 +154,26 @@ export class BatchWriter<R> {
   close(): void {
     this.#closed = true;
     this.#batch = undefined;
+    this.#unhurriedTimer?.cancel();
+  }
+
+  #flushSoon(): void {
+    this.#awaitedOffset = this.#nextOffset;
+    if (this.#flushPlanned) return;
+    this.#flushPlanned = true;
+    this.#options.turn.later(() => {
+      this.#flushPlanned = false;
+      this.flush();
+    });
+  }
+
+  /** Where nothing else brings the records to the log before. */
+  #flushLate(): void {
+    if (this.#unhurriedTimer !== undefined) return;
+    this.#unhurriedTimer = this.#options.timers.after(UNHURRIED_MS, () => {
+      this.#unhurriedTimer = undefined;
+      this.flush();
+    });
   }
 
   #sizeOf(record: R): number {
@@ -164,13 +194,6 @@ export class BatchWriter<R> {
     const batch = new BatchBuilder({ compression: this.#options.compression });
     this.#batch = batch;
     this.#batchBaseOffset = this.#nextOffset;
-    if (!this.#flushPlanned) {
-      this.#flushPlanned = true;
-      this.#options.turn.later(() => {
-        this.#flushPlanned = false;
-        this.flush();
-      });
-    }
     return batch;
   }
 

@@ -81,7 +81,10 @@ export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
     if (slot === undefined) return;
     this.#slots.delete(partition);
     slot.retry?.cancel();
-    this.#enter(() => slot.host.close(Errors.NOT_COORDINATOR));
+    this.#enter(() => {
+      slot.host.finish();
+      slot.host.close(Errors.NOT_COORDINATOR);
+    });
   }
 
   /** The node stops: whoever waits is answered. */

@@ -1,5 +1,8 @@
 import type { ProtocolError } from '../../protocol/errors.ts';
 
+/** Ms that records may wait for others to be written with. */
+export const UNHURRIED_MS = 50;
+
 /** What a handler decides: the records to write, and what to answer once they are committed. */
 export interface CoordinatorResult<T, R> {
   readonly records: readonly R[];
@@ -9,6 +12,11 @@ export interface CoordinatorResult<T, R> {
    * log is loaded, not now. Default true.
    */
   readonly replay?: boolean;
+  /**
+   * True where whoever loads the log finds out without the records, which only spare it some work: no answer waits for them,
+   * and they are written with the next ones, or after {@link UNHURRIED_MS}. Default false.
+   */
+  readonly isUnhurried?: boolean;
   /** False where the records may be spread over several batches: none depends on another. Default true. */
   readonly atomic?: boolean;
   /**

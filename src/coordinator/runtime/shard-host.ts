@@ -191,6 +191,11 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
     if (this.#state !== 'active') throw new ProtocolError(Errors.NOT_COORDINATOR);
   }
 
+  /** Writes what was gathered, as far as this node still leads the partition: `close` follows. */
+  finish(): void {
+    if (this.#state === 'active') this.#writer?.flush();
+  }
+
   /** Answers whoever waits in here. Idempotent. */
   close(code: ErrorCode): void {
     if (this.#state === 'closed') return;
@@ -205,12 +210,13 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
   }
 
   #activate(summary: LoadSummary, startMs?: number): void {
-    const { log, serde, clock, turn, compression, enter, logger, name } = this.#options;
+    const { log, serde, clock, timers, turn, compression, enter, logger, name } = this.#options;
     this.#writer = new BatchWriter<R>(
       {
         log,
         serde,
         clock,
+        timers,
         turn,
         compression,
         onCommitted: () => enter(() => this.#deferred.complete(this.#writer!.committedOffset)),
@@ -239,7 +245,7 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
 
   /** False where the records were refused or the shard broke; `done` is served then. */
   #write<T>(writer: BatchWriter<R>, result: CoordinatorResult<T, R>, done: Done<T>): boolean {
-    const { records, replay, atomic, settled } = result;
+    const { records, replay, atomic, settled, isUnhurried = false } = result;
     if (atomic !== false) {
       try {
         writer.reserve(records);
@@ -253,7 +259,7 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
     for (const record of records) {
       // An append on the way may have broken the shard.
       if (this.#state !== 'active') break;
-      const offset = writer.add(record);
+      const offset = writer.add(record, isUnhurried);
       if (replay === false) continue;
       try {
         this.#shard.replay(record, { offset, producerId: NO_PRODUCER_ID });
@@ -269,13 +275,14 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
   #defer<T>(writer: BatchWriter<R>, result: CoordinatorResult<T, R>, done: Done<T>): void {
     const { response, settled } = result;
     const { reply, clock, commitTimeoutMs } = this.#options;
-    if (writer.nextOffset <= writer.committedOffset) {
+    const requiredOffset = writer.awaitedOffset;
+    if (requiredOffset <= writer.committedOffset) {
       settled?.(undefined);
       reply(() => done({ ok: true, response }));
       return;
     }
     this.#deferred.add({
-      requiredOffset: writer.nextOffset,
+      requiredOffset,
       deadlineMs: clock.monotonicMs() + commitTimeoutMs,
       finish: (error) => {
         if (this.#state === 'active') settled?.(error);

@@ -259,7 +259,8 @@ export class TransactionShard implements CoordinatorShard<TransactionRecord> {
   #complete(transactionalId: string, prepared: TransactionMetadata): TransactionResult<void> {
     if (this.#transactions.get(transactionalId) !== prepared) return NOTHING;
     const record = this.#record(transactionalId, completed(prepared, this.#nowMs()));
-    return { records: [record], response: undefined };
+    // Without it, whoever loads the log writes the markers again: no harm, and the next step of the producer brings it along.
+    return { records: [record], response: undefined, isUnhurried: true };
   }
 
   /** Undefined where that takes a producer id and none was given. */

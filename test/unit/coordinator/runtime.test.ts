@@ -1,7 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CoordinatorRuntime } from '../../../src/coordinator/runtime/coordinator-runtime.ts';
 import type { RecordSerde } from '../../../src/coordinator/runtime/ports.ts';
-import type { CoordinatorResult, Outcome } from '../../../src/coordinator/runtime/result.ts';
+import {
+  type CoordinatorResult,
+  type Outcome,
+  UNHURRIED_MS,
+} from '../../../src/coordinator/runtime/result.ts';
 import type {
   CoordinatorShard,
   ShardContext,
@@ -106,6 +110,39 @@ describe('a shard of a coordinator', () => {
     expect(codes()).toEqual([]);
     log.commit();
     expect(codes()).toEqual([0, 2]);
+  });
+
+  it('lets unhurried records wait for the next ones, and answers nobody later for them', () => {
+    log.commitsAtOnce = false;
+    runtime.load(0, log);
+    const unhurried = (word: string) => (shard: Words) => ({ ...add(word)(shard), isUnhurried: true });
+    write(unhurried('a'));
+    write(add());
+    time.settle();
+    expect(codes()).toEqual([0, 1]);
+    expect(log.batches).toHaveLength(0);
+    write(add('b'));
+    write(unhurried('c'));
+    time.settle();
+    expect(log.batches.map((batch) => recordCount(batch, 0))).toEqual([3]);
+    expect(codes()).toEqual([0, 1]);
+    log.commit();
+    expect(codes()).toEqual([0, 1, 1, 2]);
+    expect(shards[0]!.offsets).toEqual([0, 1, 2]);
+  });
+
+  it('writes unhurried records after a while, and before the shard goes', () => {
+    runtime.load(0, log);
+    const unhurried = (word: string) => (shard: Words) => ({ ...add(word)(shard), isUnhurried: true });
+    write(unhurried('a'));
+    time.advance(UNHURRIED_MS - 1);
+    expect(log.batches).toHaveLength(0);
+    time.advance(1);
+    expect(log.batches).toHaveLength(1);
+    write(unhurried('b'));
+    runtime.unload(0);
+    expect(log.batches).toHaveLength(2);
+    expect(time.timersWaiting).toBe(0);
   });
 
   it('encodes a record once, also where its batch begins anew for it', () => {

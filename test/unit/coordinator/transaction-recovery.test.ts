@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { UNHURRIED_MS } from '../../../src/coordinator/runtime/result.ts';
 import { Errors } from '../../../src/protocol/errors.ts';
 import type { ListTransactionsRequest } from '../../../src/protocol/messages/list-transactions.ts';
 import { turnOver } from './support.ts';
@@ -80,13 +81,26 @@ describe('markers', () => {
     await world.end('x', producer, 'commit');
     world.log.commitsAtOnce = false;
     world.partitions.answer();
-    world.time.settle();
+    world.time.advance(UNHURRIED_MS);
     world.log.fail(new Error('the disk is gone'));
     world.log.commitsAtOnce = true;
     await turnOver(world.time);
     world.partitions.answer();
     expect(world.partitions.taken).toEqual(['commit 1000/0 t-0', 'commit 1000/0 t-0']);
     expect(await world.stateOf('x')).toBe('CompleteCommit 1000/0');
+  });
+
+  it('are known to be written after a stop in order, and after the next step of their producer', async () => {
+    for (const how of ['stop', 'next'] as const) {
+      const world = new TransactionWorld();
+      const producer = await world.init('x');
+      world.add('x', producer, ['t-0']);
+      await world.end('x', producer, 'commit');
+      if (how === 'next') world.add('x', producer, ['t-1']);
+      await world.failOver();
+      expect(world.partitions.taken).toEqual([]);
+      expect(await world.stateOf('x')).toBe(how === 'stop' ? 'CompleteCommit 1000/0' : 'Ongoing 1000/0');
+    }
   });
 
   it('come late where the decision was committed late', async () => {

@@ -3,6 +3,7 @@ import {
   TransactionCoordinator,
   type TransactionCoordinatorConfig,
 } from '../../../src/coordinator/index.ts';
+import { UNHURRIED_MS } from '../../../src/coordinator/runtime/result.ts';
 import { TransactionRecordSerde } from '../../../src/coordinator/transaction/records.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../../../src/protocol/errors.ts';
 import type {
@@ -221,6 +222,7 @@ export class TransactionWorld {
 
   /** What the log says of each transactional id, in order: `x Ongoing 1000/0 t-0`. */
   history(): string[] {
+    this.time.advance(UNHURRIED_MS);
     const serde = new TransactionRecordSerde();
     const lines: string[] = [];
     for (const batch of this.log.batches) {
