@@ -11,9 +11,11 @@ import {
   isReplaced,
   keepsPlace,
   type MemberWorld,
+  type MigrationPolicy,
   type Part,
   partKey,
   REBALANCE_TIMEOUT_MS,
+  REFUSED_MS,
   RETRIABLE,
   RETRY_MS,
   type SimulatedClient,
@@ -52,6 +54,8 @@ export class SimulatedConsumer implements SimulatedClient {
   /** With what it has not let go of yet. */
   #holding: ReadonlyMap<string, Part> = new Map();
   #life = 0;
+  #memberships = 0;
+  #isRefused = false;
   #stalledUntilMs = 0;
   #heardAtMs = Number.NEGATIVE_INFINITY;
   /** It was told to let go of something, and the earliest that it may be taken out for not doing so. */
@@ -71,6 +75,14 @@ export class SimulatedConsumer implements SimulatedClient {
 
   get isStable(): boolean {
     return !this.#isGone && this.#epoch > 0;
+  }
+
+  get isRefused(): boolean {
+    return this.#isRefused;
+  }
+
+  get membership(): string {
+    return `${this.name}/${this.#life}/${this.#memberships}`;
   }
 
   get isAlive(): boolean {
@@ -143,6 +155,7 @@ export class SimulatedConsumer implements SimulatedClient {
   }
 
   #beginAnew(): void {
+    this.#memberships += 1;
     this.#epoch = 0;
     this.#heardAtMs = Number.NEGATIVE_INFINITY;
     this.#letGoUntilMs = Number.POSITIVE_INFINITY;
@@ -176,12 +189,24 @@ export class SimulatedConsumer implements SimulatedClient {
       subscribedTopicRegex: pattern ?? '',
       serverAssignor: this.#assignor,
     };
-    const request = this.#epoch === 0 || this.#sendsAll ? { ...member, ...all } : member;
+    const isJoining = this.#epoch === 0;
+    const policy = this.#world.policy();
+    const request = isJoining || this.#sendsAll ? { ...member, ...all } : member;
     this.#sendsAll = false;
     this.#send(
       request,
-      this.#alive((response) => this.#answered(response, sentAtMs)),
+      this.#alive((response) => {
+        if (isJoining) this.#noteWhetherRefused(response, policy);
+        this.#answered(response, sentAtMs);
+      }),
     );
+  }
+
+  #noteWhetherRefused({ errorCode }: ConsumerGroupHeartbeatResponse, policy: MigrationPolicy): void {
+    this.#isRefused = errorCode === Errors.GROUP_ID_NOT_FOUND;
+    const mayBe = policy === 'disabled' || policy === 'downgrade';
+    if (this.#isRefused && !mayBe)
+      this.#world.model.wrong(`${this.name} was refused, and the policy is ${policy}`);
   }
 
   #answered(response: ConsumerGroupHeartbeatResponse, sentAtMs: number): void {
@@ -204,7 +229,10 @@ export class SimulatedConsumer implements SimulatedClient {
       case Errors.UNKNOWN_MEMBER_ID:
       case Errors.GROUP_ID_NOT_FOUND:
         this.#beginAnew();
-        this.#later(this.#world.random.between(1, RETRY_MS), () => this.#beat());
+        this.#heartbeatMs = FIRST_HEARTBEAT_MS;
+        this.#later(this.#world.random.between(1, this.#isRefused ? REFUSED_MS : RETRY_MS), () =>
+          this.#beat(),
+        );
         return;
       default:
         if (RETRIABLE.has(errorCode) || errorCode === Errors.UNRELEASED_INSTANCE_ID) return;

@@ -1,5 +1,5 @@
 import type { Uuid } from '../../src/base/uuid.ts';
-import type { GroupCoordinator } from '../../src/coordinator/index.ts';
+import type { GroupCoordinator, GroupCoordinatorConfig } from '../../src/coordinator/index.ts';
 import { decode, defaults, encodeToBytes } from '../../src/protocol/codec.ts';
 import { Errors } from '../../src/protocol/errors.ts';
 import {
@@ -22,9 +22,13 @@ export const REBALANCE_TIMEOUT_MS = 15_000;
 const HEARTBEAT_MS = 3_000;
 export const COMMIT_MS = 700;
 export const RETRY_MS = 200;
+/** An application that its group does not take is started again after a while. */
+export const REFUSED_MS = 3000;
 const JOIN_VERSION = 9;
 const COMMIT_VERSION = 9;
 const COMMIT_BY_ID_VERSION = 10;
+
+export type MigrationPolicy = GroupCoordinatorConfig['consumerMigrationPolicy'];
 
 export interface MemberWorld {
   readonly groupId: string;
@@ -36,6 +40,8 @@ export interface MemberWorld {
   readonly model: GroupModel;
   /** Whoever coordinates now. */
   readonly coordinator: () => GroupCoordinator;
+  /** What it lets groups turn into while members are there. */
+  readonly policy: () => MigrationPolicy;
   /** Who came last with an instance id. */
   readonly instances: Map<string, { readonly name: string; readonly sinceMs: number }>;
   /** Who is heard of within this is a member, whatever the settings of the group are made to be. */
@@ -72,6 +78,10 @@ export interface SimulatedClient {
   readonly isAlive: boolean;
   /** It has all that it shall have, as far as it knows. */
   readonly isStable: boolean;
+  /** The group is one of the other protocol, and is to stay so. */
+  readonly isRefused: boolean;
+  /** Another one with each time that it is a member anew. */
+  readonly membership: string;
   readonly subscription: Subscription;
   /** What it has, as `topic/partition`. */
   readonly owned: readonly string[];
@@ -121,6 +131,8 @@ export class SimulatedMember implements SimulatedClient {
   #assignedWith: { readonly names: ReadonlySet<string>; readonly snapshot: string } | undefined;
   /** Answers and timers of an earlier life mean nothing. */
   #life = 0;
+  #memberships = 0;
+  #isRefused = false;
   #stalledUntilMs = 0;
   #heardAtMs = Number.NEGATIVE_INFINITY;
 
@@ -129,6 +141,14 @@ export class SimulatedMember implements SimulatedClient {
     this.name = name;
     this.groupInstanceId = groupInstanceId;
     this.#subscription = subscription;
+  }
+
+  get isRefused(): boolean {
+    return this.#isRefused;
+  }
+
+  get membership(): string {
+    return `${this.name}/${this.#life}/${this.#memberships}`;
   }
 
   get isGone(): boolean {
@@ -216,12 +236,14 @@ export class SimulatedMember implements SimulatedClient {
       protocols: [{ name: 'range', metadata: subscription(...wanted) }],
     });
     const context = { apiVersion: JOIN_VERSION, clientId: this.name, clientHost: '/simulated' };
-    const answer = this.#alive((response: JoinGroupResponse) => this.#joined(response));
+    const policy = this.#world.policy();
+    const answer = this.#alive((response: JoinGroupResponse) => this.#joined(response, policy));
     this.#world.coordinator().joinGroup(context, request, answer);
   }
 
-  #joined(response: JoinGroupResponse): void {
+  #joined(response: JoinGroupResponse, policy: MigrationPolicy): void {
     const { errorCode, memberId } = response;
+    this.#isRefused = errorCode === Errors.INCONSISTENT_GROUP_PROTOCOL && policy === 'disabled';
     if (errorCode === Errors.NONE) {
       this.#memberId = memberId;
       this.#generationId = response.generationId;
@@ -238,6 +260,9 @@ export class SimulatedMember implements SimulatedClient {
       this.crash();
     } else if (RETRIABLE.has(errorCode) || errorCode === Errors.REBALANCE_IN_PROGRESS) {
       this.#later(RETRY_MS, () => this.#join());
+    } else if (this.#isRefused) {
+      this.#lost();
+      this.#later(this.#world.random.between(1000, REFUSED_MS), () => this.#join());
     } else {
       this.#world.model.wrong(`${this.name} could not join: ${errorCode}`);
     }
@@ -245,6 +270,7 @@ export class SimulatedMember implements SimulatedClient {
 
   /** It is no member any more, and owns nothing. */
   #lost(): void {
+    this.#memberships += 1;
     this.#memberId = '';
     this.#generationId = -1;
     this.#has([]);

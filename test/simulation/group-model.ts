@@ -33,6 +33,7 @@ export class GroupModel {
   /** By group, topic and partition. */
   readonly #offsets = new Map<string, OffsetModel>();
   readonly #owners = new Map<number, Map<string, string>>();
+  readonly #suspicions: string[] = [];
   #next = 0;
   /** Who was given a partition last. */
   readonly #holders = new Map<string, string>();
@@ -69,7 +70,7 @@ export class GroupModel {
       }
       const before = owners.get(key);
       if (before !== undefined && before !== owner) {
-        this.wrong(`${shown} belongs to ${before} and ${owner} in generation ${generation}`);
+        this.#suspicions.push(`${shown} belongs to ${before} and ${owner} in generation ${generation}`);
       }
       owners.set(key, owner);
     }
@@ -78,6 +79,19 @@ export class GroupModel {
   /** The group has no members, and may begin anew with the first generation. */
   becameEmpty(): void {
     this.#owners.clear();
+    this.#suspicions.length = 0;
+  }
+
+  /**
+   * What is wrong unless the group has begun anew, which is known with the next look at it. What is returned takes what was
+   * found there; nothing where the group could not be looked at.
+   */
+  suspicions(): (hasBegunAnew: boolean | undefined) => void {
+    const now = this.#suspicions.splice(0);
+    return (hasBegunAnew) => {
+      if (hasBegunAnew === undefined) this.#suspicions.unshift(...now);
+      else if (!hasBegunAnew && now.length > 0) this.wrong(now[0]!);
+    };
   }
 
   /** Time passes: offsets of what nobody wants may go once they are old enough. */

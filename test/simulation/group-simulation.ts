@@ -10,6 +10,7 @@ import {
   countOf,
   type MakeClient,
   type MemberWorld,
+  type MigrationPolicy,
   outcomeOf,
   REBALANCE_TIMEOUT_MS,
   SESSION_TIMEOUT_MS,
@@ -19,11 +20,14 @@ import {
   wantedBy,
 } from './group-member.ts';
 import { GroupModel } from './group-model.ts';
+import { offsetsIn, stateOf } from './group-state.ts';
+import { GroupTypeWatch } from './group-type-watch.ts';
 import { SeededRandom } from './random.ts';
 
 const GROUP = 'g';
 /** Somebody who only keeps offsets, and has no members. */
 const KEEPER = 'keeper';
+const GROUPS = [GROUP, KEEPER];
 const FAULTY_MS = 120_000;
 const STEP_MS = 250;
 /** Faults are over: all joins, sessions and rebalances that are under way end within this. */
@@ -37,6 +41,7 @@ const RETENTION_CHECK_INTERVAL_MS = 5000;
 const SESSIONS_MS = [6000, SESSION_TIMEOUT_MS, 15_000] as const;
 const HEARTBEATS_MS = [1000, 3000] as const;
 const ASSIGNMENT_INTERVALS_MS = [0, 0, 1000, 4000] as const;
+const POLICIES = ['bidirectional', 'bidirectional', 'upgrade', 'downgrade', 'disabled'] as const;
 
 export interface GroupSimulationOptions {
   readonly seed: number;
@@ -94,6 +99,10 @@ class GroupSimulation {
     heartbeatIntervalMs: HEARTBEATS_MS[1] as number,
     assignmentIntervalMs: 0,
   };
+  /** Brokers may have been given different ones. */
+  readonly #changesPolicy: boolean;
+  #policy: MigrationPolicy;
+  readonly #types = new GroupTypeWatch();
   #coordinator: GroupCoordinator;
   #commitDueMs = 0;
   #names = 0;
@@ -111,6 +120,9 @@ class GroupSimulation {
       retentionMs: this.#retentionMs,
     });
     this.#world = this.#worldOf(GROUP);
+    this.#changesPolicy = this.#random.chance(0.5);
+    this.#policy = this.#random.pick(POLICIES);
+    this.#types.policyIs(this.#policy);
     for (const topic of TOPICS.slice(0, 3)) this.#topics.set(topic, this.#random.between(1, 12));
     this.#log.commitsAtOnce = false;
     this.#coordinator = this.#newCoordinator();
@@ -162,32 +174,41 @@ class GroupSimulation {
     }
     await turnOver(this.#time);
     // The answer waits for what is on its way to the log, which this must not.
-    this.#lookWhetherEmpty().catch((error: unknown) => this.#model.wrong(String(error)));
+    this.#lookAtType().catch((error: unknown) => this.#model.wrong(String(error)));
     this.#noteUnwanted();
     this.#check();
   }
 
   /** A group that was empty may begin anew, with the other protocol. */
-  async #lookWhetherEmpty(): Promise<void> {
+  async #lookAtType(): Promise<void> {
+    const members = this.#clients().filter(({ isAlive }) => isAlive);
+    const looked = this.#types.look(new Set(members.map(({ membership }) => membership)));
+    const cleared = this.#model.suspicions();
     const listed = this.#coordinator.listGroups({ statesFilter: [], typesFilter: [] });
     // Not while it is loaded.
     const groups = await listed.catch(() => undefined);
-    if (groups === undefined) return;
+    if (groups === undefined) return cleared(undefined);
     const found = groups.find(({ groupId }) => groupId === GROUP);
-    if (found === undefined || found.groupState === 'Empty') this.#model.becameEmpty();
+    const seen = found === undefined ? undefined : looked(found.groupType);
+    const hasBegunAnew = seen === undefined || found?.groupState === 'Empty' || seen.hasBegunAnew;
+    if (hasBegunAnew) this.#model.becameEmpty();
+    cleared(hasBegunAnew);
+    if (seen?.wrong !== undefined) this.#model.wrong(seen.wrong);
   }
 
   #noteUnwanted(): void {
     this.#model.unwanted(KEEPER, TOPICS);
     const wanted = new Set<string>();
-    const patterns = new Set<string>();
-    for (const { isAlive, subscription } of this.#clients()) {
-      if (!isAlive) continue;
+    for (const client of this.#clients()) {
+      if (!client.isAlive) continue;
+      const { subscription, owned } = client;
       for (const topic of subscription.names) wanted.add(topic);
-      if (subscription.pattern !== undefined) patterns.add(subscription.pattern);
-    }
-    for (const pattern of patterns) {
-      for (const topic of wantedBy({ names: [], pattern }, this.#topics)) wanted.add(topic);
+      if (subscription.pattern === undefined) continue;
+      // Patterns are looked at every few seconds; the group does not want what one matches before somebody was given that.
+      const matching = wantedBy(subscription, this.#topics);
+      const isKnown = (topic: string) => owned.some((part) => part.startsWith(`${topic}/`));
+      const known = client instanceof SimulatedMember ? matching : matching.filter(isKnown);
+      for (const topic of known) wanted.add(topic);
     }
     this.#model.unwanted(
       GROUP,
@@ -226,8 +247,15 @@ class GroupSimulation {
   #failOver(): void {
     this.#coordinator.close();
     this.#commitOrLose();
+    if (this.#changesPolicy) this.#changePolicy();
     this.#coordinator = this.#newCoordinator();
     this.#coordinator.onElection(0, this.#log);
+  }
+
+  /** It is a setting of brokers, which they read when they start. */
+  #changePolicy(): void {
+    this.#policy = this.#random.pick(POLICIES);
+    this.#types.policyIs(this.#policy);
   }
 
   /** The partition is led by somebody else for a while. */
@@ -411,6 +439,7 @@ class GroupSimulation {
       random: this.#random,
       model: this.#model,
       coordinator: () => this.#coordinator,
+      policy: () => this.#policy,
       clients: () => this.#clients(),
       instances: this.#instances,
       shortestSessionMs: Math.min(...SESSIONS_MS),
@@ -425,7 +454,7 @@ class GroupSimulation {
       turn: time,
       random: this.#random,
       logger: silent,
-      config: { ...CONFIG, offsetsRetentionMs: this.#retentionMs },
+      config: { ...CONFIG, offsetsRetentionMs: this.#retentionMs, consumerMigrationPolicy: this.#policy },
       topic: '__consumer_offsets',
       partitionCount: () => 1,
       topics: this.#topics,
@@ -437,7 +466,9 @@ class GroupSimulation {
 
   /** Everybody who is there has what it shall have, and all partitions that somebody wants have an owner. */
   #checkStable(): void {
-    const here = this.#members.filter(({ isGone }) => !isGone);
+    const trying = this.#members.filter(({ isGone }) => !isGone);
+    const here = trying.filter(({ isRefused }) => !isRefused);
+    if (here.length === 0 && trying.length > 0) this.#model.wrong('everybody is refused');
     for (const { name } of here.filter(({ isStable }) => !isStable)) {
       this.#model.wrong(`${name} has no assignment long after the last fault`);
     }
@@ -458,7 +489,7 @@ class GroupSimulation {
 
   /** A topic was deleted while nothing went wrong. */
   async #checkForgotten(topic: string): Promise<void> {
-    for (const [group, partitions] of await this.#offsets(this.#coordinator, topic)) {
+    for (const [group, partitions] of await offsetsIn(this.#coordinator, this.#time, GROUPS, topic)) {
       if (partitions > 0) this.#model.wrong(`${group} has offsets of ${topic}, which was deleted`);
     }
   }
@@ -483,61 +514,17 @@ class GroupSimulation {
     this.#log.commitsAtOnce = true;
     this.#log.commit();
     await turnOver(this.#time);
-    const before = await this.#state(this.#coordinator);
+    const before = await stateOf(this.#coordinator, GROUPS);
     this.#log.commitsAtOnce = false;
     const replica = this.#newCoordinator();
     replica.onElection(0, this.#log);
     let after = '';
     while (after === '') {
       await turnOver(this.#time);
-      after = await this.#state(replica);
+      after = await stateOf(replica, GROUPS);
     }
     if (before !== after) this.#model.wrong(`the state is not what its log says:\n${before}\n\n${after}`);
     replica.close();
-  }
-
-  /** How many offsets each group has in a topic. */
-  async #offsets(coordinator: GroupCoordinator, topic: string): Promise<Map<string, number>> {
-    const found = new Map<string, number>();
-    for (const groupId of [GROUP, KEEPER]) {
-      const request = { groupId, memberId: null, memberEpoch: -1, topics: null };
-      coordinator.fetchOffsets(request, true, ({ topics }) => {
-        found.set(groupId, topics.find(({ name }) => name === topic)?.partitions.length ?? 0);
-      });
-    }
-    await turnOver(this.#time);
-    return found;
-  }
-
-  /** Empty while it is loaded. */
-  async #state(coordinator: GroupCoordinator): Promise<string> {
-    const groups = await coordinator.describeGroups(
-      { groups: [GROUP, KEEPER], includeAuthorizedOperations: false },
-      6,
-    );
-    if (groups.some(({ errorCode }) => errorCode === Errors.COORDINATOR_LOAD_IN_PROGRESS)) return '';
-    const shown: string[] = [];
-    for (const { members, groupState, protocolData } of groups) {
-      shown.push(groupState, protocolData);
-      for (const { memberMetadata, memberAssignment, ...member } of members) {
-        const bytes = [memberMetadata, memberAssignment].map((one) => Buffer.from(one).toString('hex'));
-        shown.push(JSON.stringify([member, bytes]));
-      }
-    }
-    for (const groupId of [GROUP, KEEPER]) {
-      const request = { groupId, memberId: null, memberEpoch: -1, topics: null };
-      coordinator.fetchOffsets(request, true, ({ topics }) => {
-        for (const { name, partitions } of topics) {
-          shown.push(...partitions.map((one) => JSON.stringify([groupId, name, one])));
-        }
-      });
-    }
-    const [consumers] = await coordinator.describeConsumerGroups([GROUP]);
-    shown.push(...consumers!.members.map((member) => JSON.stringify(member)));
-    const { groupState, groupEpoch, assignmentEpoch } = consumers!;
-    shown.push(JSON.stringify([groupState, groupEpoch, assignmentEpoch]));
-    // Members and offsets come in the order in which they were made, or in that of the log.
-    return shown.sort().join('\n');
   }
 
   #check(): void {

@@ -10,6 +10,7 @@ const consumerCommit = '../../src/coordinator/group/consumer-commit.ts';
 const reconcile = '../../src/coordinator/group/reconcile.ts';
 const memberHandlers = '../../src/coordinator/group/member-handlers.ts';
 const consumerGroups = '../../src/coordinator/group/consumer-groups.ts';
+const migration = '../../src/coordinator/group/migration.ts';
 const groupShard = '../../src/coordinator/group/group-shard.ts';
 
 async function simulation() {
@@ -58,6 +59,7 @@ describe('it is noticed that', () => {
     vi.doUnmock(reconcile);
     vi.doUnmock(consumerGroups);
     vi.doUnmock(groupShard);
+    vi.doUnmock(migration);
   });
 
   test('the log forgets what it acknowledged', async () => {
@@ -105,6 +107,22 @@ describe('it is noticed that', () => {
     expect(await noticedBy(1)).toBeDefined();
   });
 
+  test.each([
+    ['disabled', 1],
+    ['bidirectional', 19],
+  ] as const)('groups always turn as %s lets them', async (policy, first) => {
+    vi.doMock(migration, async (original) => {
+      const real = await original<typeof import('../../src/coordinator/group/migration.ts')>();
+      class Wilful extends real.Migration {
+        constructor(options: ConstructorParameters<typeof real.Migration>[0]) {
+          super({ ...options, config: { ...options.config, consumerMigrationPolicy: policy } });
+        }
+      }
+      return { ...real, Migration: Wilful };
+    });
+    expect(await noticedBy(first, { isMixed: true })).toBeDefined();
+  });
+
   test('groups hear of no change of their topics', async () => {
     vi.doMock(consumerGroups, async (original) => {
       const real = await original<typeof import('../../src/coordinator/group/consumer-groups.ts')>();
@@ -134,7 +152,7 @@ describe('it is noticed that', () => {
       }
       return { ...real, OffsetHandlers: Hasty };
     });
-    expect(await noticedBy(5)).toBeDefined();
+    expect(await noticedBy(32)).toBeDefined();
   });
 
   test('offsets never expire', async () => {
