@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Endpoint, Link } from '../base/ports.ts';
 import { networkError } from './network-error.ts';
@@ -23,7 +24,7 @@ export interface LinkShare {
   readonly shortScratch: Buffer;
   /** Overwrites the scratch after each `onBytes`. */
   readonly poison: boolean;
-  /** Calls `flush` of the link at the end of this tick. */
+  /** Calls `flushNow` of the link at the end of this tick. */
   flushLater(link: TcpLink): void;
   later(run: () => void): void;
 }
@@ -44,6 +45,9 @@ export class TcpLink implements Link {
   target: (() => Uint8Array | undefined) | undefined;
   readonly #share: LinkShare;
   #socket: Socket | undefined;
+  /** What Node has behind the socket, until it is destroyed; its descriptor, where it is one of plain TCP. */
+  #handle: unknown;
+  #descriptor: number | undefined;
   /** Queued in this tick. */
   #chunks: Uint8Array[] = [];
   #chunkBytes = 0;
@@ -51,7 +55,7 @@ export class TcpLink implements Link {
   /** Given to the socket, the oldest first. */
   readonly #batches: Batch[] = [];
   #queuedBytes = 0;
-  /** All that was ever queued. */
+  /** All that was ever queued for the socket to write. */
   #givenBytes = 0;
   #wantsDrain = false;
   #paused = false;
@@ -99,6 +103,8 @@ export class TcpLink implements Link {
     socket.on('end', this.#ended);
     socket.on('close', this.#closed);
     socket.on('data', this.#data);
+    this.#handle = handleOf(socket);
+    this.#descriptor = descriptorOf(this.#handle);
   }
 
   send(chunks: readonly Uint8Array[], sent?: () => void): boolean {
@@ -137,7 +143,7 @@ export class TcpLink implements Link {
   queuedBytes(): number {
     if (this.#queuedBytes === 0) return 0;
     // A write is done when its last byte is: what has left of the one under way, only the handle knows.
-    const handle: unknown = this.#socket === undefined ? undefined : Reflect.get(this.#socket, '_handle');
+    const handle = handleOf(this.#socket);
     if (typeof handle !== 'object' || handle === null) return this.#queuedBytes;
     const begun: unknown = Reflect.get(handle, 'bytesWritten');
     const left: unknown = Reflect.get(handle, 'writeQueueSize');
@@ -158,6 +164,45 @@ export class TcpLink implements Link {
     this.#state = 'closed';
     this.#reason = reason;
     this.#socket?.destroy();
+  }
+
+  /**
+   * At the end of a tick: a single small chunk, as most answers are, goes to the kernel without the stream around the
+   * socket, which costs as much as the system call itself. What the kernel does not take goes the long way.
+   */
+  flushNow(): void {
+    const [chunk] = this.#chunks;
+    const isPlain = this.#chunks.length === 1 && this.#batches.length === 0 && this.#state === 'open';
+    const written = isPlain && chunk !== undefined ? this.#writeNow(chunk) : 0;
+    if (chunk === undefined || written === 0) {
+      this.flush();
+      return;
+    }
+    this.#chunkBytes -= written;
+    this.#queuedBytes -= written;
+    this.#givenBytes -= written;
+    if (this.#chunkBytes > 0) {
+      this.#chunks[0] = chunk.subarray(written);
+      this.flush();
+      return;
+    }
+    const sent = this.#sent;
+    this.#chunks = [];
+    this.#sent = [];
+    this.#taken(sent);
+  }
+
+  /** The bytes that the kernel took, none where the socket is to be asked. */
+  #writeNow(chunk: Uint8Array): number {
+    const descriptor = this.#descriptor;
+    // A destroyed socket has let go of its handle, and the descriptor may be another one's by now.
+    if (descriptor === undefined || handleOf(this.#socket) !== this.#handle) return 0;
+    try {
+      return writeSync(descriptor, chunk);
+    } catch {
+      // Full, or broken: then the socket finds out too, and tells.
+      return 0;
+    }
   }
 
   /** Gives what is queued to the socket as one write. */
@@ -187,12 +232,16 @@ export class TcpLink implements Link {
     const batch = this.#batches.shift();
     if (batch === undefined) return;
     this.#queuedBytes -= batch.bytes;
-    for (const sent of batch.sent) sent();
+    this.#taken(batch.sent);
+  };
+
+  #taken(sent: readonly (() => void)[]): void {
+    for (const told of sent) told();
     if (this.#wantsDrain && this.#queuedBytes <= LOW_WATER_BYTES && this.#state === 'open') {
       this.#wantsDrain = false;
       this.onDrain();
     }
-  };
+  }
 
   readonly #data = (chunk: Buffer): void => {
     for (let at = 0; at < chunk.length && this.#state === 'open'; ) {
@@ -233,6 +282,17 @@ export class TcpLink implements Link {
     this.#told = true;
     this.onClosed(this.#reason);
   };
+}
+
+function handleOf(socket: Socket | undefined): unknown {
+  return socket === undefined ? undefined : Reflect.get(socket, '_handle');
+}
+
+/** Undefined where there is none (Windows), and where what is written is not what leaves, as with TLS. */
+function descriptorOf(handle: unknown): number | undefined {
+  if (typeof handle !== 'object' || handle === null || handle.constructor.name !== 'TCP') return undefined;
+  const descriptor: unknown = Reflect.get(handle, 'fd');
+  return typeof descriptor === 'number' && descriptor >= 0 ? descriptor : undefined;
 }
 
 /** IPv4 in its own form also where a socket for both families accepted it. */

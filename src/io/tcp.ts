@@ -135,7 +135,7 @@ export class TcpNetwork implements Network, LinkShare {
   readonly #flushAll = (): void => {
     const dirty = this.#dirty;
     this.#dirty = [];
-    for (const link of dirty) link.flush();
+    for (const link of dirty) link.flushNow();
   };
 
   readonly #left = (): void => {

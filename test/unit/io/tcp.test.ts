@@ -200,6 +200,44 @@ describe.each(['onread', 'data'] as const)('TCP read by %s', (reading) => {
     await listener.close();
   });
 
+  test('small sends of many ticks arrive whole and in order at a side that reads late', async () => {
+    const turn = new LoopTurn();
+    const tcp = network();
+    let accepted: (link: Link) => void = nothing;
+    const incoming = new Promise<Link>((resolve) => {
+      accepted = resolve;
+    });
+    const listener = await tcp.listen({ host: '127.0.0.1', port: 0 }, (link) => accepted(link));
+    const client = await tcp.dial(listener.endpoint);
+    const server = await incoming;
+    const atClient = new Collector(client);
+    client.pause();
+    const pieces: Buffer[] = [];
+    let sent = 0;
+    for (let drained = true; drained && pieces.length < 10_000; ) {
+      const piece = pattern(1 + ((pieces.length * 7919) % 60_000), pieces.length);
+      pieces.push(piece);
+      drained = server.send([piece], () => {
+        sent += 1;
+        atClient.check();
+      });
+      await new Promise<void>((resolve) => turn.later(resolve));
+    }
+    expect(sent).toBeGreaterThan(0);
+    expect(sent).toBeLessThan(pieces.length);
+    expect(server.queuedBytes()).toBeGreaterThan(0);
+    client.resume();
+    const whole = Buffer.concat(pieces);
+    await atClient.until(() => atClient.bytes >= whole.length && sent === pieces.length);
+    expect(atClient.all().equals(whole)).toBe(true);
+    expect(server.queuedBytes()).toBe(0);
+    server.send([pattern(10, 1)]);
+    await atClient.until(() => atClient.bytes === whole.length + 10);
+    client.destroy();
+    server.destroy();
+    await listener.close();
+  });
+
   test('errors of listen and dial name the place and the reason', async () => {
     const tcp = network();
     await expect(tcp.listen({ host: '203.0.113.1', port: 0 }, nothing)).rejects.toMatchObject({
