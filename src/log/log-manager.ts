@@ -332,6 +332,7 @@ export class LogManager {
         }),
       ),
     );
+    await this.shared.files.settled();
     this.#logs.clear();
   }
 

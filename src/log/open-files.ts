@@ -35,6 +35,8 @@ export class OpenFiles {
   readonly #synced = new Set<Entry>();
   readonly #unsynced = new Set<Entry>();
   #syncing = 0;
+  /** Who waits for the end of all syncs: one stop. */
+  readonly #settling: (() => void)[] = [];
   // At most one function per log.
   readonly #waiting = new Set<() => void>();
 
@@ -62,6 +64,11 @@ export class OpenFiles {
     if (this.#syncing === 0) return false;
     this.#waiting.add(run);
     return true;
+  }
+
+  /** Resolves once none of the syncs that make room runs, which logs that are closed do not wait for. */
+  async settled(): Promise<void> {
+    if (this.#syncing > 0) await new Promise<void>((resolve) => this.#settling.push(resolve));
   }
 
   /** Only for the entries. */
@@ -119,7 +126,9 @@ export class OpenFiles {
         this.#syncing -= 1;
         this.#serveWaiting();
         if (this.#waiting.size > 0 || this.#unsynced.size > this.#openMax >> 1) this.#syncOldest();
-        if (this.#syncing === 0) this.#serveWaiting(true);
+        if (this.#syncing > 0) return;
+        this.#serveWaiting(true);
+        for (const settled of this.#settling.splice(0)) settled();
       });
   }
 

@@ -5,10 +5,12 @@ import { simulateLogs } from './log-simulation.ts';
 const SEEDS = Number(process.env['SIMULATION_SEEDS'] ?? 60);
 /** Every so-maniest runs twice: a seed is the same run every time. */
 const TWICE_EVERY = 6;
+/** Others that found something once: a stop that failed did not wait for a sync that ran beside (15482). */
+const KNOWN = [15_482];
 
 test(`logs hold what they promise, in ${SEEDS} seeds`, async () => {
   const broken: string[] = [];
-  for (let seed = 1; seed <= SEEDS; seed += 1) {
+  for (const seed of [...Array.from({ length: SEEDS }, (_, at) => at + 1), ...KNOWN]) {
     try {
       const once = await simulateLogs({ seed });
       if (seed % TWICE_EVERY === 0) expect(await simulateLogs({ seed })).toEqual(once);

@@ -158,3 +158,22 @@ test('a writer that must wait again is asked the next time', async () => {
   await settle();
   expect([asked, files.openCount]).toEqual([2, 2]);
 });
+
+test('who waits for the end of all syncs is told after the last', async () => {
+  const { storage } = new World();
+  storage.holdSyncs = true;
+  storage.makeDir('/data');
+  const files = new OpenFiles(storage, 1);
+  await files.settled();
+  const file = files.file('/data/a', 'create');
+  file.use();
+  file.isUnsynced = true;
+  let isSettled = false;
+  const settled = files.settled().then(() => {
+    isSettled = true;
+  });
+  await settle();
+  expect(isSettled).toBe(false);
+  storage.releaseSyncs();
+  await settled;
+});
