@@ -9,7 +9,9 @@ interface BatchMetadata {
   readonly lastSequence: number;
   readonly firstOffset: number;
   readonly lastOffset: number;
-  readonly timestamp: bigint;
+  /** Halves, as in a batch: a bigint for each append would cost as much as the rest. */
+  readonly timestampHigh: number;
+  readonly timestampLow: number;
 }
 
 /** What one producer id has done in this partition. */
@@ -62,6 +64,7 @@ export function entryOf(saved: ProducerSnapshotEntry): ProducerEntry {
   if (lastOffset < 0) return entry;
   const firstSequence = lastSequence - offsetDelta + (lastSequence < offsetDelta ? SEQUENCE_MAX + 1 : 0);
   const firstOffset = lastOffset - offsetDelta;
-  entry.batches.push({ firstSequence, lastSequence, firstOffset, lastOffset, timestamp });
+  const { timestampHigh, timestampLow } = entry;
+  entry.batches.push({ firstSequence, lastSequence, firstOffset, lastOffset, timestampHigh, timestampLow });
   return entry;
 }

@@ -1,6 +1,13 @@
 import { Errors, ProtocolError } from '../protocol/errors.ts';
 import * as header from '../protocol/record-batch/header.ts';
-import { keyOf, maxTimestampHigh, maxTimestampLow, type ProducerKey, producerKey } from './batch-bytes.ts';
+import {
+  joinTimestamp,
+  keyOf,
+  maxTimestampHigh,
+  maxTimestampLow,
+  type ProducerKey,
+  producerKey,
+} from './batch-bytes.ts';
 import type { LastRecord } from './cleaner/batch-filter.ts';
 import { OpenTransactions } from './open-transactions.ts';
 import { checkFirstSequence, checkSequence, isOpen, oldEpoch, supersededEpoch } from './producer-checks.ts';
@@ -94,7 +101,9 @@ export class ProducerState {
     const first = header.baseSequence(bytes, at);
     const last = header.lastSequence(bytes, at);
     for (const batch of entry.batches) {
-      if (batch.firstSequence === first && batch.lastSequence === last) return batch;
+      if (batch.firstSequence !== first || batch.lastSequence !== last) continue;
+      const { firstOffset, lastOffset, timestampHigh, timestampLow } = batch;
+      return { firstOffset, lastOffset, timestamp: joinTimestamp(timestampHigh, timestampLow) };
     }
     return undefined;
   }
@@ -176,7 +185,8 @@ export class ProducerState {
       lastSequence: header.lastSequence(bytes, at),
       firstOffset,
       lastOffset: header.lastOffset(bytes, at),
-      timestamp: entry.lastTimestamp,
+      timestampHigh: entry.timestampHigh,
+      timestampLow: entry.timestampLow,
     });
     if (!header.isTransactional(bytes, at)) return;
     this.#verifications.end(entry.key);

@@ -103,7 +103,13 @@ function metadataOf(transactionalId: string, value: TransactionLogValue): Transa
 }
 
 function topicsOf(partitions: TransactionPartitions): { topic: string; partitionIds: number[] }[] {
-  return Array.from(partitions, ([topic, numbers]) => ({ topic, partitionIds: [...numbers] }));
+  const topics: { topic: string; partitionIds: number[] }[] = [];
+  for (const [topic, numbers] of partitions) {
+    const partitionIds: number[] = [];
+    for (const number of numbers) partitionIds.push(number);
+    topics.push({ topic, partitionIds });
+  }
+  return topics;
 }
 
 function partitionsOf(
