@@ -1,7 +1,7 @@
 /**
  * Appends that wait for their bytes: first to be in the file, then, where flush.messages or flush.ms asks for it, to be
  * synced. Runs their callbacks in the order of the appends. Kept as parallel arrays: nothing is allocated per append but
- * what the arrays grow by.
+ * what the arrays grow by, and nothing at all where appends wait one at a time.
  */
 export class CommitQueue {
   #ends: number[] = [];
@@ -21,9 +21,7 @@ export class CommitQueue {
   /** Hands all over to `other`, behind what waits there. */
   moveTo(other: CommitQueue): void {
     for (let at = this.#head; at < this.#ends.length; at += 1) other.push(this.#ends[at]!, this.#dones[at]!);
-    this.#ends.length = 0;
-    this.#dones.length = 0;
-    this.#head = 0;
+    this.#empty();
   }
 
   /** Runs the callbacks of all whose end is at or below `logEndOffset`. A callback may append again. */
@@ -33,11 +31,19 @@ export class CommitQueue {
       this.#head += 1;
       done(undefined);
     }
-    if (this.#head > 0 && this.#head === this.#ends.length) {
+    if (this.#head > 0 && this.#head === this.#ends.length) this.#empty();
+  }
+
+  /** An array keeps its memory only where its members are popped; many would keep too much of it. */
+  #empty(): void {
+    if (this.#ends.length === 1) {
+      this.#ends.pop();
+      this.#dones.pop();
+    } else {
       this.#ends = [];
       this.#dones = [];
-      this.#head = 0;
     }
+    this.#head = 0;
   }
 
   /** Fails all whose end is above `logEndOffset`. */

@@ -296,11 +296,7 @@ export class LogWriter {
     this.#shared.activity.appends += 1;
     this.#shared.space?.wrote(size);
     warmUp(active, position, position + size, this.#shared);
-    const staged = this.#staged;
-    if (staged.length > 0) {
-      this.#staged = new CommitQueue();
-      staged.moveTo(this.#unpublished);
-    }
+    if (this.#staged.length > 0) this.#staged.moveTo(this.#unpublished);
     return undefined;
   }
 

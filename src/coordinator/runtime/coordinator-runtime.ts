@@ -210,8 +210,12 @@ export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
     try {
       while (this.#replies.length > 0) {
         const replies = this.#replies;
-        this.#replies = [];
-        for (const reply of replies) this.#answer(reply);
+        // Mostly there is one: popped, it leaves the array its memory.
+        if (replies.length === 1) this.#answer(replies.pop()!);
+        else {
+          this.#replies = [];
+          for (const reply of replies) this.#answer(reply);
+        }
       }
     } finally {
       this.#draining = false;

@@ -46,6 +46,8 @@ export class DeferredEvents {
 
   #takeFirst(count: number): readonly DeferredEvent[] {
     if (count === 0) return NONE;
+    // Mostly one waits: popped, it leaves the array its memory.
+    if (count === 1 && this.#waiting.length === 1) return [this.#waiting.pop()!];
     const taken = this.#waiting;
     if (count === taken.length) {
       this.#waiting = [];

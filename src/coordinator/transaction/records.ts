@@ -103,11 +103,14 @@ function metadataOf(transactionalId: string, value: TransactionLogValue): Transa
 }
 
 function topicsOf(partitions: TransactionPartitions): { topic: string; partitionIds: number[] }[] {
-  const topics: { topic: string; partitionIds: number[] }[] = [];
+  // Of known length: arrays that grow take room for more than most transactions have.
+  const topics = new Array<{ topic: string; partitionIds: number[] }>(partitions.size);
+  let at = 0;
   for (const [topic, numbers] of partitions) {
-    const partitionIds: number[] = [];
-    for (const number of numbers) partitionIds.push(number);
-    topics.push({ topic, partitionIds });
+    const partitionIds = new Array<number>(numbers.size);
+    let n = 0;
+    for (const number of numbers) partitionIds[n++] = number;
+    topics[at++] = { topic, partitionIds };
   }
   return topics;
 }
