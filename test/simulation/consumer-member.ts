@@ -54,7 +54,7 @@ export class SimulatedConsumer implements SimulatedClient {
   /** With what it has not let go of yet. */
   #holding: ReadonlyMap<string, Part> = new Map();
   #life = 0;
-  #memberships = 0;
+  #membership = {};
   #isRefused = false;
   #stalledUntilMs = 0;
   #heardAtMs = Number.NEGATIVE_INFINITY;
@@ -81,8 +81,8 @@ export class SimulatedConsumer implements SimulatedClient {
     return this.#isRefused;
   }
 
-  get membership(): string {
-    return `${this.name}/${this.#life}/${this.#memberships}`;
+  get membership(): object {
+    return this.#membership;
   }
 
   get isAlive(): boolean {
@@ -155,7 +155,7 @@ export class SimulatedConsumer implements SimulatedClient {
   }
 
   #beginAnew(): void {
-    this.#memberships += 1;
+    this.#membership = {};
     this.#epoch = 0;
     this.#heardAtMs = Number.NEGATIVE_INFINITY;
     this.#letGoUntilMs = Number.POSITIVE_INFINITY;

@@ -81,7 +81,7 @@ export interface SimulatedClient {
   /** The group is one of the other protocol, and is to stay so. */
   readonly isRefused: boolean;
   /** Another one with each time that it is a member anew. */
-  readonly membership: string;
+  readonly membership: object;
   readonly subscription: Subscription;
   /** What it has, as `topic/partition`. */
   readonly owned: readonly string[];
@@ -131,7 +131,7 @@ export class SimulatedMember implements SimulatedClient {
   #assignedWith: { readonly names: ReadonlySet<string>; readonly snapshot: string } | undefined;
   /** Answers and timers of an earlier life mean nothing. */
   #life = 0;
-  #memberships = 0;
+  #membership = {};
   #isRefused = false;
   #stalledUntilMs = 0;
   #heardAtMs = Number.NEGATIVE_INFINITY;
@@ -147,8 +147,8 @@ export class SimulatedMember implements SimulatedClient {
     return this.#isRefused;
   }
 
-  get membership(): string {
-    return `${this.name}/${this.#life}/${this.#memberships}`;
+  get membership(): object {
+    return this.#membership;
   }
 
   get isGone(): boolean {
@@ -270,7 +270,7 @@ export class SimulatedMember implements SimulatedClient {
 
   /** It is no member any more, and owns nothing. */
   #lost(): void {
-    this.#memberships += 1;
+    this.#membership = {};
     this.#memberId = '';
     this.#generationId = -1;
     this.#has([]);

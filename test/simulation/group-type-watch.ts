@@ -6,7 +6,7 @@ const DOWNGRADING: readonly MigrationPolicy[] = ['bidirectional', 'downgrade'];
 interface Look {
   readonly number: number;
   readonly type: string;
-  readonly members: ReadonlySet<string>;
+  readonly members: ReadonlySet<object>;
 }
 
 /** What became of a group since the last look. */
@@ -30,7 +30,7 @@ export class GroupTypeWatch {
   }
 
   /** Somebody asks now for the type of the group, while these are members. What is returned takes the answer. */
-  look(members: ReadonlySet<string>): (type: string) => Seen {
+  look(members: ReadonlySet<object>): (type: string) => Seen {
     const number = ++this.#looks;
     return (type) => {
       const last = this.#last;
@@ -54,7 +54,7 @@ export class GroupTypeWatch {
   }
 }
 
-function overlap(some: ReadonlySet<string>, others: ReadonlySet<string>): boolean {
+function overlap(some: ReadonlySet<object>, others: ReadonlySet<object>): boolean {
   for (const one of some) if (others.has(one)) return true;
   return false;
 }
