@@ -27,8 +27,8 @@ export interface TxnEvents {
   readonly id: number;
   readonly polls: readonly Poll[];
   readonly sends: readonly Send[];
-  /** The transaction that has moved the group's offset to where this one began; undefined for a first one. */
-  readonly follows: number | undefined;
+  /** The transactions that have moved the group's offsets to where this one began; none for a first one. */
+  readonly follows: readonly number[];
 }
 
 /** What clients saw, and all that is committed in the end. */
@@ -159,8 +159,7 @@ function checkCycles({ committed, partitions, writerOf }: TxnHistory): void {
   const written = linkWrites(events, ends, partitions, writerOf);
   for (const { id, polls, sends, follows } of committed) {
     const { begin, commit } = ends.get(id)!;
-    const before = follows === undefined ? undefined : ends.get(follows);
-    if (before !== undefined) events.link(before.commit, begin, 'wr');
+    for (const before of follows) events.link(ends.get(before)!.commit, begin, 'wr');
     let last = begin;
     for (const { partition, to, records } of polls) {
       const poll = events.add(`${id} reads ${partition} up to ${to}`);

@@ -4,12 +4,19 @@ import { checkHistory, type Poll, type SeenRecord, type Send } from './txn-histo
 /** What a client knows of a transaction. `unknown`: it went away, or was told that it is not the producer any more. */
 type AttemptOutcome = 'committed' | 'aborted' | 'unknown';
 
-/** One transaction: takes inputs from an offset on, reads outputs, and writes a record for each input. */
+/** Inputs from an offset on. */
+export interface Take {
+  /** Where they come from, and whose offset moves with them. */
+  readonly source: string;
+  readonly from: number;
+  readonly count: number;
+}
+
+/** One transaction: takes inputs, reads outputs, and writes a record for each input. */
 export interface Attempt {
   readonly id: number;
   readonly app: string;
-  readonly from: number;
-  readonly count: number;
+  readonly takes: readonly Take[];
   /** Where the group stood in the outputs when the transaction began, by partition. */
   readonly positions: readonly number[];
   readonly polls: Poll[];
@@ -17,7 +24,8 @@ export interface Attempt {
   outcome: AttemptOutcome;
 }
 
-export const valueFor = (attempt: Attempt, input: number): string => `${attempt.app}/${attempt.id}/${input}`;
+export const valueFor = ({ id }: Attempt, { source }: Take, input: number): string =>
+  `${source}/${id}/${input}`;
 
 /** What must hold of transactions that read inputs, write outputs, and move the offset of their group with them. */
 export class TxnModel {
@@ -31,9 +39,9 @@ export class TxnModel {
     this.counts[what] = (this.counts[what] ?? 0) + 1;
   }
 
-  begin(app: string, from: number, count: number, positions: readonly number[]): Attempt {
+  begin(app: string, takes: readonly Take[], positions: readonly number[] = []): Attempt {
     const id = this.attempts.length;
-    const attempt: Attempt = { id, app, from, count, positions, polls: [], sends: [], outcome: 'unknown' };
+    const attempt: Attempt = { id, app, takes, positions, polls: [], sends: [], outcome: 'unknown' };
     this.attempts.push(attempt);
     return attempt;
   }
@@ -69,69 +77,45 @@ export class TxnModel {
     if (records.length > 0) this.count('brief reads');
   }
 
-  /** All that is committed, at the end: `partitions` by index, and the offset that each app's group has. */
+  /** All that is committed, at the end: `partitions` by index, and the offset that the group has in each source. */
   check(partitions: readonly (readonly SeenRecord[])[], offsets: ReadonlyMap<string, number>): void {
     const inputsOf = new Map<string, Map<number, number>>();
     for (const [partition, records] of partitions.entries()) {
       const last = new Map<string, number>();
       for (const { offset, value } of records) {
-        const { app, id, outcome } = this.#attemptOf(value);
+        const { id, outcome } = this.#attemptOf(value);
+        const source = sourceOf(value);
         const input = inputOf(value);
         promised(outcome !== 'aborted', () => `${value} was aborted, and is at ${partition}/${offset}`);
         promised(
-          input > (last.get(app) ?? -1),
-          () => `${partition}/${offset}: ${app} has ${input} behind ${last.get(app)}`,
+          input > (last.get(source) ?? -1),
+          () => `${partition}/${offset}: ${source} has ${input} behind ${last.get(source)}`,
         );
-        last.set(app, input);
-        const inputs = inputsOf.get(app) ?? new Map<number, number>();
-        inputsOf.set(app, inputs);
-        promised(!inputs.has(input), () => `${app}: input ${input} is there twice`);
+        last.set(source, input);
+        const inputs = inputsOf.get(source) ?? new Map<number, number>();
+        inputsOf.set(source, inputs);
+        promised(!inputs.has(input), () => `${source}: input ${input} is there twice`);
         inputs.set(input, id);
       }
     }
-    const isThere = ({ id, app, from }: Attempt) => inputsOf.get(app)?.get(from) === id;
-    this.#checkHistory(partitions, isThere);
+    this.#checkHistory(partitions, inputsOf);
     this.#checkReaders(partitions);
-    for (const [app, offset] of offsets) this.#checkApp(app, offset, inputsOf.get(app) ?? new Map());
-    for (const attempt of this.attempts) this.#checkWhole(attempt, inputsOf.get(attempt.app) ?? new Map());
+    for (const [source, offset] of offsets) checkOffset(source, offset, inputsOf.get(source) ?? new Map());
+    for (const attempt of this.attempts) checkWhole(attempt, inputsOf);
   }
 
-  #checkHistory(
-    partitions: readonly (readonly SeenRecord[])[],
-    isCommitted: (attempt: Attempt) => boolean,
-  ): void {
-    const committed = this.attempts.filter(isCommitted);
-    const last = new Map<string, Attempt>();
-    const chains = committed.toSorted((a, b) => a.from - b.from);
-    const events = chains.map((attempt) => {
-      const before = last.get(attempt.app);
-      last.set(attempt.app, attempt);
-      checkPositions(attempt, before);
-      return { ...attempt, follows: before?.id };
-    });
+  #checkHistory(partitions: readonly (readonly SeenRecord[])[], inputsOf: InputsOf): void {
+    const isCommitted = ({ id, takes }: Attempt) =>
+      takes.some(({ source, from }) => inputsOf.get(source)?.get(from) === id);
+    const events = eventsOf(this.attempts.filter(isCommitted));
     const others = this.attempts.filter((one) => !isCommitted(one));
     checkHistory({
       committed: events,
-      others: others.map((one) => ({ ...one, follows: undefined })),
+      others: others.map((one) => ({ ...one, follows: [] })),
       partitions,
       writerOf: (value) => this.#attemptOf(value).id,
     });
     this.count('histories');
-  }
-
-  /** The offset and the outputs moved together. */
-  #checkApp(app: string, offset: number, inputs: ReadonlyMap<number, number>): void {
-    for (let input = 0; input < offset; input++) {
-      promised(inputs.has(input), () => `${app} is at ${offset}, and has no output for ${input}`);
-    }
-    promised(inputs.size === offset, () => `${app} is at ${offset}, and has ${inputs.size} outputs`);
-  }
-
-  #checkWhole({ id, app, from, count, outcome }: Attempt, inputs: ReadonlyMap<number, number>): void {
-    let there = 0;
-    for (let input = from; input < from + count; input++) if (inputs.get(input) === id) there += 1;
-    promised(there === 0 || there === count, () => `${app}/${id} is torn: ${there} of ${count} records`);
-    promised(outcome !== 'committed' || there > 0, () => `${app}/${id} was committed, and is lost`);
   }
 
   /** What was read once is what is read at the end, and nothing in between was left out. */
@@ -155,6 +139,50 @@ export class TxnModel {
   }
 }
 
+/** By source, who took each input. */
+type InputsOf = ReadonlyMap<string, ReadonlyMap<number, number>>;
+
+/** Each with those that have moved the offsets to where it began. */
+function eventsOf(committed: readonly Attempt[]) {
+  const bySource = new Map<string, { readonly from: number; readonly attempt: Attempt }[]>();
+  for (const attempt of committed) {
+    for (const { source, from } of attempt.takes) {
+      const chain = bySource.get(source) ?? [];
+      bySource.set(source, chain);
+      chain.push({ from, attempt });
+    }
+  }
+  const follows = new Map(committed.map(({ id }) => [id, [] as number[]]));
+  for (const chain of bySource.values()) {
+    chain.sort((a, b) => a.from - b.from);
+    for (const [at, { attempt }] of chain.entries()) {
+      const before = chain[at - 1]?.attempt;
+      checkPositions(attempt, before);
+      if (before !== undefined) follows.get(attempt.id)!.push(before.id);
+    }
+  }
+  return committed.map((attempt) => ({ ...attempt, follows: follows.get(attempt.id)! }));
+}
+
+/** The offset and the outputs moved together. */
+function checkOffset(source: string, offset: number, inputs: ReadonlyMap<number, number>): void {
+  for (let input = 0; input < offset; input++) {
+    promised(inputs.has(input), () => `${source} is at ${offset}, and has no output for ${input}`);
+  }
+  promised(inputs.size === offset, () => `${source} is at ${offset}, and has ${inputs.size} outputs`);
+}
+
+function checkWhole({ id, app, takes, outcome }: Attempt, inputsOf: InputsOf): void {
+  let there = 0;
+  let all = 0;
+  for (const { source, from, count } of takes) {
+    all += count;
+    for (let at = from; at < from + count; at++) if (inputsOf.get(source)?.get(at) === id) there += 1;
+  }
+  promised(there === 0 || there === all, () => `${app}/${id} is torn: ${there} of ${all} records`);
+  promised(outcome !== 'committed' || there > 0, () => `${app}/${id} was committed, and is lost`);
+}
+
 /** The group's positions in the outputs move with its transactions, too. */
 function checkPositions({ app, id, positions }: Attempt, before: Attempt | undefined): void {
   for (const [partition, position] of positions.entries()) {
@@ -165,6 +193,10 @@ function checkPositions({ app, id, positions }: Attempt, before: Attempt | undef
       () => `${app}/${id} goes on at ${partition}/${position}, and ${before?.id} left it at ${expected}`,
     );
   }
+}
+
+function sourceOf(value: string): string {
+  return value.split('/')[0]!;
 }
 
 function inputOf(value: string): number {

@@ -1,4 +1,5 @@
 import type { Ports } from '../../src/base/ports.ts';
+import type { Uuid } from '../../src/base/uuid.ts';
 import { BrokerConfig } from '../../src/config/broker-config.ts';
 import { defaults } from '../../src/protocol/codec.ts';
 import { prepareCodec } from '../../src/protocol/compression/index.ts';
@@ -10,28 +11,37 @@ import { KafkaClient, OutcomeUnknown } from './kafka-client.ts';
 import { promised, Violation } from './model.ts';
 import { SimNode } from './sim-node.ts';
 import { TxnAdmin } from './txn-admin.ts';
+import { ClassicMembership } from './txn-classic-member.ts';
+import { TxnClient } from './txn-client.ts';
+import { ConsumerMembership } from './txn-consumer-member.ts';
+import type { SeenRecord } from './txn-history.ts';
+import { HEARTBEAT_MS, type Membership, SESSION_TIMEOUT_MS } from './txn-membership.ts';
+import { TxnModel } from './txn-model.ts';
 import {
   BRIEF_TOPIC,
   IN_TOPIC,
   OUT_PARTITIONS,
   OUT_TOPIC,
-  type Protocol,
-  TRANSACTION_TIMEOUT_MS,
-  TxnClient,
-} from './txn-client.ts';
-import type { SeenRecord } from './txn-history.ts';
-import { TxnModel } from './txn-model.ts';
+  WORK_PARTITIONS,
+  WORK_TOPIC,
+} from './txn-outputs.ts';
+import { type Protocol, TRANSACTION_TIMEOUT_MS } from './txn-producer.ts';
 import { CommittedReader } from './txn-reader.ts';
+import { sourceOf, TxnWorker } from './txn-worker.ts';
 import { type Machine, World } from './world.ts';
 
 const HOST = 'n1';
 const PORT = 9092;
 const CONTROLLER_PORT = 9093;
+/** Each is a group of its own, without members. */
 const APPS = ['a', 'b', 'c'] as const;
+/** Members of one group. */
+const WORKERS = ['w0', 'w1', 'w2'] as const;
+const WORKERS_GROUP = 'workers';
 const FAULTY_MS = 20_000;
 /** Faults are over: clients end what they have begun, and open transactions run into their timeouts. */
 const CALM_MS = 4 * TRANSACTION_TIMEOUT_MS + 60_000;
-const LIVES_AT_ONCE_MAX = 4;
+const LIVES_MAX = 20;
 
 /** Later than any transaction ends. */
 const EXPIRING = {
@@ -39,6 +49,13 @@ const EXPIRING = {
   'producer.id.expiration.check.interval.ms': '300',
   'transactional.id.expiration.ms': '5000',
   'transaction.remove.expired.transaction.cleanup.interval.ms': '400',
+};
+const BRISK_GROUPS = {
+  'group.min.session.timeout.ms': '100',
+  'group.consumer.min.session.timeout.ms': '100',
+  'group.consumer.session.timeout.ms': String(SESSION_TIMEOUT_MS),
+  'group.consumer.min.heartbeat.interval.ms': '100',
+  'group.consumer.heartbeat.interval.ms': String(HEARTBEAT_MS),
 };
 const COMPACTED = [
   { name: 'cleanup.policy', value: 'compact' },
@@ -53,10 +70,14 @@ const BRIEF = [
   { name: 'file.delete.delay.ms', value: '500' },
 ];
 
+type Clients = 'alone' | 'members';
+
 export interface TxnSimulationOptions {
   readonly seed: number;
   /** One kind of clients only; both without it. */
   readonly protocol?: Protocol;
+  /** Clients that are groups of their own, or members of one group, only; both without it. */
+  readonly clients?: Clients;
   /** How long faults go on. */
   readonly faultyMs?: number;
   readonly print?: (line: string) => void;
@@ -103,13 +124,18 @@ class TxnSimulation {
   readonly #expires: boolean;
   /** Outputs are compacted all the time, and the markers of aborted transactions go with them. */
   readonly #compacts: boolean;
+  readonly #apps: readonly string[];
+  /** They share the inputs of one topic. */
+  readonly #workers: readonly string[];
+  readonly #assignmentIntervalMs: number;
+  readonly #topicIds = new Map<string, Uuid>();
   readonly #briefReader = new CommittedReader(BRIEF_TOPIC, 0);
   #lives = 0;
   #living = 0;
   #isOver = false;
   #failure: Error | undefined;
 
-  constructor(world: World, { protocol, faultyMs }: TxnSimulationOptions) {
+  constructor(world: World, { protocol, clients, faultyMs }: TxnSimulationOptions) {
     this.#world = world;
     this.#protocol = protocol;
     this.#faultyMs = faultyMs ?? FAULTY_MS;
@@ -118,6 +144,10 @@ class TxnSimulation {
     this.#isDisturbed = world.random.chance(0.7);
     this.#expires = world.random.chance(0.3);
     this.#compacts = world.random.chance(0.4);
+    const few = world.random.pick([0, 2, WORKERS.length]);
+    this.#apps = clients === 'members' ? [] : APPS;
+    this.#workers = clients === 'alone' ? [] : clients === 'members' ? WORKERS : WORKERS.slice(0, few);
+    this.#assignmentIntervalMs = world.random.pick([0, 300]);
     this.#admin = new TxnAdmin({
       world,
       random: world.random.fork(),
@@ -134,7 +164,8 @@ class TxnSimulation {
     await this.#node.start();
     await world.settle(this.#makeTopics());
     this.#chooseFaults();
-    for (const app of APPS) this.#planLife(app);
+    for (const app of this.#apps) this.#planLife(() => this.#liveAlone(app));
+    for (const worker of this.#workers) this.#planLife(() => this.#liveInGroup(worker));
     this.#planCrash();
     const disturbances = this.#guard(this.#disturb());
     const reader = this.#guard(this.#readOn());
@@ -187,6 +218,8 @@ class TxnSimulation {
           'log.retention.check.interval.ms': '500',
           'log.initial.task.delay.ms': '300',
           'log.cleaner.backoff.ms': '200',
+          ...BRISK_GROUPS,
+          'group.consumer.assignment.interval.ms': String(this.#assignmentIntervalMs),
           ...(this.#expires ? EXPIRING : {}),
           ...(this.#flushes ? { 'log.flush.interval.messages': '1' } : {}),
         },
@@ -235,12 +268,14 @@ class TxnSimulation {
           configs: this.#compacts ? COMPACTED : [],
         },
         { name: BRIEF_TOPIC, numPartitions: 1, replicationFactor: 1, configs: BRIEF },
+        { name: WORK_TOPIC, numPartitions: WORK_PARTITIONS, replicationFactor: 1 },
       ],
       timeoutMs: 10_000,
     });
-    const { topics } = await client.ask(api, 5, request);
-    for (const { name, errorCode } of topics) {
+    const { topics } = await client.ask(api, 7, request);
+    for (const { name, errorCode, topicId } of topics) {
       promised(errorCode === Errors.NONE, () => `${name} was not made: ${errorName(errorCode)}`);
+      this.#topicIds.set(name, topicId);
     }
   }
 
@@ -255,42 +290,80 @@ class TxnSimulation {
   }
 
   /** The next life begins whether the one before has ended or not: then that one is a zombie. */
-  #planLife(app: string): void {
+  #planLife(live: () => Promise<void>): void {
     const { random } = this.#world;
     this.#world.after(random.between(0, 1000), () => {
       if (this.#isOver) return;
       const nextMs = random.between(500, 8000);
-      const ended = this.#live(app);
+      const ended = this.#living < LIVES_MAX ? this.#guard(live()) : Promise.resolve();
       let planned = false;
       const plan = () => {
         if (planned) return;
         planned = true;
-        this.#planLife(app);
+        this.#planLife(live);
       };
       ended.then(plan);
       this.#world.after(nextMs, plan);
     });
   }
 
-  async #live(app: string): Promise<void> {
-    if (this.#living >= LIVES_AT_ONCE_MAX * APPS.length) return;
+  async #liveAlone(app: string): Promise<void> {
+    const name = `${app}-${this.#lives++}`;
+    const options = this.#lifeOf(name);
+    const life = new TxnClient({ ...options, app });
+    await this.#count(life.run());
+  }
+
+  async #liveInGroup(worker: string): Promise<void> {
     const { random } = this.#world;
-    const name = `${app}-${this.#lives}`;
-    this.#lives += 1;
-    this.#living += 1;
-    const life = new TxnClient({
+    const name = `${worker}-${this.#lives++}`;
+    const options = this.#lifeOf(name);
+    const membership = this.#newMembership(name, random.chance(0.5) ? `i-${worker}` : null);
+    const ids = { transactionalId: worker, groupId: WORKERS_GROUP };
+    const life = new TxnWorker({ ...options, ...ids, membership });
+    await this.#count(life.run());
+  }
+
+  #newMembership(name: string, groupInstanceId: string | null): Membership {
+    const { random } = this.#world;
+    const Kind = random.chance(0.5) ? ClassicMembership : ConsumerMembership;
+    return new Kind({
       world: this.#world,
       random: random.fork(),
       model: this.#model,
-      app,
-      protocol: this.#protocol ?? random.pick(['v1', 'v2']),
+      name,
+      groupId: WORKERS_GROUP,
+      groupInstanceId,
+      topic: {
+        name: WORK_TOPIC,
+        topicId: this.#topicIds.get(WORK_TOPIC)!,
+        partitionCount: WORK_PARTITIONS,
+      },
+      client: this.#newClient(`${name}-member`),
+      heartbeats: this.#newClient(`${name}-heartbeats`),
+    });
+  }
+
+  #lifeOf(name: string) {
+    const { random } = this.#world;
+    return {
+      world: this.#world,
+      random: random.fork(),
+      model: this.#model,
+      protocol: this.#protocol ?? random.pick(['v1', 'v2'] as const),
       client: this.#newClient(name),
       copies: this.#newClient(`${name}-late`),
+      topicIds: this.#topicIds,
       isOver: () => this.#isOver,
       expires: this.#expires,
+    };
+  }
+
+  async #count(life: Promise<void>): Promise<void> {
+    this.#living += 1;
+    await life.finally(() => {
+      this.#living -= 1;
     });
-    await this.#guard(life.run());
-    this.#living -= 1;
   }
 
   #planCrash(): void {
@@ -366,9 +439,12 @@ class TxnSimulation {
     }
     this.#model.readBrief(await this.#readAll(client, this.#briefReader));
     const offsets = new Map<string, number>();
-    for (const app of APPS) offsets.set(app, await this.#offsetOf(client, app));
+    for (const app of APPS) offsets.set(app, await this.#offsetOf(client, app, IN_TOPIC, 0));
+    for (let index = 0; index < WORK_PARTITIONS; index++) {
+      offsets.set(sourceOf(index), await this.#offsetOf(client, WORKERS_GROUP, WORK_TOPIC, index));
+    }
     this.#model.check(partitions, offsets);
-    for (const [app, offset] of offsets) this.#model.counts[`offset of ${app}`] = offset;
+    for (const [source, offset] of offsets) this.#model.counts[`offset of ${source}`] = offset;
   }
 
   async #readAll(client: KafkaClient, reader: CommittedReader): Promise<SeenRecord[]> {
@@ -386,10 +462,10 @@ class TxnSimulation {
     return found;
   }
 
-  async #offsetOf(client: KafkaClient, groupId: string): Promise<number> {
+  async #offsetOf(client: KafkaClient, groupId: string, name: string, partition: number): Promise<number> {
     const api = { request: OffsetFetchRequest, response: OffsetFetchResponse };
     const request = defaults<OffsetFetchRequest>(OffsetFetchRequest, {
-      groups: [{ groupId, topics: [{ name: IN_TOPIC, partitionIndexes: [0] }] }],
+      groups: [{ groupId, topics: [{ name, partitionIndexes: [partition] }] }],
       requireStable: true,
     });
     const untilMs = this.#world.nowMs + CALM_MS;

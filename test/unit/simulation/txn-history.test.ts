@@ -17,7 +17,7 @@ const txn = (id: number, events: Partial<TxnEvents> = {}): TxnEvents => ({
   id,
   polls: [],
   sends: [],
-  follows: undefined,
+  follows: [],
   ...events,
 });
 const check = (history: Partial<TxnHistory>) => () =>
@@ -30,7 +30,7 @@ describe('a history of transactions', () => {
     const committed = [
       txn(1, { sends: [send(0, 0, '1/a'), send(1, 1, '1/b')] }),
       txn(2, { sends: [send(1, 0, '2/b'), send(0, 1, '2/a')] }),
-      txn(3, { polls: [poll(0, 0, 4, [0, '1/a'], [1, '2/a'])], sends: [send(0, 4, '3/a')], follows: 1 }),
+      txn(3, { polls: [poll(0, 0, 4, [0, '1/a'], [1, '2/a'])], sends: [send(0, 4, '3/a')], follows: [1] }),
     ];
     expect(check({ committed, partitions })).not.toThrow();
   });
@@ -109,7 +109,7 @@ describe('a history of transactions', () => {
     ],
     [
       "two transactions follow each other by their group's offsets (G1c)",
-      { committed: [txn(1, { follows: 2 }), txn(2, { follows: 1 })] },
+      { committed: [txn(1, { follows: [2] }), txn(2, { follows: [1] })] },
       /G1c: /,
     ],
     [
