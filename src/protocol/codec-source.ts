@@ -6,7 +6,7 @@ import { type AnyMessage, type FieldSpec, isIn, type NamedField } from './schema
  * from the wire. The two functions get what they need beside `r` and `w` as parameters: see `SUPPORT_NAMES`.
  */
 
-export const SUPPORT_NAMES = ['EMPTY', 'keepUnknown', 'unknownOf'] as const;
+export const SUPPORT_NAMES = ['EMPTY', 'keepUnknown', 'UNKNOWN'] as const;
 
 /** What stands before a nullable struct. */
 const STRUCT_MARKS = { absent: 'w.int8(-1);', present: 'w.int8(1);' };
@@ -142,7 +142,7 @@ class SourceMaker {
     if (this.#flexible) lines.push(...this.#taggedWriter(fields));
     else {
       const text = `tagged fields have no place in version ${this.#version}`;
-      lines.push(`if (unknownOf(v) !== undefined) w.fail('${text}');`);
+      lines.push(`if (v[UNKNOWN] !== undefined) w.fail('${text}');`);
     }
     this.#functions.push(`function ${name}(v, w) {\n${lines.join('\n')}\n}`);
     return name;
@@ -153,7 +153,7 @@ class SourceMaker {
     const isSet = known.map(({ name, spec }) => this.#isSet(spec, `v.${checkedName(name)}`));
     const lines = known.map((_, index) => `const set${index} = ${isSet[index]};`);
     const count = known.map((_, index) => `(set${index} ? 1 : 0)`).join(' + ') || '0';
-    lines.push('const unknown = unknownOf(v);', 'let next = 0;');
+    lines.push('const unknown = v[UNKNOWN];', 'let next = 0;');
     lines.push(`if (unknown === undefined) w.uvarint(${count});`);
     lines.push(`else w.uvarint(${count} + unknown.length);`);
     known.forEach((field, index) => {
@@ -219,7 +219,7 @@ class SourceMaker {
         const parts = (spec.fields ?? []).map((field) =>
           this.#isSet(field.spec, `${value}.${checkedName(field.name)}`),
         );
-        return `(${value} === null || ${[...parts, `unknownOf(${value}) !== undefined`].join(' || ')})`;
+        return `(${value} === null || ${[...parts, `${value}[UNKNOWN] !== undefined`].join(' || ')})`;
       }
       default:
         return `${value} !== ${literal(defaultOf(spec))}`;

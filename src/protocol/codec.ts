@@ -3,6 +3,7 @@ import { defaultOf, type StructValue } from './field-rules.ts';
 import { interpretRead, interpretWrite } from './interpreter.ts';
 import { ProtocolDecodeError, ProtocolEncodeError } from './protocol-errors.ts';
 import { Reader } from './reader.ts';
+import type { RecentTexts } from './recent-texts.ts';
 import type { AnyMessage, FieldSpec, MessageSchema, NamedField } from './schema.ts';
 import { keepUnknownTaggedFields, UNKNOWN_TAGGED_FIELDS } from './tagged-fields.ts';
 import { Writer } from './writer.ts';
@@ -26,8 +27,14 @@ const EMPTY = Buffer.alloc(0);
  * The message in `bytes` from `at` to the end, all of it: bytes left over are an error too. Byte fields are views.
  * Throws {@link ProtocolDecodeError} for whatever is wrong, also for a version that the schema does not have.
  */
-export function decode<T>(schema: MessageSchema<T>, version: number, bytes: Uint8Array, at = 0): T {
-  const reader = new Reader(bytes, at);
+export function decode<T>(
+  schema: MessageSchema<T>,
+  version: number,
+  bytes: Uint8Array,
+  at = 0,
+  texts?: RecentTexts,
+): T {
+  const reader = new Reader(bytes, at, bytes.length, texts);
   try {
     const value = readOf(schema, version)(reader);
     reader.finish();
@@ -125,7 +132,7 @@ function makeWrite(schema: AnyMessage, version: number, compile: Compile): Write
 
 function compiled<F>(source: string, compile: Compile): F | undefined {
   try {
-    return compile(SUPPORT_NAMES, source)(EMPTY, keepUnknownTaggedFields, unknownOf) as F;
+    return compile(SUPPORT_NAMES, source)(EMPTY, keepUnknownTaggedFields, UNKNOWN_TAGGED_FIELDS) as F;
   } catch (error) {
     if (error instanceof EvalError) return undefined;
     throw error;
@@ -134,11 +141,6 @@ function compiled<F>(source: string, compile: Compile): F | undefined {
 
 const compileFunction: Compile = (names, body) =>
   new Function(...names, body) as (...values: readonly unknown[]) => unknown;
-
-/** Undefined for the many structs without any. */
-function unknownOf(struct: { readonly [UNKNOWN_TAGGED_FIELDS]?: readonly unknown[] }): unknown {
-  return struct[UNKNOWN_TAGGED_FIELDS];
-}
 
 function named(schema: AnyMessage, version: number, error: unknown): unknown {
   if (!(error instanceof ProtocolDecodeError)) return error;

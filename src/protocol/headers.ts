@@ -1,6 +1,7 @@
 import { requestHeaderVersion, responseHeaderVersion } from './api-keys.ts';
 import { encode } from './codec.ts';
 import { Reader } from './reader.ts';
+import type { RecentTexts } from './recent-texts.ts';
 import type { MessageSchema } from './schema.ts';
 import type { Writer } from './writer.ts';
 
@@ -28,8 +29,8 @@ export interface DecodedResponseHeader {
 }
 
 /** The header at the front of a request frame; throws ProtocolDecodeError. Unknown API keys are taken as not flexible. */
-export function decodeRequestHeader(frame: Uint8Array, at = 0): DecodedRequestHeader {
-  const reader = new Reader(frame, at);
+export function decodeRequestHeader(frame: Uint8Array, at = 0, texts?: RecentTexts): DecodedRequestHeader {
+  const reader = new Reader(frame, at, frame.length, texts);
   const apiKey = reader.int16();
   const apiVersion = reader.int16();
   const correlationId = reader.int32();

@@ -1,5 +1,6 @@
 import { type Uuid, uuidFromBytes, ZERO_UUID } from '../base/uuid.ts';
 import { ProtocolDecodeError } from './protocol-errors.ts';
+import { decodeText, type RecentTexts } from './recent-texts.ts';
 import type { RawTaggedField } from './tagged-fields.ts';
 
 export const MAX_ARRAY_ELEMENTS = 1_000_000;
@@ -15,11 +16,6 @@ const TWO_TO_32 = 0x1_0000_0000;
 const SAFE_UPPER = 0x20_0000;
 const EMPTY = Buffer.alloc(0);
 
-/** Node's own decoder behind `toString('utf8', …)`, without the look-up of the encoding's name. */
-interface Utf8Slicing {
-  utf8Slice(start: number, end: number): string;
-}
-
 /**
  * Reads the primitives of the protocol from `at` on. Everything is checked against `end` before it is touched or
  * allocated; what does not fit is a {@link ProtocolDecodeError}. Byte fields are views into the given bytes.
@@ -28,14 +24,17 @@ export class Reader {
   at: number;
   readonly end: number;
   readonly #bytes: Buffer;
+  readonly #texts: RecentTexts | undefined;
   #heapBytesLeft = MAX_HEAP_BYTES_PER_MESSAGE;
 
-  constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
+  /** `texts`, where given, knows those that come again. */
+  constructor(bytes: Uint8Array, at = 0, end = bytes.length, texts?: RecentTexts) {
     this.#bytes = Buffer.isBuffer(bytes)
       ? bytes
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.at = at;
     this.end = end;
+    this.#texts = texts;
   }
 
   bool(): boolean {
@@ -240,7 +239,9 @@ export class Reader {
   #text(size: number): string | null {
     if (size <= 0) return this.#emptyOrNull(size, '');
     const at = this.#take(size);
-    return (this.#bytes as Buffer & Utf8Slicing).utf8Slice(at, at + size);
+    const texts = this.#texts;
+    if (texts !== undefined) return texts.read(this.#bytes, at, at + size);
+    return decodeText(this.#bytes, at, at + size);
   }
 
   #view(size: number): Uint8Array | null {

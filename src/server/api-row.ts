@@ -1,6 +1,7 @@
 import { decode } from '../protocol/codec.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import { encodeResponseFrame, encodeResponseHeader, type RequestHeader } from '../protocol/headers.ts';
+import type { RecentTexts } from '../protocol/recent-texts.ts';
 import type { MessageSchema } from '../protocol/schema.ts';
 import type { Writer } from '../protocol/writer.ts';
 import type { Call, ListenerKind } from './call.ts';
@@ -61,7 +62,7 @@ export interface ApiRow {
   readonly versionMax: number;
   /** A version above that, which Kafka has not released yet: served where `unstable.api.versions.enable` is set. */
   readonly versionUnstable: number | undefined;
-  decodeRequest(version: number, bytes: Uint8Array, at: number): unknown;
+  decodeRequest(version: number, bytes: Uint8Array, at: number, texts: RecentTexts): unknown;
   handle(call: Call, request: unknown): unknown;
   failure(request: unknown, code: ErrorCode, message: string | null, version: number): unknown;
   /** Writes the whole frame of an answer, its length field included; record batches ride along as views. */
@@ -92,7 +93,7 @@ function apiRow<Request, Response>(
     versionMin: request.firstVersion,
     versionMax: request.latestVersionUnstable ? request.lastVersion - 1 : request.lastVersion,
     versionUnstable: request.latestVersionUnstable ? request.lastVersion : undefined,
-    decodeRequest: (version, bytes, at) => decode(request, version, bytes, at),
+    decodeRequest: (version, bytes, at, texts) => decode(request, version, bytes, at, texts),
     handle: (call, decoded) => handle(call as Call<Response>, decoded as Request),
     failure: (decoded, code, message, version) => row.failure(decoded as Request, code, message, version),
     writeAnswer: (writer, { apiVersion, correlationId }, answer) => {

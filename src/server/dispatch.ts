@@ -1,6 +1,7 @@
 import type { FramePool, Logger } from '../base/ports.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
 import { decodeRequestHeader } from '../protocol/headers.ts';
+import { RecentTexts } from '../protocol/recent-texts.ts';
 import { AnswerEncoder, type EncodedAnswer } from './answer-encoder.ts';
 import type { ApiRow } from './api-row.ts';
 import { Call, type CallDesk, type CallOwner, type ListenerKind } from './call.ts';
@@ -32,6 +33,7 @@ export interface DispatcherOptions {
 export class Dispatcher implements CallDispatcher, CallDesk {
   readonly #rows: Readonly<Record<ListenerKind, readonly (ApiRow | undefined)[]>>;
   readonly #encoder: AnswerEncoder;
+  readonly #texts = new RecentTexts();
   readonly #logger: Logger;
   readonly #bugs: BugCounter | undefined;
 
@@ -61,7 +63,7 @@ export class Dispatcher implements CallDispatcher, CallDesk {
     if ((version < row.versionMin || version > row.versionMax) && apiKey !== API_VERSIONS_KEY) {
       throw new Error(`${row.name} version ${version} is not served on listener ${peer.listenerName}`);
     }
-    return new Call(peer, decodeRequestHeader(frame.bytes), row, frame, this);
+    return new Call(peer, decodeRequestHeader(frame.bytes, 0, this.#texts), row, frame, this);
   }
 
   run(call: Call): void {
@@ -69,7 +71,7 @@ export class Dispatcher implements CallDispatcher, CallDesk {
     try {
       const version = call.version;
       if (version >= row.versionMin && version <= row.versionMax) {
-        call.request = row.decodeRequest(version, call.frameBytes, call.header.bodyAt);
+        call.request = row.decodeRequest(version, call.frameBytes, call.header.bodyAt, this.#texts);
       }
     } catch (error) {
       call.closeConnection(`${row.name} v${call.version} can't be read: ${messageOf(error)}`);
