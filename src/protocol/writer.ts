@@ -6,9 +6,11 @@ import type { RawTaggedField } from './tagged-fields.ts';
 const TWO_TO_32 = 0x1_0000_0000;
 const MAX_STRING_BYTES = 0x7fff;
 /** Strings up to here are first tried as ASCII, in a loop that is faster than the call into the encoder. */
-const SHORT_STRING = 32;
+const SHORT_STRING = 96;
 /** Records up to here are copied into the head: a chunk of their own costs more than the copy. */
 const COPIED_RECORDS_BYTES = 1024;
+/** Up to here bytes are copied one by one. */
+const LOOPED_BYTES_MAX = 512;
 const DEFAULT_SIZE = 512;
 const MAX_UVARINT_BYTES = 5;
 const EMPTY = Buffer.alloc(0);
@@ -27,7 +29,8 @@ export interface BufferSource {
 export class Writer {
   readonly #source: BufferSource | undefined;
   readonly #initialSize: number;
-  #buffer: Buffer = EMPTY;
+  readonly #first: Buffer;
+  #buffer: Buffer;
   /** Where the next byte goes in the buffer. */
   #at = 0;
   /** What lies before is in `#chunks` already. */
@@ -36,9 +39,12 @@ export class Writer {
   #chunkBytes = 0;
   #taken: Buffer[] = [];
 
-  constructor(source?: BufferSource, initialSize = DEFAULT_SIZE) {
+  /** `first` is the writer's own: what fits into it takes nothing from `source`. */
+  constructor(source?: BufferSource, initialSize = DEFAULT_SIZE, first: Buffer = EMPTY) {
     this.#source = source;
     this.#initialSize = initialSize;
+    this.#first = first;
+    this.#buffer = first;
   }
 
   /** Bytes written so far, records included. */
@@ -61,16 +67,17 @@ export class Writer {
     return Buffer.concat(chunks);
   }
 
-  /** Copies what was written, `length` bytes, to the start of `into`. */
-  copyTo(into: Uint8Array): void {
-    let to = 0;
+  /** Copies what was written, `length` bytes, into `into` from `start` on. */
+  copyTo(into: Uint8Array, start = 0): void {
+    let to = start;
     for (const chunk of this.#chunks) {
       into.set(chunk, to);
       to += chunk.length;
     }
     const buffer = this.#buffer;
+    if (this.#at - this.#cutAt > LOOPED_BYTES_MAX) into.set(buffer.subarray(this.#cutAt, this.#at), to);
     // A call with a view would cost more than the few bytes of most messages.
-    for (let from = this.#cutAt; from < this.#at; from++) into[to++] = buffer[from]!;
+    else for (let from = this.#cutAt; from < this.#at; from++) into[to++] = buffer[from]!;
   }
 
   /** Forgets what was written and gives the buffers back to where they came from. */
@@ -83,7 +90,7 @@ export class Writer {
     this.#chunkBytes = 0;
     this.#at = 0;
     this.#cutAt = 0;
-    if (this.#source !== undefined) this.#buffer = EMPTY;
+    if (this.#source !== undefined) this.#buffer = this.#first;
   }
 
   bool(value: boolean): void {

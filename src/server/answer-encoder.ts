@@ -11,13 +11,19 @@ export interface EncodedAnswer {
   readonly release: (() => void) | undefined;
 }
 
-/** Encodes answers into pooled memory. Small ones share a writer, larger ones keep theirs until they are sent. */
+/**
+ * Encodes answers into pooled memory. Small ones share a writer with memory of its own, larger ones keep theirs until
+ * they are sent.
+ */
 export class AnswerEncoder {
   readonly #pool: FramePool;
+  readonly #own: Writer;
   #spare: Writer | undefined;
 
   constructor(pool: FramePool) {
     this.#pool = pool;
+    this.#own = new Writer(pool, undefined, Buffer.allocUnsafeSlow(COPIED_BYTES_MAX));
+    this.#spare = this.#own;
   }
 
   /** `write` writes one whole frame. What it throws is thrown on. */
@@ -39,6 +45,11 @@ export class AnswerEncoder {
       this.#spare = writer;
       return { chunks: [copy], sizeInBytes, release: undefined };
     }
-    return { chunks: writer.chunks(), sizeInBytes, release: () => writer.release() };
+    return { chunks: writer.chunks(), sizeInBytes, release: () => this.#release(writer) };
+  }
+
+  #release(writer: Writer): void {
+    writer.release();
+    if (writer === this.#own) this.#spare = writer;
   }
 }

@@ -229,7 +229,7 @@ export class FrameSplitter extends PartialFrame {
     const { memory } = this.#slabs;
     const slab = this.#slabs.withRoom(end - from);
     const base = slab.used;
-    slab.buffer.set(chunk.subarray(from, end), base);
+    slab.buffer.set(end - from === chunk.length ? chunk : chunk.subarray(from, end), base);
     slab.used += end - from;
     slab.hold();
     let at = from;

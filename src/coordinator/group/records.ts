@@ -82,7 +82,7 @@ export class GroupRecordSerde implements RecordSerde<GroupRecord> {
     } else {
       encodeConsumerGroupRecord(record, key, value);
     }
-    return { key: key.bytes(), value: record.value === null ? null : value.bytes() };
+    return { key, value: record.value === null ? null : value };
   }
 
   decode(key: Uint8Array, value: Uint8Array | null): GroupRecord | undefined {

@@ -10,6 +10,9 @@ import type { TransactionalWrite } from './transactions.ts';
 /** Attributes, deltas and lengths of a record: at most so many bytes besides its key and value. */
 const RECORD_OVERHEAD_MAX = 40;
 const NO_BYTES = new Uint8Array(0);
+const FIRST_BATCH_BYTES = 512;
+/** What a batch begins with is no more than so much, however large the last one was. */
+const BATCH_CAPACITY_BYTES_MAX = 4096;
 
 export interface BatchWriterOptions<R> {
   readonly log: CoordinatorLog;
@@ -34,6 +37,8 @@ export class BatchWriter<R> {
   readonly #options: BatchWriterOptions<R>;
   #batch: BatchBuilder | undefined;
   #batchBaseOffset = 0;
+  /** Of the last batch: the next one begins with as many. */
+  #batchBytes = FIRST_BATCH_BYTES;
   #flushPlanned = false;
   /** For records that nothing else brings to the log. */
   #unhurriedTimer: Timer | undefined;
@@ -140,6 +145,7 @@ export class BatchWriter<R> {
     this.#encoded = undefined;
     const expected = this.#batchBaseOffset;
     const end = this.#nextOffset;
+    this.#batchBytes = batch.sizeInBytes + RECORD_OVERHEAD_MAX;
     this.#appendsInFlight += 1;
     try {
       const first = this.#options.log.append(batch.build(), (error) => this.#settled(end, error));
@@ -191,7 +197,10 @@ export class BatchWriter<R> {
   }
 
   #openBatch(): BatchBuilder {
-    const batch = new BatchBuilder({ compression: this.#options.compression });
+    const batch = new BatchBuilder({
+      compression: this.#options.compression,
+      capacity: Math.min(this.#batchBytes, BATCH_CAPACITY_BYTES_MAX),
+    });
     this.#batch = batch;
     this.#batchBaseOffset = this.#nextOffset;
     return batch;

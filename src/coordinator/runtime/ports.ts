@@ -1,4 +1,5 @@
 import type { LogRead, PendingRead, TransactionalAppend } from '../../log/index.ts';
+import type { Written } from '../../protocol/record-batch/builder.ts';
 
 /** What an append has to do with a transaction. */
 export interface CoordinatorAppend {
@@ -31,9 +32,9 @@ export interface CoordinatorLog {
 
 /** A record on its way to the log or out of it. */
 export interface RecordBytes {
-  readonly key: Uint8Array;
+  readonly key: Uint8Array | Written;
   /** Null for a tombstone. */
-  readonly value: Uint8Array | null;
+  readonly value: Uint8Array | Written | null;
 }
 
 /** How a coordinator's records look in its topic. */

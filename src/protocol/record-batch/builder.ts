@@ -20,6 +20,14 @@ export interface BatchOptions {
   readonly baseSequence?: number;
   readonly isTransactional?: boolean;
   readonly isControl?: boolean;
+  /** Bytes to begin with: what the batch will take, as far as that is known. Default 512. */
+  readonly capacity?: number;
+}
+
+/** Bytes that somebody else has and copies to where they are wanted. */
+export interface Written {
+  readonly length: number;
+  copyTo(into: Uint8Array, start: number): void;
 }
 
 export interface RecordInput {
@@ -27,8 +35,8 @@ export interface RecordInput {
   readonly offset?: number;
   /** A number must be a safe integer. Default -1: none. */
   readonly timestamp?: bigint | number;
-  readonly key?: Uint8Array | null;
-  readonly value?: Uint8Array | null;
+  readonly key?: Uint8Array | Written | null;
+  readonly value?: Uint8Array | Written | null;
   readonly headers?: readonly { readonly key: string; readonly value: Uint8Array | null }[];
 }
 
@@ -64,17 +72,18 @@ function writeVarlong(into: Uint8Array, at: number, value: bigint): number {
   return position;
 }
 
-function writeBytes(into: Uint8Array, at: number, bytes: Uint8Array | null): number {
+function writeBytes(into: Uint8Array, at: number, bytes: Uint8Array | Written | null): number {
   if (bytes === null) return writeVarint(into, at, -1);
   const start = writeVarint(into, at, bytes.length);
-  into.set(bytes, start);
+  if (bytes instanceof Uint8Array) into.set(bytes, start);
+  else bytes.copyTo(into, start);
   return start + bytes.length;
 }
 
 /** Collects records, then gives the batch once. Records are written as they come; nothing of the input is kept. */
 export class BatchBuilder {
   readonly #options: BatchOptions;
-  #bytes: Buffer = Buffer.allocUnsafe(FIRST_CAPACITY);
+  #bytes: Buffer;
   #end = header.RECORDS_AT;
   #count = 0;
   #lastOffsetDelta = -1;
@@ -89,6 +98,7 @@ export class BatchBuilder {
       'a batch has a log append time exactly where that is its timestamp type',
     );
     this.#options = options;
+    this.#bytes = Buffer.allocUnsafe(options.capacity ?? FIRST_CAPACITY);
   }
 
   get recordCount(): number {

@@ -39,8 +39,8 @@ const TEXTS = [
   'größe',
   '日本語',
   '😀 emoji',
-  'x'.repeat(31),
-  'y'.repeat(32),
+  'x'.repeat(95),
+  'y'.repeat(96),
   'é'.repeat(90),
 ];
 const INTS = [0, 1, -1, 2, 100];

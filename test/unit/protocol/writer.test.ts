@@ -107,6 +107,18 @@ describe('buffers', () => {
     }
   });
 
+  test('what fits into the own buffer takes nothing from the source', () => {
+    const pool = new CountingPool();
+    const writer = new Writer(pool, 64, Buffer.alloc(100));
+    for (const count of [25, 26, 25]) {
+      for (let index = 0; index < count; index++) writer.int32(index);
+      expect(pool.out.size).toBe(count > 25 ? 1 : 0);
+      expect(writer.bytes().readInt32BE((count - 1) * 4)).toBe(count - 1);
+      writer.release();
+      expect([pool.out.size, writer.length]).toEqual([0, 0]);
+    }
+  });
+
   test('a buffer that had to grow keeps the chunks that were there', () => {
     const writer = new Writer(undefined, 8);
     const records = Buffer.alloc(1500, 3);
@@ -127,12 +139,13 @@ describe('buffers', () => {
   });
 });
 
-test('copies what was written, attached records too, to where it is wanted', () => {
+test.each([0, 1000])('copies what was written, attached records too, to where it is wanted', (more) => {
   const writer = new Writer();
   writer.int16(0x0102);
   writer.records(Buffer.alloc(2000, 9));
-  writer.string('behind');
-  const into = Buffer.alloc(writer.length);
-  writer.copyTo(into);
-  expect(into).toEqual(writer.bytes());
+  writer.string('behind'.padEnd(more, '.'));
+  const into = Buffer.alloc(5 + writer.length);
+  writer.copyTo(into, 5);
+  expect(into.subarray(5)).toEqual(writer.bytes());
+  expect(into.subarray(0, 5)).toEqual(Buffer.alloc(5));
 });
