@@ -49,6 +49,7 @@ const config = BrokerConfig.parse({
     ['controller.listener.names', 'CONTROLLER'],
     ['listener.security.protocol.map', 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT'],
     ['controller.quorum.bootstrap.servers', '127.0.0.1:9093'],
+    ...Object.entries(JSON.parse(process.argv[3]!) as Record<string, string>),
   ]),
 });
 const node = await startNode({ config, memory: false, logger });

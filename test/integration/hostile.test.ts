@@ -1,9 +1,7 @@
-import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { rolldown } from 'rolldown';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { defaults } from '../../src/protocol/codec.ts';
 import { ApiVersionsRequest, ApiVersionsResponse } from '../../src/protocol/messages/api-versions.ts';
@@ -19,83 +17,12 @@ import { BatchBuilder } from '../../src/protocol/record-batch/index.ts';
 import type { AnyMessage, MessageSchema } from '../../src/protocol/schema.ts';
 import { allMessages } from '../unit/protocol/all-messages.ts';
 import { randomMessage, SeededRandom } from '../unit/protocol/random-values.ts';
-import type { FromBroker } from './hostile-broker.ts';
+import { Target } from './hostile-target.ts';
 import { frameOf, WireClient } from './wire-client.ts';
 
-const ROOT = dirname(dirname(import.meta.dirname));
 const MIB = 1024 * 1024;
 const RESIDENT_BYTES_MAX = 300_000_000;
 const SEED = Number(process.env['HOSTILE_SEED'] ?? 4);
-
-/** The broker under attack, in a process of its own so that its memory can be seen. */
-class Target {
-  readonly #child: ChildProcess;
-  readonly errors: string[] = [];
-  port = 0;
-  controllerPort = 0;
-  exited = false;
-  #told: (message: FromBroker) => void = () => {};
-  #failed: (error: Error) => void = () => {};
-
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-    child.on('message', (message: FromBroker) => {
-      if (message.kind === 'log') {
-        if (message.level === 'error' && this.errors.length < 5) this.errors.push(message.text);
-      } else this.#told(message);
-    });
-    child.on('exit', (code, signal) => {
-      this.exited = true;
-      this.#failed(new Error(`the broker ended: ${code ?? signal}`));
-    });
-  }
-
-  static async bundle(): Promise<string> {
-    // Below node_modules, from where the bundle finds its dependencies; another run may be under way.
-    const file = join(ROOT, `node_modules/.cache/odradek/hostile-broker-${process.pid}.mjs`);
-    const bundle = await rolldown({
-      input: join(import.meta.dirname, 'hostile-broker.ts'),
-      platform: 'node',
-      external: [/^node:/, 'pino', 'snappyjs', /^@bokuweb\//],
-    });
-    await bundle.write({ file, format: 'esm', codeSplitting: false });
-    await bundle.close();
-    return file;
-  }
-
-  static async start(file: string, dir: string): Promise<Target> {
-    const stdio = ['ignore', 'inherit', 'inherit', 'ipc'] as const;
-    const target = new Target(fork(file, [join(dir, 'data')], { stdio: [...stdio] }));
-    const started = await target.#next();
-    if (started.kind !== 'started') throw new Error('the broker said something else first');
-    target.port = started.port;
-    target.controllerPort = started.controllerPort;
-    return target;
-  }
-
-  #next(): Promise<FromBroker> {
-    return new Promise((resolve, reject) => {
-      this.#told = resolve;
-      this.#failed = reject;
-    });
-  }
-
-  /** The most that was resident since this was last asked. */
-  async residentBytes(): Promise<number> {
-    const answer = this.#next();
-    this.#child.send('memory');
-    const message = await answer;
-    return message.kind === 'memory' ? message.residentBytes : 0;
-  }
-
-  stop(): Promise<void> {
-    if (this.exited) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#child.once('exit', () => resolve());
-      this.#child.kill('SIGKILL');
-    });
-  }
-}
 
 /** A connection that only sends; what comes back is dropped unless it is told not to read. */
 class Attacker {
