@@ -37,6 +37,8 @@ export const defaultCleanerSettings: CleanerSettings = {
 export interface LogManagerInput {
   /** The log dirs, without a slash at the end; made where they do not exist. */
   readonly dirs: readonly string[];
+  /** Those of them that are known to have failed already, and why. */
+  readonly failedDirs?: ReadonlyMap<string, Error>;
   readonly configFor: (topic: string) => LogConfig;
   readonly ports: LogPorts & {
     readonly random: Random;

@@ -45,6 +45,7 @@ export class LogManager {
   readonly #input: LogManagerInput;
   readonly #dirs: LogDir[] = [];
   readonly #logs = new Map<string, PartitionLog>();
+  #rivals: readonly PartitionLog[] = [];
   readonly #intervals: LogIntervals;
   readonly #space: FreeSpace;
   readonly #schedule: Schedule;
@@ -97,6 +98,8 @@ export class LogManager {
     const manager = new LogManager(input);
     for (const path of input.dirs) {
       try {
+        const failure = input.failedDirs?.get(path);
+        if (failure !== undefined) throw failure;
         manager.#openDir(path);
       } catch (error) {
         manager.#refuseDir(path, asProtocolError(error));
@@ -221,21 +224,56 @@ export class LogManager {
     const log = this.#logs.get(name);
     if (log === undefined) return false;
     this.#moves.cancel(log);
-    const dir = this.#dirHolding(log);
     this.#logs.delete(name);
+    this.#deleteLog(log, name);
+    return true;
+  }
+
+  /**
+   * Logs that have the name of another one in another dir, and another topic: a dir was away while the topic was deleted
+   * and made anew. They are in nobody's way until {@link adoptRival} or {@link deleteRival}, for which of the two is the
+   * cluster's the metadata tells.
+   */
+  get rivals(): readonly PartitionLog[] {
+    return this.#rivals;
+  }
+
+  /** The log of its name has gone, and it takes the place. */
+  adoptRival(log: PartitionLog): void {
+    const name = this.#takeRival(log);
+    const dir = this.#dirHolding(log);
+    if (dir !== undefined) this.#adopt(dir, name, log);
+  }
+
+  /** As `delete`. Throws ProtocolError(KAFKA_STORAGE_ERROR). */
+  deleteRival(log: PartitionLog): void {
+    this.#deleteLog(log, this.#takeRival(log));
+  }
+
+  #takeRival(log: PartitionLog): string {
+    this.#rivals = this.#rivals.filter((one) => one !== log);
+    return names.partitionFolder(log.topic, log.partition);
+  }
+
+  #abandonRivals(isGone: (log: PartitionLog) => boolean, why: Error): void {
+    for (const log of this.#rivals) if (isGone(log)) log.abandon(why);
+    this.#rivals = this.#rivals.filter((log) => !isGone(log));
+  }
+
+  #deleteLog(log: PartitionLog, name: string): void {
+    const dir = this.#dirHolding(log);
     dir?.forget(name);
     this.cleaner.forget(log);
     log.abandon(this.#deleted);
     // The next partition of this name begins dirty.
     this.#writeCleanedEnd(log);
-    if (dir === undefined || dir.failure !== undefined) return true;
-    if (!log.leaderEpochCache.folder.mayExist) return true;
+    if (dir === undefined || dir.failure !== undefined) return;
+    if (!log.leaderEpochCache.folder.mayExist) return;
     const { storage, random } = this.#input.ports;
-    const target = `${dir.path}/${names.deleteFolder(topic, partition, random)}`;
+    const target = `${dir.path}/${names.deleteFolder(log.topic, log.partition, random)}`;
     guarded(() => storage.rename(log.dir, target));
     log.movedTo(target);
     this.#schedule.after(log.config.fileDeleteDelayMs, () => this.#removals.remove(target));
-    return true;
   }
 
   /**
@@ -325,6 +363,7 @@ export class LogManager {
     await this.cleaner.stop();
     await this.#moves.stop();
     await this.#removals.close();
+    this.#abandonRivals(() => true, storageError('the log manager is closed'));
     await Promise.all(
       this.#dirs.map((dir) =>
         dir.close(brokerEpoch).catch((error: unknown) => {
@@ -371,6 +410,7 @@ export class LogManager {
         log.abandon(failure);
         if (this.#logs.get(name) === log) this.#logs.delete(name);
       }
+      this.#abandonRivals((log) => log.parentDir === dir.path, failure);
       dir.logs.clear();
       this.#refuseDir(dir.path, failure);
     } finally {
@@ -405,9 +445,8 @@ export class LogManager {
       return;
     }
     if (other.topicId !== log.topicId) {
-      const failure = storageError(`${name} is in more than one log dir, and not of the same topic`);
-      log.abandon(failure);
-      throw failure;
+      this.#rivals = [...this.#rivals, log];
+      return;
     }
     // A move that a crash cut short at its very end leaves both, and so does a dir that was away meanwhile.
     if (log.logEndOffset <= other.logEndOffset) {

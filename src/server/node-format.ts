@@ -1,4 +1,4 @@
-import type { Ports, Storage } from '../base/ports.ts';
+import { type Ports, type Storage, StorageError } from '../base/ports.ts';
 import { randomUuid, type Uuid } from '../base/uuid.ts';
 import { LOG_SUFFIX, parseFolder } from '../log/file-names.ts';
 import {
@@ -17,8 +17,10 @@ import { makeDirDurably } from './durable-dirs.ts';
 
 export interface NodeIdentity {
   readonly clusterId: string;
-  /** By log dir. */
+  /** By log dir; without those that failed. */
   readonly directoryIds: ReadonlyMap<string, Uuid>;
+  /** Dirs, not the metadata log's, that can't be read or written, and why. */
+  readonly failedDirs: ReadonlyMap<string, Error>;
   /** True where the dirs were formatted just now. */
   readonly isNew: boolean;
 }
@@ -38,13 +40,30 @@ export interface FormatInput {
 
 /**
  * Reads to which cluster and node the dirs belong, and formats those that belong to nobody yet. Throws
- * `MetaPropertiesError` where they belong to others, and where a format would strand the data that is there.
+ * `MetaPropertiesError` where they belong to others, and where a format would strand the data that is there, and
+ * StorageError where the metadata log's dir fails; another that does is left out.
  */
-export async function identifyNode(input: FormatInput): Promise<NodeIdentity> {
-  const { storage, random } = input.ports;
-  const { metadataLogDir } = input;
-  for (const dir of input.dirs) await makeDirDurably(storage, dir);
-  const found = readIdentities(input);
+export async function identifyNode(given: FormatInput): Promise<NodeIdentity> {
+  const { storage, random } = given.ports;
+  const { metadataLogDir } = given;
+  const failedDirs = new Map<string, Error>();
+  const usable = async <T>(dir: string, use: () => Promise<T> | T): Promise<T | undefined> => {
+    try {
+      return await use();
+    } catch (error) {
+      if (!(error instanceof StorageError) || dir === metadataLogDir) throw error;
+      failedDirs.set(dir, error);
+      return undefined;
+    }
+  };
+  const found = new Map<string, MetaProperties>();
+  for (const dir of given.dirs) {
+    await usable(dir, () => makeDirDurably(storage, dir));
+    const properties = await usable(dir, () => readMetaProperties(storage, dir));
+    if (properties !== undefined) found.set(dir, properties);
+  }
+  const input = { ...given, dirs: given.dirs.filter((dir) => !failedDirs.has(dir)) };
+  checkIdentities(input, found);
   const isNew = !found.has(metadataLogDir) || !hasMetadataLog(storage, metadataLogDir);
   if (isNew) refuseToStrandData(input, found);
   const clusterId = input.clusterId ?? [...found.values()][0]?.clusterId ?? randomUuid(random);
@@ -56,34 +75,38 @@ export async function identifyNode(input: FormatInput): Promise<NodeIdentity> {
   for (const dir of input.dirs) {
     if (found.get(dir)?.directoryId !== undefined) continue;
     const directoryId = directoryIds.get(dir)!;
-    await writeMetaProperties(storage, dir, { clusterId, nodeId: input.nodeId, directoryId });
-    input.ports.logger.info(`Formatted ${dir}/${META_PROPERTIES}`, { clusterId, directoryId });
+    await usable(dir, () =>
+      writeMetaProperties(storage, dir, { clusterId, nodeId: input.nodeId, directoryId }),
+    );
+    if (failedDirs.has(dir)) directoryIds.delete(dir);
+    else input.ports.logger.info(`Formatted ${dir}/${META_PROPERTIES}`, { clusterId, directoryId });
   }
-  return { clusterId, directoryIds, isNew };
+  return { clusterId, directoryIds, failedDirs, isNew };
 }
 
-/** What each dir says of itself, all in agreement. */
-function readIdentities({ ports, dirs, nodeId, ...input }: FormatInput): Map<string, MetaProperties> {
-  const found = new Map<string, MetaProperties>();
+/** Throws `MetaPropertiesError` unless what the dirs say of themselves is all in agreement. */
+function checkIdentities(
+  { nodeId, ...input }: FormatInput,
+  found: ReadonlyMap<string, MetaProperties>,
+): void {
   let { clusterId } = input;
   let clusterIdFrom: string | undefined;
-  for (const dir of dirs) {
-    const properties = readMetaProperties(ports.storage, dir);
-    if (properties === undefined) continue;
+  const dirOf = new Map<Uuid, string>();
+  for (const [dir, properties] of found) {
     const path = `${dir}/${META_PROPERTIES}`;
     checkMetaProperties(properties, { clusterId, clusterIdFrom, nodeId }, dir);
-    for (const [other, { directoryId }] of found) {
-      if (directoryId === undefined || directoryId !== properties.directoryId) continue;
+    const { directoryId } = properties;
+    const other = directoryId === undefined ? undefined : dirOf.get(directoryId);
+    if (other !== undefined) {
       throw new MetaPropertiesError(
         `${path} and ${other}/${META_PROPERTIES} have the same directory.id ${directoryId}: one dir is a copy of the ` +
           'other. Either take one of them out of log.dirs, or remove the line from the one whose data may go',
       );
     }
+    if (directoryId !== undefined) dirOf.set(directoryId, dir);
     if (clusterId === undefined) clusterIdFrom = path;
     clusterId ??= properties.clusterId;
-    found.set(dir, properties);
   }
-  return found;
 }
 
 function hasMetadataLog(storage: Storage, dir: string): boolean {

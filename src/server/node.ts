@@ -25,8 +25,8 @@ import { CONNECTION_LIMIT_SETTINGS, connectionLimitsOf } from './connection-quot
 import { ControllerChannel } from './controller-channel.ts';
 import { cordonedDirsOf } from './cordoned-dirs.ts';
 import { DirAssignments } from './dir-assignments.ts';
+import { DirLocks } from './dir-locks.ts';
 import { Dispatcher } from './dispatch.ts';
-import { makeDirDurably } from './durable-dirs.ts';
 import { GroupCoordination } from './group-coordination.ts';
 import type { BrokerGroup } from './group-inspection.ts';
 import { allocateProducerIdsApi } from './handlers/api-shapes.ts';
@@ -47,7 +47,6 @@ import { verificationSettingsOf } from './transaction-verification.ts';
 import { TxnMarkerWriter } from './txn-markers.ts';
 import { UnenforcedMetadata } from './unenforced-metadata.ts';
 
-const LOCK_FILE = '.lock';
 /** How long a stopping node waits for the controller to let it go. */
 const CONTROLLED_SHUTDOWN_MS = 2_000;
 /** Evicts a fetch session after so long without use at the earliest (KIP-227). */
@@ -89,7 +88,9 @@ export class BrokerNode {
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #identity: NodeIdentity | undefined;
-  #locks: { release(): void }[] = [];
+  readonly #locks: DirLocks;
+  /** Dirs whose disk had failed when the node started. */
+  #failedDirs: ReadonlyMap<string, Error> = new Map();
   readonly #publisher = new MetadataPublisher();
   #controller: NodeController | undefined;
   #logs: LogManager | undefined;
@@ -113,6 +114,7 @@ export class BrokerNode {
     this.#pool = options.ports.framePool ?? new BufferPool();
     this.#logger = options.ports.logger;
     this.#dynamicConfig = new DynamicConfig(options.config, this.#logger.child('DynamicConfig'));
+    this.#locks = new DirLocks(options.ports.storage, options.config.metadataLogDir);
   }
 
   get nodeId(): number {
@@ -180,8 +182,8 @@ export class BrokerNode {
   }
 
   async #start(): Promise<void> {
-    await this.#lockDirs();
     const config = this.config;
+    const unlocked = await this.#locks.take(this.#dirs());
     this.#reserve = new SpaceReserve({
       ...this.#ports,
       dir: config.metadataLogDir,
@@ -199,10 +201,11 @@ export class BrokerNode {
       nodeId: config.nodeId,
       clusterId: this.#options.clusterId,
       metadataLogDir: config.metadataLogDir,
-      dirs: this.#dirs(),
+      dirs: this.#dirs().filter((dir) => !unlocked.has(dir)),
       endpoints,
       bootstrapRecords: NEW_CLUSTER_RECORDS,
     });
+    this.#failedDirs = new Map([...unlocked, ...this.#identity.failedDirs]);
     this.#checkStarting();
     // The log manager removes the markers when it opens the dirs, before anything is written.
     const previousBrokerEpoch = this.#cleanShutdownEpoch();
@@ -230,6 +233,7 @@ export class BrokerNode {
     const ports = this.#ports;
     return LogManager.create({
       dirs: config.logDirs,
+      failedDirs: this.#failedDirs,
       configFor: (topic) => logConfigOf(this.config, this.image.configOf(ConfigResourceType.TOPIC, topic)),
       ports: { ...ports, framePool: this.#pool, logger: this.#logger.child('LogManager') },
       options: { openFilesMax: shareOpenFiles(ports.openFilesMax).logFiles, ...this.#options.logOptions },
@@ -479,8 +483,7 @@ export class BrokerNode {
     // What the metadata log lost would be believed at the next start, were the dir marked as clean.
     if (!isMetadataSafe) this.#logs?.markUnclean(this.config.metadataLogDir);
     await this.#logs?.close(this.#lifecycle?.brokerEpoch ?? -1);
-    for (const lock of this.#locks) lock.release();
-    this.#locks = [];
+    this.#locks.release();
   }
 
   async #allocateProducerIds(controller: ControllerChannel): Promise<ProducerIdBlock> {
@@ -505,19 +508,9 @@ export class BrokerNode {
     return [...new Set([this.config.metadataLogDir, ...this.config.logDirs])];
   }
 
-  async #lockDirs(): Promise<void> {
-    const { storage } = this.#ports;
-    for (const dir of this.#dirs()) {
-      await makeDirDurably(storage, dir);
-      const lock = storage.lock(`${dir}/${LOCK_FILE}`);
-      if (lock === undefined)
-        throw new Error(`${dir} is in use by another process: it holds ${dir}/${LOCK_FILE}`);
-      this.#locks.push(lock);
-    }
-  }
-
   /** The broker epoch of the last shutdown, if all dirs were closed in order; -1 where the marker names none. */
   #cleanShutdownEpoch(): number | undefined {
+    if (this.#failedDirs.size > 0) return undefined;
     const epochs = this.config.logDirs.map((dir) => readCleanShutdown(this.#ports.storage, dir));
     if (epochs.includes(undefined)) return undefined;
     return epochs.every((epoch) => epoch === epochs[0]) ? epochs[0] : -1;

@@ -1,5 +1,5 @@
 import type { Logger, Storage } from '../base/ports.ts';
-import type { LogManager } from '../log/index.ts';
+import type { LogManager, PartitionLog } from '../log/index.ts';
 import type { MetadataImage } from '../metadata/image.ts';
 
 /**
@@ -14,18 +14,28 @@ export function setStrayLogsAside(
   storage: Storage,
   logger: Logger,
 ): void {
-  for (const log of [...logs.all()]) {
-    const { topic, partition, topicId } = log;
-    const known = image.partition(topicId, partition);
-    if (known?.replicas.includes(nodeId) && image.topicName(topicId) === topic) continue;
-    logs.delete(topic, partition);
+  const isKnown = ({ topic, partition, topicId }: PartitionLog) =>
+    image.partition(topicId, partition)?.replicas.includes(nodeId) === true &&
+    image.topicName(topicId) === topic;
+  const setAside = (log: PartitionLog) => {
     const stray = log.dir.replace(/-delete$/, '-stray');
     storage.rename(log.dir, stray);
-    logger.warn(
-      `${topic}-${partition} with topic id ${topicId} is not known to the cluster and was put aside`,
-      {
-        folder: stray,
-      },
-    );
+    const name = `${log.topic}-${log.partition}`;
+    logger.warn(`${name} with topic id ${log.topicId} is not known to the cluster and was put aside`, {
+      folder: stray,
+    });
+  };
+  for (const log of [...logs.all()]) {
+    if (isKnown(log)) continue;
+    logs.delete(log.topic, log.partition);
+    setAside(log);
+  }
+  for (const rival of logs.rivals) {
+    if (isKnown(rival)) {
+      logs.adoptRival(rival);
+      continue;
+    }
+    logs.deleteRival(rival);
+    setAside(rival);
   }
 }
