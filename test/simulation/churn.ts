@@ -265,7 +265,8 @@ export class Churn {
     const { responses } = await this.#client.ask(apis.produce, 9, request);
     for (const { name, partitionResponses } of responses) {
       const code = partitionResponses[0]?.errorCode ?? -1;
-      const may = code === Errors.NONE || this.#shared.diskFaults !== 'none' || this.#shared.dying;
+      const { diskFaults, dying, dirs } = this.#shared;
+      const may = code === Errors.NONE || diskFaults !== 'none' || dying || dirs?.failed !== undefined;
       promised(may, () => `produce to ${name}: ${errorName(code)}`);
     }
   }

@@ -78,6 +78,8 @@ const DEFAULT_CAPACITY_BYTES = 1024 * 1024 * 1024;
 export class SimDisk {
   faults: DiskFaults = noFaults();
   capacityBytes = DEFAULT_CAPACITY_BYTES;
+  /** Nothing at or below this path can be opened, read or changed. */
+  deadDir: string | undefined;
   /** Canary: `sync` answers without doing anything. */
   ignoresSync = false;
   /** Canary: `sync` answers first and does its work later. */
@@ -204,6 +206,9 @@ export class SimDisk {
         throw new StorageError('EIO', path, `${this.name}: this process is dead`);
       }
     }
+    const { deadDir } = this;
+    if (deadDir !== undefined && (path === deadDir || path.startsWith(`${deadDir}/`)))
+      throw this.failure('EIO', path, operation);
     const failIn = this.#failIn;
     if (failIn?.kinds.has(operation) && failIn.operations-- === 0) {
       this.#failIn = undefined;

@@ -7,6 +7,7 @@ import { Churn, ChurnModel } from './churn.ts';
 import { KafkaClient } from './kafka-client.ts';
 import { promised, Violation } from './model.ts';
 import type { SeededRandom } from './random.ts';
+import { SeveralDirs } from './several-dirs.ts';
 import { runScript, SimNode } from './sim-node.ts';
 import { newShared, type Shared, Workload } from './workload.ts';
 import { type Machine, type SimProcess, World } from './world.ts';
@@ -61,6 +62,8 @@ const CHURN_EVERY = 8;
 /** Every so-maniest seed may have so few files open that logs close them all the time. */
 const FEW_FILES_EVERY = 3;
 const FEW_FILES = 16;
+/** Every so-maniest seed has several log dirs, between which replicas move and of which one fails for a while. */
+const SEVERAL_DIRS_EVERY = 5;
 
 /**
  * The first simulation: one node, several clients that create, write, read and delete, a network that loses
@@ -107,6 +110,8 @@ class NodeSimulation {
     this.#machine = world.machine(HOST);
     this.#churn = world.seed % CHURN_EVERY === 2 ? new ChurnModel() : undefined;
     this.#settings = this.#churn === undefined ? {} : snapshotSettings(world.random);
+    if (world.seed % SEVERAL_DIRS_EVERY === 4)
+      this.#shared.dirs = new SeveralDirs(this.#machine, world.random.fork());
     this.#machine.disk.ignoresSync = this.#canary.ignoresSync ?? false;
     this.#machine.disk.answersSyncEarly = this.#canary.answersSyncEarly ?? false;
     world.network.sentEarly = this.#canary.sentEarly ?? false;
@@ -120,6 +125,7 @@ class NodeSimulation {
     const scripts = Array.from({ length: CLIENTS }, (_, i) => this.#client(`client-${i}`));
     if (this.#churn !== undefined) scripts.push(this.#churnClient(this.#churn));
     this.#planCrash();
+    if (this.#shared.dirs !== undefined) this.#planFailingDir(this.#shared.dirs);
     const all = Promise.all(scripts.map((script) => script.catch((error: unknown) => this.#fail(error))));
     let done = false;
     all.then(() => {
@@ -170,7 +176,7 @@ class NodeSimulation {
         hostName: HOST,
         overrides: {
           listeners: `PLAINTEXT://${HOST}:${PORT}`,
-          'log.dirs': '/data',
+          'log.dirs': this.#shared.dirs?.setting ?? '/data',
           'auto.create.topics.enable': 'false',
           'log.segment.delete.delay.ms': '2000',
           ...this.#settings,
@@ -291,6 +297,28 @@ class NodeSimulation {
     });
   }
 
+  /** One dir after the other fails for a while; then the machine is booted with a disk that is well. */
+  #planFailingDir(dirs: SeveralDirs): void {
+    const { random } = this.#world;
+    const { ms, crashMs } = this.#pace;
+    this.#world.after(random.between(500, crashMs * 2), () => {
+      if (this.#world.nowMs >= ms || this.#failure !== undefined) return;
+      const { running } = this.#node;
+      if (running !== undefined) dirs.fail(running.image, this.#shared.topics);
+      this.#world.after(random.between(100, crashMs), () => {
+        if (!this.#healed) this.#heal(dirs);
+        this.#planFailingDir(dirs);
+      });
+    });
+  }
+
+  #heal(dirs: SeveralDirs): void {
+    if (dirs.failed === undefined) return;
+    dirs.heal();
+    this.#shared.counts['failed dir'] = (this.#shared.counts['failed dir'] ?? 0) + 1;
+    this.#down('power');
+  }
+
   #crash(): void {
     const { random } = this.#world;
     const how = random.pick(['kill', 'power', 'operation', 'operation', 'jump'] as const);
@@ -329,6 +357,7 @@ class NodeSimulation {
     }
     this.#shared.dying = false;
     this.#node.crash(how, random.chance(0.8) ? 'tear' : 'forget');
+    if (how === 'power') this.#shared.dirs?.lostPower(this.#shared.topics);
     this.#node.startLater(random.between(10, 2000), (error) => this.#fatal(error));
     if (random.chance(0.2)) {
       this.#machine.disk.crashInstead(random.below(100), () => this.#down('power'));
@@ -345,13 +374,14 @@ class NodeSimulation {
   #remember(image: MetadataImage): void {
     const stable = this.#shared.topics.filter(({ state }) => state === 'there' || state === 'absent');
     const names = [...stable.map(({ name }) => name), ...(this.#churn?.stable() ?? [])];
-    this.#before = { topics: describeTopics(image), stable: new Set(names) };
+    const topics = describeTopics(image, this.#shared.dirs === undefined);
+    this.#before = { topics, stable: new Set(names) };
   }
 
   /** What is replayed after a start equals what was before. */
   #compareImage(image: MetadataImage): void {
     if (this.#before === undefined) return;
-    const now = describeTopics(image);
+    const now = describeTopics(image, this.#shared.dirs === undefined);
     for (const name of this.#before.stable) {
       const [before, after] = [this.#before.topics.get(name), now.get(name)];
       promised(
@@ -369,6 +399,7 @@ class NodeSimulation {
     disk.crashInstead(Number.POSITIVE_INFINITY, () => {});
     this.#healed = true;
     Object.assign(disk.faults, { writeFails: 0, syncFails: 0, writeShort: 0 });
+    if (this.#shared.dirs !== undefined) this.#heal(this.#shared.dirs);
     await world.until(() => this.#node.running !== undefined || this.#failure !== undefined, START_LIMIT_MS);
     if (this.#failure !== undefined) throw this.#failure;
     const image = (this.#node.running as BrokerNode).image;
@@ -384,6 +415,8 @@ class NodeSimulation {
     const client = new KafkaClient(network, { host: HOST, port: PORT }, 'verifier');
     const workload = new Workload(world, client, world.random.fork(), this.#shared, 'verifier');
     const records = await world.settle(this.#verifyAll(workload));
+    const { dirs, topics } = this.#shared;
+    if (dirs !== undefined) await world.settle(dirs.verify(world, client, () => restarted.image, topics));
     if (this.#churn !== undefined) {
       await world.settle(this.#newChurn('churn-verifier', this.#churn).verify());
       this.#checkSnapshots();
@@ -430,14 +463,17 @@ function snapshotSettings(random: SeededRandom): Readonly<Record<string, string>
   };
 }
 
-/** What must be the same after a replay; epochs grow with each start. */
-function describeTopics(image: MetadataImage): ReadonlyMap<string, string> {
+/**
+ * What must be the same after a replay; epochs grow with each start. Replicas that move, or whose dir fails, change where they
+ * are and who leads them meanwhile.
+ */
+function describeTopics(image: MetadataImage, stays: boolean): ReadonlyMap<string, string> {
   const topics = new Map<string, string>();
   const configs = new Map<string, string>();
   for (const { name, values } of image.configResources()) configs.set(name, [...values].sort().join(' '));
   for (const { name, id, partitions } of image.topicsByName.values()) {
     const parts = partitions.map(({ replicas, isr, leader, directories }) =>
-      [replicas, isr, leader, directories].join('/'),
+      [replicas, ...(stays ? [isr, leader, directories] : [])].join('/'),
     );
     topics.set(name, `${id} ${parts.join(' ')} ${configs.get(name) ?? ''}`);
   }

@@ -21,6 +21,7 @@ import {
 import { type KafkaClient, OutcomeUnknown } from './kafka-client.ts';
 import { idOf, type PartitionModel, promised, selfCheckingValue, TopicModel, Violation } from './model.ts';
 import type { SeededRandom } from './random.ts';
+import type { SeveralDirs } from './several-dirs.ts';
 import type { Action } from './sim-node.ts';
 import type { World } from './world.ts';
 
@@ -44,6 +45,8 @@ export interface Shared {
   diskFaults: 'none' | 'slow' | 'write' | 'sync';
   /** The node gives up because of its disk. */
   dying: boolean;
+  /** Undefined where it has one. */
+  dirs: SeveralDirs | undefined;
   nextId: number;
 }
 
@@ -54,6 +57,7 @@ export function newShared(topics: number): Shared {
     counts: {},
     diskFaults: 'none',
     dying: false,
+    dirs: undefined,
     nextId: 0,
   };
 }
@@ -72,8 +76,13 @@ class Aim {
   readonly generation: number;
   readonly powerLosses: number;
   readonly #shared: Shared;
+  readonly #partition: number | undefined;
+  /** A log dir had failed then. */
+  readonly #hadFailed: boolean;
 
-  constructor(shared: Shared, topic: TopicModel) {
+  constructor(shared: Shared, topic: TopicModel, partition?: number) {
+    this.#partition = partition;
+    this.#hadFailed = shared.dirs?.failed !== undefined;
     this.#shared = shared;
     this.topic = topic;
     this.generation = topic.generation;
@@ -83,6 +92,13 @@ class Aim {
   /** Whether it is the same topic still, and was all the time. */
   get holds(): boolean {
     return this.topic.state === 'there' && this.topic.generation === this.generation;
+  }
+
+  /** Whether a failed log dir may be why the partition, or one of the topic, is not served. */
+  isOffline(partition = this.#partition): boolean {
+    const { dirs } = this.#shared;
+    if (dirs === undefined || !(this.#hadFailed || dirs.failed !== undefined)) return false;
+    return partition === undefined || dirs.concerns(this.topic, partition);
   }
 
   /** Whether what an answer says has to last. */
@@ -132,6 +148,9 @@ export class Workload {
       { weight: 6, run: () => this.#guarded(() => this.#create()) },
       { weight: 2, run: () => this.#guarded(() => this.#delete()) },
       { weight: 3, run: () => this.#guarded(async () => this.#client.close()) },
+      ...(this.#shared.dirs === undefined
+        ? []
+        : [{ weight: 8, run: () => this.#guarded(() => this.#move()) }]),
     ];
   }
 
@@ -175,7 +194,7 @@ export class Workload {
       this.#client.tell(apis.produce, version, request);
       return;
     }
-    const aim = new Aim(this.#shared, topic);
+    const aim = new Aim(this.#shared, topic, partition);
     const response = await this.#client.ask(apis.produce, version, request);
     const answer = response.responses[0]?.partitionResponses[0];
     promised(answer !== undefined, () => 'a produce answer without its partition');
@@ -210,7 +229,7 @@ export class Workload {
     const producer = await this.#producerNow();
     if (producer === undefined || topic.state !== 'there') return;
     const partition = this.#random.below(topic.partitions.length);
-    const aim = new Aim(this.#shared, topic);
+    const aim = new Aim(this.#shared, topic, partition);
     const key = `${topic.name}/${topic.generation}/${partition}`;
     const baseSequence = producer.sequences.get(key) ?? 0;
     const ids = Array.from({ length: this.#random.between(1, 5) }, () => this.#newId(topic, partition));
@@ -324,7 +343,7 @@ export class Workload {
           return;
         }
         if (errorCode !== Errors.NONE) {
-          this.#mayFail('fetch in a session', aim, errorCode);
+          this.#mayFail('fetch in a session', aim, errorCode, partitionIndex);
           return;
         }
         const found = this.#recordsIn(topic.name, partitionIndex, answer.records);
@@ -349,7 +368,7 @@ export class Workload {
     // What the CRC covers, without the attributes: those are looked at before it.
     const at = this.#random.between(23, batch.length - 1);
     batch[at] = (batch[at] as number) ^ (1 << this.#random.below(8));
-    const aim = new Aim(this.#shared, topic);
+    const aim = new Aim(this.#shared, topic, partition);
     const request = this.#produceRequest(topic.name, partition, batch, -1);
     const response = await this.#client.ask(apis.produce, this.#random.between(3, 12), request);
     const code = response.responses[0]?.partitionResponses[0]?.errorCode ?? -1;
@@ -370,7 +389,7 @@ export class Workload {
     const from =
       known.length > 0 && this.#random.chance(0.8) ? this.#random.pick(known) : this.#random.below(20);
     const wasKnown = model.known.has(from);
-    const aim = new Aim(this.#shared, topic);
+    const aim = new Aim(this.#shared, topic, partition);
     const answer = await this.fetchAt(topic.name, partition, from, this.#random.between(1, 20_000));
     if (!aim.holds) return;
     if (answer.errorCode === Errors.OFFSET_OUT_OF_RANGE) {
@@ -474,6 +493,18 @@ export class Workload {
     }
   }
 
+  /** To another log dir, or back, or nowhere where a dir may have another copy of it. */
+  async #move(): Promise<void> {
+    const topic = this.#topic('there');
+    if (topic === undefined) return;
+    const partition = this.#random.below(topic.partitions.length);
+    const aim = new Aim(this.#shared, topic);
+    const code = await this.#shared.dirs!.move(this.#client, topic.name, partition);
+    const may = code === Errors.NONE || (code === Errors.KAFKA_STORAGE_ERROR && aim.isOffline());
+    promised(may || !aim.holds, () => `moving ${topic.name}-${partition}: ${describe(code)}`);
+    this.#count(code === Errors.NONE ? 'move' : 'move refused');
+  }
+
   /** Reads a whole partition after all has calmed down, and holds it against what is known. */
   async verify(topic: TopicModel, partition: number): Promise<number> {
     const model = topic.partitions[partition] as PartitionModel;
@@ -524,8 +555,13 @@ export class Workload {
     return answer.offset;
   }
 
-  #mayFail(what: string, aim: Aim, code: number): void {
+  #mayFail(what: string, aim: Aim, code: number, partition?: number): void {
     if (!aim.holds) return;
+    const isOffline = code === Errors.KAFKA_STORAGE_ERROR || code === Errors.NOT_LEADER_OR_FOLLOWER;
+    if (isOffline && aim.isOffline(partition)) {
+      this.#count('offline');
+      return;
+    }
     // A write that failed fails its request, and nothing more.
     // So does a node that stops because of it, which hands its leaderships over first.
     const ofFailure =
