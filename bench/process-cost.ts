@@ -20,3 +20,21 @@ export function residentMiBOf(pid: number): number {
     return Number.NaN;
   }
 }
+
+/** What the machine has done so far, in ticks: in all, and for others while it had work here (the hypervisor's steal). */
+export interface MachineTime {
+  readonly total: number;
+  readonly stolen: number;
+}
+
+/** All NaN where there is no /proc. */
+export function machineTime(): MachineTime {
+  try {
+    const [first = ''] = readFileSync('/proc/stat', 'latin1').split('\n', 1);
+    // user nice system idle iowait irq softirq steal; what follows is part of these.
+    const ticks = first.trim().split(/\s+/).slice(1, 9).map(Number);
+    return { total: ticks.reduce((sum, one) => sum + one, 0), stolen: ticks[7] ?? Number.NaN };
+  } catch {
+    return { total: Number.NaN, stolen: Number.NaN };
+  }
+}

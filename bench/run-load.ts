@@ -9,8 +9,8 @@ export interface Row extends Measured {
   readonly residentMiB: number;
 }
 
-/** Runs the load generator against a broker, whose CPU time counts from the end of the warm-up. */
-export function runLoad(target: Target, scenario: Scenario): Promise<Row> {
+/** Runs the load generator against a broker, whose CPU time counts from the end of the warm-up; `onWarm` is called then. */
+export function runLoad(target: Target, scenario: Scenario, onWarm?: () => void): Promise<Row> {
   const pid = target.process.pid ?? 0;
   return new Promise((resolve, reject) => {
     const program = process.env['ODRADEK_LOAD'] ?? '';
@@ -20,8 +20,10 @@ export function runLoad(target: Target, scenario: Scenario): Promise<Row> {
     let [before, row]: [number, Row | undefined] = [Number.NaN, undefined];
     createInterface({ input: load.stdout }).on('line', (line) => {
       const said = JSON.parse(line) as Measured | 'warm';
-      if (said === 'warm') before = cpuMsOf(pid);
-      else row = { ...said, cpuMs: cpuMsOf(pid) - before, residentMiB: residentMiBOf(pid) };
+      if (said === 'warm') {
+        before = cpuMsOf(pid);
+        onWarm?.();
+      } else row = { ...said, cpuMs: cpuMsOf(pid) - before, residentMiB: residentMiBOf(pid) };
     });
     load.once('error', reject);
     load.once('close', () => (row ? resolve(row) : reject(new Error(`no result for ${scenario.topic}`))));

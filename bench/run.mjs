@@ -21,6 +21,7 @@ try {
       load: join(here, 'load.ts'),
       tools: join(here, 'perf-tools.ts'),
       logs: join(here, 'logs/main.ts'),
+      'read-files': join(here, 'logs/read-files.ts'),
       groups: join(here, 'groups/main.ts'),
       transactions: join(here, 'transactions/main.ts'),
     },
@@ -28,7 +29,12 @@ try {
     output: { dir: out, format: 'esm', entryFileNames: '[name].mjs', chunkFileNames: '[name]-[hash].mjs' },
     logLevel: 'warn',
   });
-  const env = { ...process.env, ODRADEK_ROOT: dirname(here), ODRADEK_LOAD: join(out, 'load.mjs') };
+  const env = {
+    ...process.env,
+    ODRADEK_ROOT: dirname(here),
+    ODRADEK_LOAD: join(out, 'load.mjs'),
+    ODRADEK_READ_FILES: join(out, 'read-files.mjs'),
+  };
   const [first, ...rest] = process.argv.slice(2);
   const args = ['tools', 'logs', 'groups', 'transactions'].includes(first)
     ? [`${first}.mjs`, ...rest]

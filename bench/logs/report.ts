@@ -6,11 +6,14 @@ const text = (value: number): string =>
     ? '–'
     : value.toLocaleString('en-GB', { maximumFractionDigits: value < 10 ? 2 : value < 100 ? 1 : 0 });
 
-/** The median of several rounds, figure by figure. */
+/** The median of several rounds, figure by figure, of those rounds that have it. */
 export function median(rounds: readonly Figures[]): Figures {
   const middle: Figures = {};
   for (const name of Object.keys(rounds[0] ?? {})) {
-    const values = rounds.map((round) => round[name] ?? Number.NaN).sort((a, b) => a - b);
+    const values = rounds
+      .map((round) => round[name] ?? Number.NaN)
+      .filter((value) => !Number.isNaN(value))
+      .sort((a, b) => a - b);
     middle[name] = values[values.length >> 1] ?? Number.NaN;
   }
   return middle;
