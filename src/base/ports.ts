@@ -259,6 +259,8 @@ export interface Background {
     input: In,
     onProgress?: (progress: Progress) => void,
   ): BackgroundRun<Out>;
+  /** No more jobs come: threads that wait for them end, those that work when they are done. */
+  close?(): void;
 }
 
 export interface LogFields {

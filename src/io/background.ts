@@ -14,6 +14,11 @@ import { CANCELLED, type FromWorker, type PlainError, type ToWorker } from './ba
 
 /** A worker costs some 10 MB, so one that had nothing to do for so long is ended. */
 const IDLE_MS = 5_000;
+/**
+ * Patient jobs come again and again. A new worker runs slow code first and compiles it meanwhile, on threads that take the
+ * processors from the loop: beside the first compaction a producer waited five times as long as beside the next ones.
+ */
+const IDLE_MS_AFTER_PATIENT = 10 * 60 * 1000;
 
 export interface WorkerBackgroundOptions {
   /** The module that calls `serveBackground`. */
@@ -23,7 +28,7 @@ export interface WorkerBackgroundOptions {
   readonly logger: Logger;
   /** Default: as many as the machine has processors, 8 at most. More jobs wait. */
   readonly workersMax?: number;
-  /** Default: 5,000. */
+  /** After jobs that are not patient. Default: 5,000. */
   readonly idleMs?: number;
 }
 
@@ -41,6 +46,7 @@ interface Thread {
   run: Run | undefined;
   isOnline: boolean;
   idleTimer: NodeJS.Timeout | undefined;
+  hasBeenPatient: boolean;
 }
 
 /** Whether Node can load the module: TypeScript only where it strips types. */
@@ -57,6 +63,7 @@ export class WorkerBackground implements Background {
   readonly #waiting: Run[] = [];
   /** No worker could be started. */
   #isBroken = false;
+  #isClosed = false;
 
   constructor(options: WorkerBackgroundOptions) {
     this.#options = options;
@@ -103,6 +110,17 @@ export class WorkerBackground implements Background {
     return { done, cancel };
   }
 
+  close(): void {
+    this.#isClosed = true;
+    for (const thread of this.#threads) if (thread.run === undefined) this.#end(thread);
+  }
+
+  #end(thread: Thread): void {
+    clearTimeout(thread.idleTimer);
+    this.#threads.delete(thread);
+    void thread.worker.terminate();
+  }
+
   /** Those that no worker has begun need none to end. */
   #dropCancelled(): void {
     for (let at = this.#waiting.length - 1; at >= 0; at -= 1) {
@@ -139,7 +157,13 @@ export class WorkerBackground implements Background {
 
   #startThread(): Thread {
     const worker = new Worker(this.#options.entry, { name: 'background' });
-    const thread: Thread = { worker, run: undefined, isOnline: false, idleTimer: undefined };
+    const thread: Thread = {
+      worker,
+      run: undefined,
+      isOnline: false,
+      idleTimer: undefined,
+      hasBeenPatient: false,
+    };
     this.#threads.add(thread);
     let failure: Error | undefined;
     worker.on('message', (message: FromWorker) => this.#onMessage(thread, message));
@@ -170,13 +194,13 @@ export class WorkerBackground implements Background {
   }
 
   #release(thread: Thread): void {
+    if (thread.run?.job.isPatient === true) thread.hasBeenPatient = true;
     thread.run = undefined;
     // An idle worker keeps no process alive.
     thread.worker.unref();
-    thread.idleTimer = setTimeout(() => {
-      this.#threads.delete(thread);
-      void thread.worker.terminate();
-    }, this.#options.idleMs ?? IDLE_MS).unref();
+    let idleMs = thread.hasBeenPatient ? IDLE_MS_AFTER_PATIENT : (this.#options.idleMs ?? IDLE_MS);
+    if (this.#isClosed) idleMs = 0;
+    thread.idleTimer = setTimeout(() => this.#end(thread), idleMs).unref();
   }
 
   #onExit(thread: Thread, failure: Error): void {

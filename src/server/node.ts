@@ -483,6 +483,7 @@ export class BrokerNode {
     // What the metadata log lost would be believed at the next start, were the dir marked as clean.
     if (!isMetadataSafe) this.#logs?.markUnclean(this.config.metadataLogDir);
     await this.#logs?.close(this.#lifecycle?.brokerEpoch ?? -1);
+    this.#ports.background.close?.();
     this.#locks.release();
   }
 

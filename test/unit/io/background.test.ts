@@ -73,6 +73,18 @@ describe('in worker threads', () => {
     expect(await background.run(summing, [7]).done).toEqual({ sum: 7 });
   });
 
+  test('one that has run a patient job stays for the next, until the end', async () => {
+    const { background } = workers({ workersMax: 2, idleMs: 0 });
+    await background.run(patient, null).done;
+    const runs = [1, 2].map((number) => background.run(summing, [number]).done);
+    expect(background.workerCount).toBe(2);
+    await Promise.all(runs);
+    await vi.waitUntil(() => background.workerCount < 2, PATIENCE);
+    expect(background.workerCount).toBe(1);
+    background.close();
+    expect(background.workerCount).toBe(0);
+  });
+
   test.runIf(process.platform === 'linux')(
     'a job that nobody waits for lets the others go first',
     async () => {
