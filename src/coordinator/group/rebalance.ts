@@ -94,7 +94,7 @@ export class ClassicRebalance {
     });
     group.transitionTo('PreparingRebalance', clock.wallMs());
     group.rebalance = { reason, startMs: clock.monotonicMs() };
-    if (isInitial) {
+    if (isInitial && !this.#mayBegin(group)) {
       this.#delayInitial(group);
       return NOTHING;
     }
@@ -106,8 +106,14 @@ export class ClassicRebalance {
 
   /** Ends the joining where everybody is here. The first rebalance of a group waits for its delay. */
   completeIfJoined(group: ClassicGroup): GroupResult {
-    if (group.state !== 'PreparingRebalance' || group.previousState === 'Empty') return NOTHING;
+    if (group.state !== 'PreparingRebalance') return NOTHING;
+    if (group.previousState === 'Empty' && !this.#mayBegin(group)) return NOTHING;
     return group.hasAllJoined ? this.#complete(group) : NOTHING;
+  }
+
+  /** Without a delay nobody is waited for in vain: whoever has asked for a member id comes, or the delay's timer ends it. */
+  #mayBegin(group: ClassicGroup): boolean {
+    return this.#config.initialRebalanceDelayMs === 0 && group.hasAllJoined;
   }
 
   /** A member has left, or was not heard of. */

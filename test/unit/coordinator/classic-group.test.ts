@@ -41,6 +41,27 @@ describe('joining a classic group', () => {
     expect([one, two, three, four].map(({ joined }) => joined.value.generationId)).toEqual([1, 1, 1, 1]);
   });
 
+  it('begins at once without an initial delay where nobody else has asked for an id', () => {
+    const world = new GroupWorld({ initialRebalanceDelayMs: 0 });
+    const alone = world.joinWithId({ groupId: 'alone' });
+    expect(alone.joined.value).toMatchObject({ errorCode: 0, generationId: 1 });
+    const [one, two] = [world.join({}).value, world.join({}).value];
+    const first = world.join({ memberId: one.memberId });
+    expect(first.isAnswered).toBe(false);
+    const second = world.join({ memberId: two.memberId });
+    expect([first, second].map(({ value }) => value.generationId)).toEqual([1, 1]);
+    world.stabilize([first, second]);
+  });
+
+  it('does not wait without an initial delay for one who asked for an id and went away', () => {
+    const world = new GroupWorld({ initialRebalanceDelayMs: 0 });
+    world.join({});
+    const { joined } = world.joinWithId({});
+    expect(joined.isAnswered).toBe(false);
+    world.time.advance(10);
+    expect(joined.value).toMatchObject({ errorCode: 0, generationId: 1 });
+  });
+
   it('tells the leader of all members and the others of the leader', () => {
     const { joined } = threeJoined();
     const [first, ...others] = joined.map((one) => one.value);
