@@ -7,6 +7,7 @@ import * as endTxn from '../../src/protocol/messages/end-txn.ts';
 import * as findCoordinator from '../../src/protocol/messages/find-coordinator.ts';
 import * as initProducerId from '../../src/protocol/messages/init-producer-id.ts';
 import * as listTransactions from '../../src/protocol/messages/list-transactions.ts';
+import { OffsetFetchRequest, OffsetFetchResponse } from '../../src/protocol/messages/offset-fetch.ts';
 import type { MessageSchema } from '../../src/protocol/schema.ts';
 import { until } from '../interop/support/run.ts';
 import { makeTopics } from '../interop/support/wire.ts';
@@ -20,7 +21,7 @@ const TIMEOUT_MS = 600_000;
 const OLD_END = 4;
 const NEW_END = 5;
 
-interface Producer {
+export interface Producer {
   readonly producerId: bigint;
   readonly producerEpoch: number;
 }
@@ -99,7 +100,7 @@ export function init(talk: TransactionConversation, step: string, version: numbe
 }
 
 /** Asks as clients do, again and again while the transaction before is being ended. */
-async function begin(talk: TransactionConversation, transactionalId: string): Promise<Producer> {
+export async function begin(talk: TransactionConversation, transactionalId: string): Promise<Producer> {
   const { InitProducerIdRequest, InitProducerIdResponse } = initProducerId;
   const asked = defaults<initProducerId.InitProducerIdRequest>(InitProducerIdRequest, {
     transactionalId,
@@ -136,7 +137,7 @@ function add(
   return talk.ask(step, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, version, asked);
 }
 
-function end(
+export function end(
   talk: TransactionConversation,
   step: string,
   version: number,
@@ -169,15 +170,15 @@ export async function settle(
   talk.keep(`${step} (as described)`, answer);
 }
 
-const fenced = (producer: Producer): Producer => ({
+export const fenced = (producer: Producer): Producer => ({
   ...producer,
   producerEpoch: producer.producerEpoch - 1,
 });
-const future = (producer: Producer): Producer => ({
+export const future = (producer: Producer): Producer => ({
   ...producer,
   producerEpoch: producer.producerEpoch + 1,
 });
-const stranger = (producer: Producer): Producer => ({ ...producer, producerId: STRANGER });
+export const stranger = (producer: Producer): Producer => ({ ...producer, producerId: STRANGER });
 const T = [{ name: 't', partitions: [0, 2] }];
 
 /** What the node must be set to. */
@@ -227,6 +228,23 @@ export async function coordinators(talk: TransactionConversation): Promise<void>
       keyType: 1,
     });
   }
+}
+
+/** Waits until the partition of groups is there, where there is one of them only. */
+export async function groups(talk: TransactionConversation): Promise<void> {
+  const { FindCoordinatorRequest, FindCoordinatorResponse } = findCoordinator;
+  const named = defaults<findCoordinator.FindCoordinatorRequest>(FindCoordinatorRequest, { key: 'g' });
+  await until('the coordinator of groups', async () => {
+    const got = await talk.client.request(FindCoordinatorRequest, FindCoordinatorResponse, 3, named);
+    return got.errorCode === Errors.NONE ? true : undefined;
+  });
+  const asked = defaults<OffsetFetchRequest>(OffsetFetchRequest, {
+    groups: [{ groupId: 'g', topics: null }],
+  });
+  await until('the groups', async () => {
+    const got = await talk.client.request(OffsetFetchRequest, OffsetFetchResponse, 8, asked);
+    return got.groups[0]!.errorCode === Errors.NONE ? true : undefined;
+  });
 }
 
 async function producers(talk: TransactionConversation, version: number): Promise<void> {
