@@ -198,6 +198,8 @@ export class SimulatedMember implements SimulatedClient {
   leave(): void {
     const members = [{ memberId: this.#memberId, groupInstanceId: this.groupInstanceId }];
     const request = { groupId: this.#world.groupId, members };
+    // Without a member id it takes out whoever has its instance id, as admin clients do.
+    if (this.#memberId === '') takesPlace(this, this.#world);
     this.crash();
     this.#world.coordinator().leaveGroup(defaults(LeaveGroupRequest, request), () => undefined);
   }
