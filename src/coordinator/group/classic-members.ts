@@ -93,7 +93,7 @@ export class ClassicMembers {
     const why = isStale ? `member ${memberId} took the place of ${replaced.memberId}` : undefined;
     const result: GroupResult = downgrades
       ? migration.downgrade(group, [replaced], after, why, records)
-      : { records, response: undefined };
+      : { records, response: undefined, atomic: 'where it fits' };
     // Whether or not the commit is late, and the member told of it: once it is in the log it is here, and may be gone.
     if (!downgrades) this.#watch(request, after.memberId);
     const response = joined(after);

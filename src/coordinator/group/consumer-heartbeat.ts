@@ -66,6 +66,7 @@ export class ConsumerHeartbeatHandler {
     const records: GroupRecord[] = [];
     const joins = request.memberEpoch === 0;
     const group = this.#options.groupFor(groupId, joins, records);
+    const takesPlace = records.length > 0;
     this.#checkRoom(group, request);
     const before = this.#memberFor(group, request, joins, records);
     const wanted = subscriptionFrom(context, request, before);
@@ -86,7 +87,8 @@ export class ConsumerHeartbeatHandler {
       heartbeatIntervalMs,
       assignment: tellsAssignment ? { topicPartitions: partitionsOf(after.assigned) } : null,
     };
-    return { records, response };
+    // A part of a target is none, without the epoch behind it; a part of what was a classic group would be all that is left.
+    return { records, response, atomic: takesPlace ? true : 'where it fits' };
   }
 
   #leave(request: ConsumerGroupHeartbeatRequest): HeartbeatResult {

@@ -73,12 +73,20 @@ export class BatchWriter<R> {
     return this.#appendsInFlight;
   }
 
-  /** Makes room for all of these in one batch. Throws RECORD_LIST_TOO_LARGE where even an empty one is too small. */
-  reserve(records: readonly R[]): void {
+  /**
+   * Makes room for all of these in one batch. Throws RECORD_LIST_TOO_LARGE where even an empty one is too small, unless
+   * they may be split and each of them fits.
+   */
+  reserve(records: readonly R[], maySplit: boolean): void {
     const { batchBytesMax } = this.#options.log;
     let wanted = 0;
-    for (const record of records) wanted += this.#sizeOf(record);
-    if (BATCH_OVERHEAD + wanted > batchBytesMax) {
+    let largest = 0;
+    for (const record of records) {
+      const size = this.#sizeOf(record);
+      wanted += size;
+      largest = Math.max(largest, size);
+    }
+    if (BATCH_OVERHEAD + (maySplit ? largest : wanted) > batchBytesMax) {
       this.#encoded = undefined;
       const text = `${records.length} records of about ${wanted} bytes do not fit into a batch of ${batchBytesMax}`;
       throw new ProtocolError(Errors.RECORD_LIST_TOO_LARGE, text);

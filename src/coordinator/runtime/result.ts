@@ -17,8 +17,11 @@ export interface CoordinatorResult<T, R> {
    * and they are written with the next ones, or after {@link UNHURRIED_MS}. Default false.
    */
   readonly isUnhurried?: boolean;
-  /** False where the records may be spread over several batches: none depends on another. Default true. */
-  readonly atomic?: boolean;
+  /**
+   * False where the records may be spread over several batches: none depends on another. `where it fits` where the first
+   * ones of them alone, which a crash may leave, are no harm either, and one batch is too small for all. Default true.
+   */
+  readonly atomic?: boolean | 'where it fits';
   /**
    * Runs when the records are committed, before the answer; or with the error when they were too large for a batch, or
    * not committed in time (then they may still be). It never runs when the shard is unloaded before that.

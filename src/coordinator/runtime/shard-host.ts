@@ -248,7 +248,7 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
     const { records, replay, atomic, settled, isUnhurried = false } = result;
     if (atomic !== false) {
       try {
-        writer.reserve(records);
+        writer.reserve(records, atomic === 'where it fits');
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
         settled?.(error);
