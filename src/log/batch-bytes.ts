@@ -25,7 +25,10 @@ export type ProducerKey = number | bigint;
 
 export function producerKey(bytes: Uint8Array, at: number): ProducerKey {
   const high = int32At(bytes, at + PRODUCER_ID_AT);
-  const low = int32At(bytes, at + PRODUCER_ID_AT + 4) >>> 0;
+  const signedLow = int32At(bytes, at + PRODUCER_ID_AT + 4);
+  // A small integer, which is found much faster than the same number as the outcome of a calculation.
+  if (high === 0 && signedLow >= 0) return signedLow;
+  const low = signedLow >>> 0;
   const value = high * TWO_32 + low;
   return Number.isSafeInteger(value) ? value : (BigInt(high) << 32n) | BigInt(low);
 }

@@ -24,30 +24,42 @@ export class ProducerEntry {
   /** First offset of the open transaction, -1 without. */
   txnFirstOffset = -1;
   /** The newest is last. */
-  batches: BatchMetadata[] = [];
+  batches: BatchMetadata[];
   /** When its state before the write under way was kept last, in settled writes of its log; -1 for never. */
   copiedAt = -1;
 
-  constructor(key: ProducerKey) {
+  constructor(key: ProducerKey, batches: BatchMetadata[] = []) {
     this.key = key;
+    this.batches = batches;
   }
 
   get lastSequence(): number {
-    return this.batches.at(-1)?.lastSequence ?? -1;
+    const { batches } = this;
+    return batches.length === 0 ? -1 : batches[batches.length - 1]!.lastSequence;
   }
 
   get lastTimestamp(): bigint {
     return joinTimestamp(this.timestampHigh, this.timestampLow);
   }
 
+  /** The newest batch; the oldest of `most` goes. Moved by hand: with each append, `shift` and `push` cost more than all else. */
+  remember(batch: BatchMetadata, most: number): void {
+    const { batches } = this;
+    if (batches.length < most) {
+      batches.push(batch);
+      return;
+    }
+    for (let at = 1; at < most; at += 1) batches[at - 1] = batches[at]!;
+    batches[most - 1] = batch;
+  }
+
   copy(): ProducerEntry {
-    const copy = new ProducerEntry(this.key);
+    const copy = new ProducerEntry(this.key, this.batches.slice());
     copy.epoch = this.epoch;
     copy.coordinatorEpoch = this.coordinatorEpoch;
     copy.timestampHigh = this.timestampHigh;
     copy.timestampLow = this.timestampLow;
     copy.txnFirstOffset = this.txnFirstOffset;
-    copy.batches = this.batches.slice();
     return copy;
   }
 }

@@ -27,7 +27,7 @@ const EPOCH_MAX = 0x7fff;
 
 /** The whole state as plain data, for its way to another thread. */
 export interface ProducerDump {
-  readonly entries: readonly Omit<ProducerEntry, 'lastSequence' | 'lastTimestamp' | 'copy'>[];
+  readonly entries: readonly Omit<ProducerEntry, 'lastSequence' | 'lastTimestamp' | 'copy' | 'remember'>[];
   readonly unreplicated: readonly CompletedTxn[];
   readonly aborted: readonly AbortedTxn[];
 }
@@ -99,6 +99,8 @@ export class ProducerState {
     const entry = this.#entries.get(producerKey(bytes, at));
     if (entry === undefined || entry.epoch !== header.producerEpoch(bytes, at)) return undefined;
     const first = header.baseSequence(bytes, at);
+    // What follows on the newest batch repeats none.
+    if (first > 0 && first === entry.lastSequence + 1) return undefined;
     const last = header.lastSequence(bytes, at);
     for (const batch of entry.batches) {
       if (batch.firstSequence !== first || batch.lastSequence !== last) continue;
@@ -177,17 +179,17 @@ export class ProducerState {
       entry.epoch = epoch;
       entry.batches = [];
     }
-    if (entry.batches.length === BATCHES_REMEMBERED) entry.batches.shift();
     entry.timestampHigh = maxTimestampHigh(bytes, at);
     entry.timestampLow = maxTimestampLow(bytes, at);
-    entry.batches.push({
+    const batch = {
       firstSequence: header.baseSequence(bytes, at),
       lastSequence: header.lastSequence(bytes, at),
       firstOffset,
       lastOffset: header.lastOffset(bytes, at),
       timestampHigh: entry.timestampHigh,
       timestampLow: entry.timestampLow,
-    });
+    };
+    entry.remember(batch, BATCHES_REMEMBERED);
     if (!header.isTransactional(bytes, at)) return;
     this.#verifications.end(entry.key);
     if (entry.txnFirstOffset < 0) {
@@ -235,7 +237,8 @@ export class ProducerState {
   /** What was applied since the last call is in the file. */
   settle(): void {
     if (this.#undo.length === 0) return;
-    this.#undo.length = 0;
+    // One after the other: to set the length takes longer than a few of them.
+    while (this.#undo.length > 0) this.#undo.pop();
     this.#settled += 1;
   }
 
