@@ -21,6 +21,7 @@ import { batch } from './support/batch.ts';
 import { caughtUp } from './support/caught-up.ts';
 import { freePort } from './support/ports.ts';
 import { isInstalled, PATIENCE_MS, until } from './support/run.ts';
+import { expectSound } from './support/sound-folders.ts';
 import { startTarget, type Target, wantedTargets } from './support/target.ts';
 import { JavaTools } from './support/tools.ts';
 import { createTopics, produce, produceAnswer, RawConnection } from './support/wire.ts';
@@ -192,27 +193,7 @@ async function state(): Promise<unknown> {
   return { committedOffset, metadata, set: set.map((one) => one.sort()), last: await lastValues() };
 }
 
-/** What kafka-dump-log says when it does not like a file, but for the start of a segment, which it never does. */
-const COMPLAINT =
-  /mismatch|invalid bytes|isvalid: false|followed by|out of order|exception|error|corrupt|unknown record|not found/i;
-
-async function expectSound(tools: JavaTools, dataDir: string): Promise<void> {
-  for (const folder of [`${TOPIC}-0`, `${COMPACTED}-0`, '__consumer_offsets-0', '__cluster_metadata-0']) {
-    for (const name of readdirSync(join(dataDir, folder))) {
-      if (!/^\d{20}\.(log|index|timeindex|snapshot)$/.test(name)) continue;
-      const flags = name.endsWith('.log') ? ['--deep-iteration'] : [];
-      const file = join(dataDir, folder, name);
-      const printed = await tools.run('kafka-dump-log', ['--files', file, ...flags]);
-      const said = `${printed.stdout}\n${printed.stderr}`.split('\n').filter((line) => COMPLAINT.test(line));
-      const complaints = said.filter((line) => !/^-?\d+ is followed by \d+$/.test(line.trim()));
-      expect({ file: `${folder}/${name}`, code: printed.code, complaints }).toEqual({
-        file: `${folder}/${name}`,
-        code: 0,
-        complaints: [],
-      });
-    }
-  }
-}
+const FOLDERS = [`${TOPIC}-0`, `${COMPACTED}-0`, '__consumer_offsets-0', '__cluster_metadata-0'];
 
 /** The index files of closed segments, by name. */
 function closedIndexes(dataDir: string): Record<string, string> {
@@ -283,7 +264,7 @@ for (const [from, to] of ways) {
         const bases = names.filter((name) => name.endsWith('.log')).sort();
         expect(ends.map((name) => Number.parseInt(name, 10)).at(-1)).toBe(90);
         expect(ends.length).toBeGreaterThanOrEqual(bases.length);
-        await expectSound(tools, dataDir);
+        await expectSound(tools, dataDir, FOLDERS);
       } finally {
         await stop('SIGKILL');
         rmSync(work, { recursive: true, force: true });
