@@ -238,11 +238,13 @@ export class LogManager {
     return this.#rivals;
   }
 
-  /** The log of its name has gone, and it takes the place. */
+  /** The log of its name has gone, and it takes the place; where another rival of the same topic did, the longer one stays. */
   adoptRival(log: PartitionLog): void {
     const name = this.#takeRival(log);
+    const other = this.#logs.get(name);
     const dir = this.#dirHolding(log);
-    if (dir !== undefined) this.#adopt(dir, name, log);
+    if (other !== undefined) this.#keepLonger(other, log);
+    else if (dir !== undefined) this.#adopt(dir, name, log);
   }
 
   /** As `delete`. Throws ProtocolError(KAFKA_STORAGE_ERROR). */
@@ -448,14 +450,20 @@ export class LogManager {
       this.#rivals = [...this.#rivals, log];
       return;
     }
-    // A move that a crash cut short at its very end leaves both, and so does a dir that was away meanwhile.
+    this.#keepLonger(other, log);
+  }
+
+  /** A move that a crash cut short at its very end leaves both, and so does a dir that was away meanwhile. */
+  #keepLonger(other: PartitionLog, log: PartitionLog): void {
     if (log.logEndOffset <= other.logEndOffset) {
       setAside(this.#input.ports, log, other);
       return;
     }
+    const name = names.partitionFolder(log.topic, log.partition);
     setAside(this.#input.ports, other, log);
-    otherDir.logs.delete(name);
-    this.#adopt(dir, name, log);
+    this.#dirHolding(other)?.logs.delete(name);
+    const dir = this.#dirHolding(log);
+    if (dir !== undefined) this.#adopt(dir, name, log);
   }
 
   #refuseDir(path: string, failure: ProtocolError): void {
