@@ -4,6 +4,7 @@ import { type Figures, median, rows } from '../logs/report.ts';
 import {
   commitsAndHeartbeats,
   coordinated,
+  echo,
   joining,
   memoryOfGroups,
   type Protocol,
@@ -64,6 +65,14 @@ const runs: readonly (readonly [string, Run])[] = [
       run: (target) => commitsAndHeartbeats(target, length),
     },
   ],
+  [
+    'echo',
+    {
+      title: 'no broker, but a Node process that echoes: 16 connections, one request in flight each',
+      protocol: 'classic',
+      run: async (target) => (target.name === 'odradek' ? echo(length) : {}),
+    },
+  ],
   ...joins('classic'),
   ...joins('consumer'),
   rolls('classic'),
@@ -77,6 +86,9 @@ const runs: readonly (readonly [string, Run])[] = [
     },
   ],
 ];
+
+/** These have a warm-up of their own. */
+const warmed: ReadonlySet<string> = new Set(['commits', 'echo']);
 
 const chosen = chosenRuns(runs.map(([name]) => name));
 const brokers = await measuredBrokers();
@@ -94,7 +106,7 @@ try {
     const both: Record<TargetName, Figures[]> = { odradek: [], apache: [] };
     figures.set(title, both);
     // The first round of a run that has no warm-up of its own is one; memory counts once.
-    const times = name === 'memory' ? 1 : name === 'commits' ? rounds : rounds + 1;
+    const times = name === 'memory' ? 1 : warmed.has(name) ? rounds : rounds + 1;
     for (let round = 0; round < times; round++) {
       for (const target of targets) {
         if (!(await serves(target, protocol))) {

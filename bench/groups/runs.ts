@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { decode } from '../../src/protocol/codec.ts';
 import { decodeResponseHeader } from '../../src/protocol/headers.ts';
 import { ApiVersionsRequest, ApiVersionsResponse } from '../../src/protocol/messages/api-versions.ts';
@@ -13,6 +15,7 @@ import { OffsetCommitRequest, OffsetCommitResponse } from '../../src/protocol/me
 import { OffsetFetchRequest, OffsetFetchResponse } from '../../src/protocol/messages/offset-fetch.ts';
 import { SyncGroupRequest, SyncGroupResponse } from '../../src/protocol/messages/sync-group.ts';
 import type { MessageSchema } from '../../src/protocol/schema.ts';
+import { repository } from '../../test/interop/support/apache.ts';
 import { sleep } from '../../test/interop/support/run.ts';
 import type { Target } from '../../test/interop/support/target.ts';
 import type { Figures } from '../logs/report.ts';
@@ -25,6 +28,8 @@ import { filledTopic, subscriptionTo } from './topic.ts';
 const PARTITIONS = 100;
 const MEMORY_CONNECTIONS = 20;
 const OFFSET_MARK = 0x7a5c_3e1f_5b6dn;
+/** Of an OffsetCommit answer for one partition. */
+const ANSWER_BYTES = 48;
 
 export type Protocol = 'classic' | 'consumer';
 
@@ -141,6 +146,39 @@ export async function commitsAndHeartbeats(target: Target, length: Length): Prom
   };
 }
 
+/**
+ * What a Node process reaches that only sends a few bytes back for each commit of 16 connections: the floor under all
+ * that a broker does for one.
+ */
+export async function echo(length: Length): Promise<Figures> {
+  const program = join(repository(), 'bench', 'groups', 'echo-server.mjs');
+  const server = spawn(process.execPath, [program, `${ANSWER_BYTES}`], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  try {
+    const port = await new Promise<number>((resolve) => {
+      server.stdout.once('data', (line: Buffer) => resolve(Number(line)));
+    });
+    const requests: Repeated[] = [];
+    for (let i = 0; i < 16; i++) {
+      const group = {
+        port,
+        groupId: 'a-group-of-usual-length',
+        topic: 'a-topic-of-usual-length',
+        partitions: 1,
+      };
+      const frame = commitFrame(group, 'a-member-with-0123456789abcdef0123456789abcdef', 1, i);
+      requests.push({ peer: await Peer.open(port), frame, next: () => {}, check: () => {} });
+    }
+    const pid = server.pid ?? 0;
+    const answered = await hotLoop(requests, () => cpuMsOf(pid), length.warmupMs, length.measureMs);
+    for (const { peer } of requests) peer.close();
+    return { 'echoes/s': answered.perSecond, 'CPU µs per echo': answered.cpuUs };
+  } finally {
+    server.kill();
+  }
+}
+
 interface SettledMember {
   readonly group: GroupTopic;
   readonly member: ClassicMember;
@@ -157,19 +195,21 @@ async function settledMembers(group: GroupTopic, count: number): Promise<Settled
   return members.map((member) => ({ group, member }));
 }
 
+function commitFrame(
+  { groupId, topic }: GroupTopic,
+  memberId: string,
+  generation: number,
+  partitionIndex: number,
+): Buffer {
+  const partitions = [{ partitionIndex, committedOffset: Number(OFFSET_MARK), committedMetadata: '' }];
+  const topics = [{ name: topic, partitions }];
+  const request = { groupId, memberId, generationIdOrMemberEpoch: generation, topics };
+  return frameOf(OffsetCommitRequest, 8, request);
+}
+
 function repeatedCommit(group: GroupTopic, member: ClassicMember) {
   const [partitionIndex = 0] = member.assigned;
-  const frame = frameOf(OffsetCommitRequest, 8, {
-    groupId: group.groupId,
-    memberId: member.memberId,
-    generationIdOrMemberEpoch: member.settledGeneration,
-    topics: [
-      {
-        name: group.topic,
-        partitions: [{ partitionIndex, committedOffset: Number(OFFSET_MARK), committedMetadata: '' }],
-      },
-    ],
-  });
+  const frame = commitFrame(group, member.memberId, member.settledGeneration, partitionIndex);
   const mark = Buffer.alloc(8);
   mark.writeBigInt64BE(OFFSET_MARK);
   const at = frame.indexOf(mark);
