@@ -159,7 +159,8 @@ describe.each(['apache', 'odradek'] as const)('a folder with old segments on %s'
   );
 
   // Apache Kafka leaves the old formats in the files.
-  test.skipIf(!isWanted || name === 'apache')(
+  if (name === 'apache') return;
+  test.skipIf(!isWanted)(
     `is sound after a stop for the dump tool of Apache Kafka${why}`,
     async () => {
       await target.stop();
