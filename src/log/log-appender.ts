@@ -155,6 +155,6 @@ export class LogAppender {
   }
 
   #writeStaged(): void {
-    if (!this.#writer.writeStaged()) throw storageError('the bytes staged before were not written');
+    if (!this.#writer.writeStagedUntold()) throw storageError('the bytes staged before were not written');
   }
 }

@@ -59,7 +59,12 @@ export class LogWriter {
   readonly #writeTurn = () => {
     if (this.#stopped || this.#waitsForRoom()) return;
     this.#writeScheduled = false;
-    this.writeStaged();
+    this.#writeOnce();
+  };
+  /** Whether appends were written whose callers do not know yet. */
+  #isUntold = false;
+  readonly #tellTurn = () => {
+    if (this.#isUntold && !this.#stopped) this.#afterWrite();
   };
 
   constructor(input: LogWriterInput) {
@@ -122,7 +127,7 @@ export class LogWriter {
     if (mustWait) {
       this.#writeScheduled = true;
     } else if (this.#stagedBytes >= options.stagedBytesMax) {
-      this.writeStaged();
+      this.#writeOnce();
     } else if (!this.#writeScheduled) {
       this.#writeScheduled = true;
       this.#input.ports.turn.later(this.#writeTurn);
@@ -138,8 +143,25 @@ export class LogWriter {
     this.#afterWrite();
   }
 
-  /** Writes what is staged. False if that failed: then the log is as it was before those appends. */
+  /**
+   * Writes what is staged, and what the callbacks of those appends stage meanwhile: then nothing is. False if that failed:
+   * then the log is as it was before the appends that were not written.
+   */
   writeStaged(): boolean {
+    while (this.#stagedBytes > 0) if (!this.#writeOnce()) return false;
+    return true;
+  }
+
+  /** As `writeStaged`, for an append under way, which no other may overtake: callbacks run when the turn ends. */
+  writeStagedUntold(): boolean {
+    if (this.#stagedBytes === 0) return true;
+    if (this.#write(undefined) !== undefined) return false;
+    this.#isUntold = true;
+    this.#input.ports.turn.later(this.#tellTurn);
+    return true;
+  }
+
+  #writeOnce(): boolean {
     if (this.#stagedBytes === 0) return true;
     if (this.#write(undefined) !== undefined) return false;
     this.#afterWrite();
@@ -335,6 +357,7 @@ export class LogWriter {
   }
 
   #afterWrite(): void {
+    this.#isUntold = false;
     const { flushMessages, flushMs } = this.#input.config();
     if (flushMs <= 0 || this.#commit.uncoveredCount >= flushMessages) {
       this.#commit.demand();

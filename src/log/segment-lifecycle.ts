@@ -140,7 +140,6 @@ export class SegmentLifecycle {
 
   #drop(segments: readonly Segment[]): void {
     this.#input.reader.invalidate();
-    this.#input.tail.clear();
     this.#graveyard.bury(segments, this.#input.config().fileDeleteDelayMs);
     this.#loaded.producerFiles.forget(segments);
   }

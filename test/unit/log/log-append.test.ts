@@ -204,6 +204,38 @@ test('rolls by size, and offsets and bytes go on', async () => {
   expect(log.recoveryPoint).toBe(log.logEndOffset);
 });
 
+test('what the answer to an append brings to the same log comes behind the append that rolls it', async () => {
+  const world = new World();
+  const log = world.open({ segmentBytes: 320 });
+  const codes: number[] = [];
+  const told = (error: Error | undefined) => void codes.push(error === undefined ? 0 : 1);
+  const answer = (error: Error | undefined) => {
+    told(error);
+    log.appendAsLeader(batch(['from the answer']), 0, { origin: 'coordinator', done: told });
+  };
+  log.appendAsLeader(batch(['first']), 0, { origin: 'coordinator', done: answer });
+  log.appendAsLeader(batch(['x'.repeat(100)]), 0, { origin: 'coordinator', done: told });
+  world.time.tick();
+  world.time.tick();
+  expect(codes).toEqual([0, 0, 0]);
+  expect((await valuesFrom(log, 0)).map((value) => value.slice(0, 5))).toEqual(['first', 'xxxxx', 'from ']);
+});
+
+test('what the answer to an append brings to a log that is rolled just then is in the old segment', async () => {
+  const world = new World();
+  const log = world.open();
+  const codes: number[] = [];
+  const told = (error: Error | undefined) => void codes.push(error === undefined ? 0 : 1);
+  const answer = (error: Error | undefined) => {
+    told(error);
+    log.appendAsLeader(batch(['from the answer']), 0, { origin: 'coordinator', done: told });
+  };
+  log.appendAsLeader(batch(['first']), 0, { origin: 'coordinator', done: answer });
+  log.roll();
+  expect([codes, log.activeBaseOffset]).toEqual([[0, 0], 2]);
+  expect(await valuesFrom(log, 0)).toEqual(['first', 'from the answer']);
+});
+
 test('rolls by the time between timestamps, and by the clock without them', () => {
   const world = new World();
   const log = world.open({ segmentMs: 1000 });
@@ -242,6 +274,7 @@ test('a roll that fails refuses the append and keeps the log in order', async ()
   const first = append(log, batch(['a'.repeat(50)]));
   world.storage.failing = { operation: 'open', match: '00000000000000000001.log' };
   expect(codeOf(() => append(log, batch(['b'.repeat(50)])))).toBe(Errors.KAFKA_STORAGE_ERROR);
+  world.time.tick();
   expect([first.state, log.logEndOffset]).toEqual(['done', 1]);
   world.storage.failing = undefined;
   append(log, batch(['c'.repeat(50)]));

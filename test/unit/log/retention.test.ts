@@ -189,3 +189,18 @@ test('a record that was taken and is not written yet does not go with the old on
   expect(await valuesFrom(log, 0)).toEqual(['old', 'fresh']);
   expect(log.deleteOldSegments()).toBe(0);
 });
+
+test('a record that was taken and is not written yet is written when old segments before it have gone', async () => {
+  const world = new World();
+  const { manager, log, put } = await open(world, { retentionMs: HOUR_MS });
+  put('old', 2 * HOUR_MS);
+  put('new');
+  log.roll();
+  put('active');
+  const taken = append(log, batch(['taken'], { timestamp: world.time.nowMs }));
+  expect(log.deleteOldSegments()).toBe(1);
+  world.time.tick();
+  expect(taken.state).toBe('done');
+  expect(await valuesFrom(log, log.logStartOffset)).toEqual(['new', 'active', 'taken']);
+  await manager.close();
+});
