@@ -111,6 +111,8 @@ export class SimDisk {
   failedAt: string | undefined;
   /** How many syncs failed: what they covered is read as if it were written. */
   failedSyncs = 0;
+  /** How many operations failed, or came short. */
+  troubles = 0;
   #crashIn: { operations: number; crash: () => void } | undefined;
   readonly #locks = new Map<string, DiskUser>();
   #usedBytes = 0;
@@ -221,6 +223,7 @@ export class SimDisk {
 
   failure(code: StorageErrorCode, path: string, operation: DiskOperation): StorageError {
     this.trace.event(Kind.fault, `${this.name}:${path} ${operation} ${code}`);
+    this.troubles++;
     if (operation === 'sync') this.failedSyncs++;
     return new StorageError(code, path, `${code}: ${operation} ${path}`);
   }
@@ -468,6 +471,7 @@ class SimFile implements StoredFile {
     const full = this.#disk.room(growth) < growth;
     if (full) count = Math.max(0, count - (growth - this.#disk.room(growth)));
     this.#put(chunks, at, count);
+    if (count < wanted) this.#disk.troubles++;
     if (fails) throw this.#failure('write');
     if (full && count === 0 && wanted > 0) throw this.#disk.failure('ENOSPC', this.path, 'write');
     return count;

@@ -67,7 +67,7 @@ class LogSimulation {
     disk.faults.writePaths = /\/t\d-0\//;
     this.#subjects = POLICIES.map((policy, at) => {
       const nowMs = () => EPOCH_MS + Math.floor(world.nowMs);
-      return new LogSubject(`t${at}`, policy, this.#random, nowMs);
+      return new LogSubject(`t${at}`, policy, this.#random, nowMs, disk);
     });
   }
 
@@ -112,6 +112,12 @@ class LogSimulation {
       if (!(error instanceof ProtocolError)) throw error;
       this.#count(`${name} failed`);
     }
+    for (const { groundless, model } of this.#subjects) {
+      promised(
+        groundless === undefined,
+        () => `${model.name}: nothing failed but an append: ${groundless?.message}`,
+      );
+    }
   }
 
   #pickAct(subject: LogSubject): readonly [string, (subject: LogSubject) => unknown] {
@@ -151,6 +157,7 @@ class LogSimulation {
       this.#crashed = undefined;
       const process = this.#machine.boot();
       this.#failedSyncs = this.#machine.disk.failedSyncs;
+      for (const subject of this.#subjects) subject.booted();
       this.#machine.disk.capacityBytes = CAPACITY_BYTES;
       try {
         if (await this.#open(lostPower)) return;

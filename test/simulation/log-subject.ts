@@ -4,6 +4,7 @@ import { type LogConfig, logConfigOf } from '../../src/config/log-config.ts';
 import type { PartitionLog } from '../../src/log/log.ts';
 import type { AppendOptions } from '../../src/log/types.ts';
 import type { CompressionCodec } from '../../src/protocol/compression/index.ts';
+import { Errors, ProtocolError } from '../../src/protocol/errors.ts';
 import { BatchBuilder } from '../../src/protocol/record-batch/builder.ts';
 import { endTxnMarkerBatch } from '../../src/protocol/record-batch/control.ts';
 import { type Entry, LogModel, type LogView, TIMESTAMP_LAG_MS_MAX } from './log-model.ts';
@@ -40,6 +41,11 @@ export class LogSubject {
   log: PartitionLog | undefined;
   readonly #random: SeededRandom;
   readonly #nowMs: () => number;
+  readonly #disk: { readonly troubles: number };
+  /** Of the disk, before this process. */
+  #oldTroubles = 0;
+  /** What an append failed with although the disk has done all that it was asked for. */
+  groundless: Error | undefined;
   #overrides: ReadonlyMap<string, string>;
   /** A cut is under way, or the process ended in the middle of one. */
   #isHalfCut = false;
@@ -48,9 +54,16 @@ export class LogSubject {
   readonly #sequences = new Map<number, number>();
   #nextId = 0;
 
-  constructor(name: string, policy: string, random: SeededRandom, nowMs: () => number) {
+  constructor(
+    name: string,
+    policy: string,
+    random: SeededRandom,
+    nowMs: () => number,
+    disk: { readonly troubles: number },
+  ) {
     this.#random = random;
     this.#nowMs = nowMs;
+    this.#disk = disk;
     this.model = new LogModel(name);
     this.topicId = randomUuid(random);
     this.#overrides = new Map([
@@ -64,6 +77,11 @@ export class LogSubject {
       ['index.interval.bytes', String(random.pick([0, 100, 4096]))],
     ]);
     this.config = this.#newConfig();
+  }
+
+  /** A process begins that does not know what failed before. */
+  booted(): void {
+    this.#oldTroubles = this.#disk.troubles;
   }
 
   opened(log: PartitionLog): void {
@@ -297,6 +315,7 @@ export class LogSubject {
         if (log!.config.flushMessages <= 1) model.flushed(end);
       } else if (!log!.isOffline) {
         // Where the log went offline the bytes may be there.
+        this.#mayFail(error);
         model.cut(given);
         this.#sequences.clear();
       }
@@ -304,8 +323,15 @@ export class LogSubject {
     try {
       log!.appendAsLeader(batch, 0, { origin, done });
     } catch (error) {
+      this.#mayFail(error);
       if (!log!.isOffline && !this.#isDown) model.cut(given);
       throw error;
     }
+  }
+
+  /** An append blames the disk only where that has failed since the start. */
+  #mayFail(error: unknown): void {
+    const isBlamed = error instanceof ProtocolError && error.code === Errors.KAFKA_STORAGE_ERROR;
+    if (isBlamed && !this.#isDown && this.#disk.troubles === this.#oldTroubles) this.groundless ??= error;
   }
 }
