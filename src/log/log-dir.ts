@@ -56,8 +56,8 @@ export class LogDir {
   removeMarker(): void {
     if (!this.cleanShutdown) return;
     this.#storage.removeNow(`${this.path}/${names.CLEAN_SHUTDOWN_FILE}`);
-    // A marker that came back after a power loss would have recovery skipped.
-    this.#track('marker', this.#storage.syncDir(this.path));
+    // Now, before anything is written: a marker that came back after a power loss would have recovery skipped.
+    this.#storage.syncNow(this.path);
   }
 
   /** All partitions that the dir has are in `logs`. */

@@ -179,3 +179,14 @@ test('the progress is told: logs, bytes, seconds left', async () => {
   const lines = linesOf(machine, /recovering \/data: \d+ of 30 logs, \d+ of \d+ MiB/);
   expect(lines.length).toBeGreaterThan(0);
 });
+
+test('the marker of a clean stop does not come back when power is lost just after the next start', async () => {
+  for (let seed = 1; seed <= 10; seed += 1) {
+    const { world, machine, manager } = await written(seed);
+    await world.settle(manager.close());
+    machine.exited();
+    managerOn(machine.boot().ports);
+    machine.crash('power');
+    expect(machine.disk.files().has('/data/.kafka_cleanshutdown'), `seed ${seed}`).toBe(false);
+  }
+});
