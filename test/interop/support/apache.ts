@@ -182,7 +182,8 @@ export async function startApache(options: ApacheOptions): Promise<RunningApache
   };
   process.once('exit', killChild);
   const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
-    await endProcess(child, signal);
+    // Its folder goes with it, so nothing is lost; in order, it takes minutes after some of what the tools do to it.
+    await endProcess(child, options.dataDir === undefined ? 'SIGKILL' : signal);
     process.off('exit', killChild);
     rmSync(work, { recursive: true, force: true });
   };
