@@ -26,9 +26,8 @@ import { Conversation } from './conversation.ts';
 
 export const POLICIES = ['bidirectional', 'upgrade', 'downgrade', 'disabled'] as const;
 
-/** Both brokers run with these. */
-export const mixedSettings = (policy: (typeof POLICIES)[number]) => ({
-  'group.consumer.migration.policy': policy,
+/** Groups do what the script has them do, and nothing by themselves. */
+export const SCRIPTED_GROUPS = {
   'group.initial.rebalance.delay.ms': '0',
   'offsets.topic.num.partitions': '1',
   'group.consumer.assignment.interval.ms': '0',
@@ -36,6 +35,12 @@ export const mixedSettings = (policy: (typeof POLICIES)[number]) => ({
   // Nobody sends heartbeats that the script does not have, however long it takes.
   'group.consumer.max.session.timeout.ms': '600000',
   'group.consumer.session.timeout.ms': '600000',
+};
+
+/** Both brokers run with these. */
+export const mixedSettings = (policy: (typeof POLICIES)[number]) => ({
+  ...SCRIPTED_GROUPS,
+  'group.consumer.migration.policy': policy,
 });
 
 const TOPIC = 'two';

@@ -15,6 +15,7 @@ import { SyncGroupRequest, SyncGroupResponse } from '../../src/protocol/messages
 import * as txnCommit from '../../src/protocol/messages/txn-offset-commit.ts';
 import { until } from '../interop/support/run.ts';
 import { makeTopics } from '../interop/support/wire.ts';
+import { SCRIPTED_GROUPS } from './mixed-group-conversation.ts';
 import {
   begin,
   coordinators,
@@ -36,16 +37,7 @@ import { WireClient } from './wire-client.ts';
  */
 
 /** What the node must be set to. */
-export const TXN_OFFSET_SETTINGS = {
-  'transaction.state.log.num.partitions': '4',
-  'offsets.topic.num.partitions': '1',
-  'group.initial.rebalance.delay.ms': '0',
-  'group.consumer.assignment.interval.ms': '0',
-  'group.consumer.min.assignment.interval.ms': '0',
-  // Nobody sends heartbeats that the script does not have, however long it takes.
-  'group.consumer.max.session.timeout.ms': '600000',
-  'group.consumer.session.timeout.ms': '600000',
-};
+export const TXN_OFFSET_SETTINGS = { ...SCRIPTED_GROUPS, 'transaction.state.log.num.partitions': '4' };
 
 const TOPIC = 't';
 const PARTITIONS = 3;

@@ -10,6 +10,23 @@ const nothing = () => {};
 const logger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => logger };
 const settle = <T>(promise: Promise<T>) => promise;
 
+/** A listener, and who comes to it first. */
+async function listening(tcp: TcpNetwork, host = '127.0.0.1') {
+  let accepted: (link: Link) => void = nothing;
+  const incoming = new Promise<Link>((resolve) => {
+    accepted = resolve;
+  });
+  const listener = await tcp.listen({ host, port: 0 }, (link) => accepted(link));
+  return { listener, incoming };
+}
+
+/** Both ends of a connection. */
+async function connected(tcp: TcpNetwork) {
+  const { listener, incoming } = await listening(tcp);
+  const client = await tcp.dial(listener.endpoint);
+  return { listener, client, server: await incoming };
+}
+
 describe.each(['onread', 'data'] as const)('TCP read by %s', (reading) => {
   const network = () => new TcpNetwork({ turn: new LoopTurn(), logger, reading, poison: true });
 
@@ -32,11 +49,7 @@ describe.each(['onread', 'data'] as const)('TCP read by %s', (reading) => {
       link.destroy();
       await v6.close();
     }
-    let accepted: (link: Link) => void = nothing;
-    const incoming = new Promise<Link>((resolve) => {
-      accepted = resolve;
-    });
-    const any = await tcp.listen({ host: '', port: 0 }, (link) => accepted(link));
+    const { listener: any, incoming } = await listening(tcp, '');
     const link = await tcp.dial({ host: '127.0.0.1', port: any.endpoint.port });
     const other = await incoming;
     expect(other.remote.host).toBe('127.0.0.1');
@@ -72,13 +85,7 @@ describe.each(['onread', 'data'] as const)('TCP read by %s', (reading) => {
 
   test('what one tick sends leaves in one write', async () => {
     const tcp = network();
-    let accepted: (link: Link) => void = nothing;
-    const incoming = new Promise<Link>((resolve) => {
-      accepted = resolve;
-    });
-    const listener = await tcp.listen({ host: '127.0.0.1', port: 0 }, (link) => accepted(link));
-    const client = await tcp.dial(listener.endpoint);
-    const server = await incoming;
+    const { listener, client, server } = await connected(tcp);
     const atClient = new Collector(client);
     for (let i = 0; i < 50; i++) server.send([pattern(20, i), pattern(30, i)]);
     await atClient.until(() => atClient.bytes === 2500);
@@ -90,11 +97,7 @@ describe.each(['onread', 'data'] as const)('TCP read by %s', (reading) => {
 
   test('a peer that ends its side ends the connection, after what was queued for it', async () => {
     const tcp = network();
-    let accepted: (link: Link) => void = nothing;
-    const incoming = new Promise<Link>((resolve) => {
-      accepted = resolve;
-    });
-    const listener = await tcp.listen({ host: '127.0.0.1', port: 0 }, (link) => accepted(link));
+    const { listener, incoming } = await listening(tcp);
     const socket = createConnection({ ...listener.endpoint, allowHalfOpen: true });
     const got: Buffer[] = [];
     socket.on('data', (chunk) => got.push(chunk));
@@ -113,11 +116,7 @@ describe.each(['onread', 'data'] as const)('TCP read by %s', (reading) => {
 
   test('a reset of the peer is told with a reason', async () => {
     const tcp = network();
-    let accepted: (link: Link) => void = nothing;
-    const incoming = new Promise<Link>((resolve) => {
-      accepted = resolve;
-    });
-    const listener = await tcp.listen({ host: '127.0.0.1', port: 0 }, (link) => accepted(link));
+    const { listener, incoming } = await listening(tcp);
     const socket = createConnection(listener.endpoint);
     const link = await incoming;
     const atServer = new Collector(link);
@@ -168,13 +167,7 @@ describe.each(['onread', 'data'] as const)('TCP read by %s', (reading) => {
 
   test('what is queued shrinks as the other side takes it, before the write is done', async () => {
     const tcp = network();
-    let accepted: (link: Link) => void = nothing;
-    const incoming = new Promise<Link>((resolve) => {
-      accepted = resolve;
-    });
-    const listener = await tcp.listen({ host: '127.0.0.1', port: 0 }, (link) => accepted(link));
-    const client = await tcp.dial(listener.endpoint);
-    const server = await incoming;
+    const { listener, client, server } = await connected(tcp);
     const size = 64 * 1024 * 1024;
     let received = 0;
     let isSent = false;
@@ -203,13 +196,7 @@ describe.each(['onread', 'data'] as const)('TCP read by %s', (reading) => {
   test('small sends of many ticks arrive whole and in order at a side that reads late', async () => {
     const turn = new LoopTurn();
     const tcp = network();
-    let accepted: (link: Link) => void = nothing;
-    const incoming = new Promise<Link>((resolve) => {
-      accepted = resolve;
-    });
-    const listener = await tcp.listen({ host: '127.0.0.1', port: 0 }, (link) => accepted(link));
-    const client = await tcp.dial(listener.endpoint);
-    const server = await incoming;
+    const { listener, client, server } = await connected(tcp);
     const atClient = new Collector(client);
     client.pause();
     const pieces: Buffer[] = [];
