@@ -1,6 +1,7 @@
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -13,6 +14,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -58,6 +60,11 @@ public final class GroupInterop {
   private static void createTopic(String topic) throws Exception {
     try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
       admin.createTopics(List.of(new NewTopic(topic, PARTITIONS, (short) 1))).all().get();
+      // Who answers for a partition leads it. Without that, Apache Kafka may refuse the first of five produces in flight and take the second,
+      // after which the first is out of order until its producer gives it up.
+      Map<TopicPartition, OffsetSpec> latest = new HashMap<>();
+      for (int partition = 0; partition < PARTITIONS; partition++) latest.put(new TopicPartition(topic, partition), OffsetSpec.latest());
+      admin.listOffsets(latest).all().get();
     }
   }
 
@@ -95,7 +102,7 @@ public final class GroupInterop {
     Member(String group, String topic, Map<String, Integer> got, Map<String, String> config) {
       this.got = got;
       KafkaConsumer<String, String> consumer = consumer(group, config);
-      new Thread(() -> {
+      Thread thread = new Thread(() -> {
         Throwable reason = null;
         try (consumer) {
           consumer.subscribe(List.of(topic), this);
@@ -104,7 +111,9 @@ public final class GroupInterop {
           reason = error;
         }
         ended.complete(reason);
-      }).start();
+      });
+      thread.setDaemon(true); // a step that fails ends the program at once
+      thread.start();
     }
 
     void close() throws Exception {

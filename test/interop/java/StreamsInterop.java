@@ -3,6 +3,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -15,6 +16,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.ListConsumerGroupOffsetsOptions;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -163,6 +165,12 @@ public final class StreamsInterop {
             for (String name : List.of("lines", "counted", "windowed"))
                 topics.add(new NewTopic(topic(name), PARTITIONS, (short) 1));
             admin.createTopics(topics).all().get();
+            // Who answers for a partition leads it: Apache Kafka may refuse what comes before that, and take what comes behind it.
+            Map<TopicPartition, OffsetSpec> latest = new HashMap<>();
+            for (NewTopic made : topics)
+                for (int partition = 0; partition < PARTITIONS; partition++)
+                    latest.put(new TopicPartition(made.name(), partition), OffsetSpec.latest());
+            admin.listOffsets(latest).all().get();
         }
         Map<String, Object> config = Map.of("bootstrap.servers", bootstrap, "linger.ms", "0");
         producer = new KafkaProducer<>(config, new StringSerializer(), new StringSerializer());
