@@ -58,7 +58,6 @@ export class GroupCoordination {
     this.inspection = new GroupInspection({
       coordinator: this.coordinator,
       timers: ports.timers,
-      nowMs: () => ports.clock.monotonicMs(),
       endOffset: (topic, partition) => {
         const held = replicas.partition(topic, partition);
         return held?.isLeader === true ? held.log.highWatermark : undefined;

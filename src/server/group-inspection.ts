@@ -7,8 +7,6 @@ import { ConsumerProtocolAssignment } from '../protocol/messages/consumer-protoc
 import type { DescribeGroupsResponse } from '../protocol/messages/describe-groups.ts';
 import { Reader } from '../protocol/reader.ts';
 
-/** Between two looks at a group that somebody waits for. */
-const LOOK_EVERY_MS = 10;
 const STABLE_TIMEOUT_MS = 30_000;
 const DESCRIBE_VERSION = 5;
 const CONSUMER_PROTOCOL_TYPE = 'consumer';
@@ -85,8 +83,6 @@ export interface BrokerGroup {
 export interface GroupInspectionOptions {
   readonly coordinator: GroupCoordinator;
   readonly timers: Timers;
-  /** Ms on a clock that only goes forward. */
-  readonly nowMs: () => number;
   /** The high watermark of a partition that is led here. */
   readonly endOffset: (topic: string, partition: number) => number | undefined;
 }
@@ -94,6 +90,7 @@ export interface GroupInspectionOptions {
 /** What users of an embedded broker may know of its groups. */
 export class GroupInspection {
   readonly #options: GroupInspectionOptions;
+  readonly #waiting = new Set<Bell>();
   #closed = false;
 
   constructor(options: GroupInspectionOptions) {
@@ -108,9 +105,10 @@ export class GroupInspection {
     };
   }
 
-  /** Whoever waits is told at its next look. */
+  /** Whoever waits is told. */
   close(): void {
     this.#closed = true;
+    for (const bell of this.#waiting) bell.ring();
   }
 
   async #describe(groupId: string): Promise<GroupDescription> {
@@ -155,30 +153,66 @@ export class GroupInspection {
   }
 
   async #stable(groupId: string, wanted: StableGroup): Promise<GroupDescription> {
-    const { nowMs, timers } = this.#options;
+    const { coordinator, timers } = this.#options;
     const { timeoutMs = STABLE_TIMEOUT_MS } = wanted;
-    const deadlineMs = nowMs() + timeoutMs;
-    for (;;) {
-      const group = await this.#describeIfThere(groupId);
-      if (group !== undefined && isAs(group, wanted)) return group;
-      if (this.#closed) throw new Error(`the broker stopped before group ${groupId} was stable`);
-      if (nowMs() >= deadlineMs) {
-        throw new Error(
-          `group ${groupId} is not stable${asked(wanted)} after ${timeoutMs} ms: ${told(group)}`,
-        );
+    const bell = new Bell();
+    let isLate = false;
+    const deadline = timers.after(timeoutMs, () => {
+      isLate = true;
+      bell.ring();
+    });
+    const unwatch = coordinator.watch(groupId, () => bell.ring());
+    this.#waiting.add(bell);
+    try {
+      for (;;) {
+        const group = await this.#describeIfThere(groupId, bell);
+        if (group !== undefined && isAs(group, wanted)) return group;
+        if (this.#closed) throw new Error(`the broker stopped before group ${groupId} was stable`);
+        if (isLate) {
+          throw new Error(
+            `group ${groupId} is not stable${asked(wanted)} after ${timeoutMs} ms: ${told(group)}`,
+          );
+        }
+        await bell.rung();
       }
-      await new Promise<void>((resolve) => void timers.after(LOOK_EVERY_MS, resolve));
+    } finally {
+      this.#waiting.delete(bell);
+      unwatch();
+      deadline.cancel();
     }
   }
 
   /** Undefined while the coordinator is not there: the first member of a group makes its topic. */
-  async #describeIfThere(groupId: string): Promise<GroupDescription | undefined> {
+  async #describeIfThere(groupId: string, bell: Bell): Promise<GroupDescription | undefined> {
     try {
       return await this.#describe(groupId);
     } catch (error) {
-      if (error instanceof ProtocolError) return undefined;
-      throw error;
+      if (!(error instanceof ProtocolError)) throw error;
+      // What the group wrote is not committed in time; nothing tells when it is, but the next look waits for it too.
+      if (error.code === Errors.COORDINATOR_NOT_AVAILABLE) bell.ring();
+      return undefined;
     }
+  }
+}
+
+/** Wakes the one who waits for it, or who will next: rung again and again meanwhile, it wakes once. */
+class Bell {
+  #hasRung = false;
+  #wake: (() => void) | undefined;
+
+  ring(): void {
+    this.#hasRung = true;
+    this.#wake?.();
+  }
+
+  async rung(): Promise<void> {
+    if (!this.#hasRung) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    this.#hasRung = false;
+    this.#wake = undefined;
   }
 }
 

@@ -35,6 +35,7 @@ import type { GroupRequestContext, MemberIds } from './group-result.ts';
 import type { GroupSettings } from './group-settings.ts';
 import { GroupShard } from './group-shard.ts';
 import type { GroupTopics } from './group-topics.ts';
+import { GroupWatches } from './group-watches.ts';
 import type { OffsetFetchGroup, OffsetFetchGroupResponse } from './offset-handlers.ts';
 import { partitionForGroup } from './partition-for.ts';
 import { joinFailure, syncFailure } from './rebalance.ts';
@@ -66,6 +67,7 @@ type Answer<T> = (response: T) => void;
 export class GroupCoordinator {
   readonly #options: GroupCoordinatorOptions;
   readonly #runtime: CoordinatorRuntime<GroupShard, GroupRecord>;
+  readonly #watches = new GroupWatches();
 
   constructor(options: GroupCoordinatorOptions) {
     this.#options = options;
@@ -76,7 +78,15 @@ export class GroupCoordinator {
       ...options,
       serde: new GroupRecordSerde(),
       makeShard: (context) =>
-        new GroupShard({ context, config, memberIds, topics, settingsOf, regexResolver }),
+        new GroupShard({
+          context,
+          config,
+          memberIds,
+          topics,
+          settingsOf,
+          regexResolver,
+          watches: this.#watches,
+        }),
       compression: codecOfId(config.offsetsTopicCompressionId) ?? 'none',
       commitTimeoutMs: config.offsetsCommitTimeoutMs,
       loadBufferBytes: config.offsetsLoadBufferBytes,
@@ -325,6 +335,11 @@ export class GroupCoordinator {
         ).catch((error: unknown) => failedConsumerDescription(groupId, toldOf(error)));
       }),
     );
+  }
+
+  /** Tells of each change of a group, see `GroupWatches.add`. Returns what ends the watch. */
+  watch(groupId: string, changed: () => void): () => void {
+    return this.#watches.add(groupId, changed);
   }
 
   /** One result for each group that is named, however often. */

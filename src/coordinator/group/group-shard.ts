@@ -30,6 +30,7 @@ import type { GroupCoordinatorConfig } from './group-config.ts';
 import { type GroupRequestContext, type GroupResult, type MemberIds, NOTHING } from './group-result.ts';
 import type { GroupSettings } from './group-settings.ts';
 import type { GroupTopics } from './group-topics.ts';
+import type { GroupWatches } from './group-watches.ts';
 import { JoinGroupHandler } from './join-group.ts';
 import { MemberHandlers } from './member-handlers.ts';
 import {
@@ -56,6 +57,8 @@ export interface GroupShardOptions {
   readonly settingsOf: (groupId: string) => GroupSettings;
   /** The one of the node. */
   readonly regexResolver: TopicRegexResolver;
+  /** Those of the node. */
+  readonly watches: GroupWatches;
 }
 
 /** The groups and offsets in one partition of `__consumer_offsets`. */
@@ -70,11 +73,13 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
   readonly #members: MemberHandlers;
   readonly #offsets: OffsetHandlers;
   readonly #expiry: CoordinatorTimer;
+  readonly #watches: GroupWatches;
 
   constructor(options: GroupShardOptions) {
-    const { context, config, memberIds, topics } = options;
+    const { context, config, memberIds, topics, watches } = options;
     this.#context = context;
     this.#config = config;
+    this.#watches = watches;
     this.#rebalance = new ClassicRebalance(context, config, this.#groups);
     this.#join = new JoinGroupHandler(context, config, this.#rebalance, memberIds);
     this.#members = new MemberHandlers(context, this.#rebalance);
@@ -124,6 +129,11 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
       }
     }
     this.#expiry.arm(this.#config.offsetsRetentionCheckIntervalMs);
+    this.#watches.onLoaded();
+  }
+
+  onSettled(records: readonly GroupRecord[]): void {
+    this.#watches.onSettled(records);
   }
 
   onUnloaded(): void {

@@ -273,11 +273,12 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
   }
 
   #defer<T>(writer: BatchWriter<R>, result: CoordinatorResult<T, R>, done: Done<T>): void {
-    const { response, settled } = result;
+    const { records, response, settled } = result;
     const { reply, clock, commitTimeoutMs } = this.#options;
     const requiredOffset = writer.awaitedOffset;
     if (requiredOffset <= writer.committedOffset) {
       settled?.(undefined);
+      if (records.length > 0) this.#shard.onSettled?.(records);
       reply(() => done({ ok: true, response }));
       return;
     }
@@ -285,7 +286,10 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
       requiredOffset,
       deadlineMs: clock.monotonicMs() + commitTimeoutMs,
       finish: (error) => {
-        if (this.#state === 'active') settled?.(error);
+        if (this.#state === 'active') {
+          settled?.(error);
+          if (records.length > 0) this.#shard.onSettled?.(records);
+        }
         reply(() => done(error === undefined ? { ok: true, response } : failed(error)));
       },
     });

@@ -23,6 +23,8 @@ export interface CoordinatorShard<R> {
   onLoaded(): void;
   /** Whoever waits in here is to be told that this is not the coordinator any more. */
   onUnloaded(): void;
+  /** What a handler wrote is committed, or was given up; its `settled` has run. */
+  onSettled?(records: readonly R[]): void;
 }
 
 /** What a shard may ask of the runtime. */
