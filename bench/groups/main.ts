@@ -26,9 +26,10 @@ const length = {
 };
 
 const PORTS: Readonly<Record<TargetName, number>> = { odradek: 26010, apache: 26020 };
-/** No wait for more members, and heartbeats as often as a member wants. */
+/** No wait for more members of either protocol, and heartbeats as often as a member wants. */
 const PROPERTIES = {
   'group.initial.rebalance.delay.ms': '0',
+  'group.consumer.assignment.interval.ms': '0',
   'group.consumer.min.heartbeat.interval.ms': '10',
   'group.consumer.heartbeat.interval.ms': '10',
 };
@@ -45,7 +46,7 @@ const joins = (protocol: Protocol): [string, Run][] =>
     {
       title: `${protocol}: ${count} ${count === 1 ? 'member' : 'members'}, 100 partitions`,
       protocol,
-      run: (target) => joining(target, protocol, count),
+      run: (target) => joining(target, protocol, count, length.measureMs),
     },
   ]);
 const rolls = (protocol: Protocol): [string, Run] => [

@@ -13,8 +13,11 @@ import { sleep } from '../../test/interop/support/run.ts';
 import { Peer } from './peer.ts';
 import { consume, subscriptionTo } from './topic.ts';
 
-/** Between two heartbeats of a member: often, so that the broker's time is measured and not the members' patience. */
-const BEAT_MS = 5;
+/**
+ * Between two heartbeats of a member: often, so that the broker's time is measured and not the members' patience, but no
+ * more of all together than a broker serves with ease.
+ */
+const BEATS_PER_MS = 20;
 const SETTLED_WITHIN_MS = 120_000;
 const SESSION_MS = 45_000;
 /** What a client waits for and asks again. */
@@ -34,6 +37,8 @@ export interface GroupTopic {
   readonly groupId: string;
   readonly topic: string;
   readonly partitions: number;
+  /** How many members it is meant for. */
+  readonly size: number;
 }
 
 /** A member of a group that consumes what it is assigned, in a generation or epoch with others. */
@@ -43,6 +48,8 @@ export interface Member {
   readonly assigned: readonly number[];
   readonly memberId: string;
   readonly coordinator: Peer;
+  /** Called when it has come to a generation. */
+  onSettled: () => void;
   /** Joins, and goes on until it stops. Rejects with what went wrong. */
   run(): Promise<void>;
   /** Only stops. */
@@ -54,15 +61,18 @@ abstract class LiveMember {
   generation = -1;
   assigned: readonly number[] = [];
   memberId = '';
+  onSettled: () => void = () => {};
   readonly coordinator: Peer;
   protected readonly group: GroupTopic;
   protected stopped = false;
+  protected readonly beatMs: number;
   readonly #consumer: Peer;
 
   constructor(group: GroupTopic, coordinator: Peer, consumer: Peer) {
     this.group = group;
     this.coordinator = coordinator;
     this.#consumer = consumer;
+    this.beatMs = Math.max(1, Math.round(group.size / BEATS_PER_MS));
   }
 
   stop(): void {
@@ -86,7 +96,7 @@ export class ClassicMember extends LiveMember implements Member {
   settledGeneration = -1;
 
   static async open(group: GroupTopic): Promise<ClassicMember> {
-    return new ClassicMember(group, await Peer.open(group.port), await Peer.open(group.port));
+    return new ClassicMember(group, await Peer.served(group.port), await Peer.served(group.port));
   }
 
   async run(): Promise<void> {
@@ -96,7 +106,8 @@ export class ClassicMember extends LiveMember implements Member {
       await this.consume();
       this.generation = generation;
       this.settledGeneration = generation;
-      while (!this.stopped && (await this.#beat())) await sleep(BEAT_MS);
+      this.onSettled();
+      while (!this.stopped && (await this.#beat())) await sleep(this.beatMs);
       this.generation = -1;
     }
   }
@@ -163,7 +174,7 @@ export class ConsumerMember extends LiveMember implements Member {
   #topicId: Uuid | undefined;
 
   static async open(group: GroupTopic): Promise<ConsumerMember> {
-    return new ConsumerMember(group, await Peer.open(group.port), await Peer.open(group.port));
+    return new ConsumerMember(group, await Peer.served(group.port), await Peer.served(group.port));
   }
 
   async run(): Promise<void> {
@@ -185,8 +196,11 @@ export class ConsumerMember extends LiveMember implements Member {
         this.generation = -1;
         continue;
       }
-      this.generation = this.#epoch;
-      await sleep(BEAT_MS);
+      if (this.generation !== this.#epoch) {
+        this.generation = this.#epoch;
+        this.onSettled();
+      }
+      await sleep(this.beatMs);
     }
   }
 
@@ -214,16 +228,28 @@ async function pause(): Promise<number> {
   return -1;
 }
 
-/** Resolves when all are in one generation, have read their partitions, and have all partitions among them, once each. */
-export async function settled(members: readonly Member[], partitions: number): Promise<void> {
-  const deadline = Date.now() + SETTLED_WITHIN_MS;
-  for (;;) {
+/**
+ * Resolves when all are in one generation, have read their partitions, and have all partitions among them, once each and
+ * evenly.
+ */
+export function settled(members: readonly Member[], partitions: number): Promise<void> {
+  const share = Math.floor(partitions / members.length);
+  const areSettled = (): boolean => {
     const generation = members[0]?.generation ?? -1;
-    if (generation >= 0 && members.every((member) => member.generation === generation)) {
-      const assigned = members.flatMap((member) => member.assigned);
-      if (assigned.length === partitions && new Set(assigned).size === partitions) return;
-    }
-    if (Date.now() > deadline) throw new Error(`${members.length} members did not settle`);
-    await sleep(1);
-  }
+    const isSettled = (member: Member) => member.generation === generation && member.assigned.length >= share;
+    if (generation < 0 || !members.every(isSettled)) return false;
+    const assigned = members.flatMap((member) => member.assigned);
+    return assigned.length === partitions && new Set(assigned).size === partitions;
+  };
+  return new Promise((resolve, reject) => {
+    const failure = new Error(`${members.length} members did not settle`);
+    const timer = setTimeout(() => reject(failure), SETTLED_WITHIN_MS);
+    const look = (): void => {
+      if (!areSettled()) return;
+      clearTimeout(timer);
+      resolve();
+    };
+    for (const member of members) member.onSettled = look;
+    look();
+  });
 }

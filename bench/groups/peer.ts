@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { decode, defaults, type Sparse } from '../../src/protocol/codec.ts';
 import { decodeResponseHeader, encodeRequestFrame } from '../../src/protocol/headers.ts';
+import { ApiVersionsRequest, ApiVersionsResponse } from '../../src/protocol/messages/api-versions.ts';
 import type { MessageSchema } from '../../src/protocol/schema.ts';
 import { Writer } from '../../src/protocol/writer.ts';
 
@@ -31,6 +32,13 @@ export class Peer {
       socket.once('error', reject);
       socket.once('connect', () => resolve(new Peer(socket)));
     });
+  }
+
+  /** A connection that the broker has taken and answered on. */
+  static async served(port: number): Promise<Peer> {
+    const peer = await Peer.open(port);
+    await peer.ask(ApiVersionsRequest, ApiVersionsResponse, 0, {});
+    return peer;
   }
 
   close(): void {
