@@ -15,8 +15,8 @@ export interface LoggerOptions {
 }
 
 /**
- * A logger that writes whole lines at once, without a thread of its own: what was logged is out when the process
- * dies. pino is loaded for `json` only, for it costs memory that the other layouts have no use for.
+ * A logger that hands over whole lines at once, without a thread of its own: none is left behind when the process ends
+ * by itself. pino is loaded for `json` only, for it costs memory that the other layouts have no use for.
  */
 export async function createLogger(options: LoggerOptions): Promise<Logger> {
   const now = options.now ?? (() => new Date());

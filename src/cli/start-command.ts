@@ -31,10 +31,27 @@ async function startInBackground(
   return 0;
 }
 
-async function processEnvironment(options: StartOptions): Promise<StartEnvironment> {
-  const write = (line: string) => {
-    process.stdout.write(line);
+/** Waiting lines that are written at once. */
+const WAITING_CHARS_MAX = 65_536;
+
+/** Takes lines and writes those of one tick together; none is left behind when the process ends by itself. */
+function standardOutput(): (line: string) => void {
+  let waiting = '';
+  const flush = (): void => {
+    if (waiting === '') return;
+    process.stdout.write(waiting);
+    waiting = '';
   };
+  process.on('exit', flush);
+  return (line) => {
+    if (waiting === '') setImmediate(flush);
+    waiting += line;
+    if (waiting.length > WAITING_CHARS_MAX) flush();
+  };
+}
+
+async function processEnvironment(options: StartOptions): Promise<StartEnvironment> {
+  const write = standardOutput();
   const byDefault: LogFormat = process.stdout.isTTY ? 'pretty' : 'kafka';
   const logger = await createLogger({
     format: options.logFormat ?? byDefault,
