@@ -20,7 +20,7 @@ import type { ConsumerGroupRecord } from './consumer-records.ts';
 import { ConsumerRegexes } from './consumer-regexes.ts';
 import { replayConsumerGroup } from './consumer-replay.ts';
 import type { GroupCoordinatorConfig } from './group-config.ts';
-import type { GroupRequestContext, MemberIds } from './group-result.ts';
+import type { GroupRequestContext, GroupResult, MemberIds } from './group-result.ts';
 import type { GroupSettings } from './group-settings.ts';
 import type { GroupTopics } from './group-topics.ts';
 import { MemberTimers } from './member-timers.ts';
@@ -182,6 +182,10 @@ export class ConsumerGroups {
     request: ConsumerGroupHeartbeatRequest,
   ): CoordinatorResult<ConsumerGroupHeartbeatResponse, GroupRecord> {
     return this.#heartbeat.handle(context, request);
+  }
+
+  announce(context: GroupRequestContext, request: ConsumerGroupHeartbeatRequest): GroupResult {
+    return this.#heartbeat.announce(context, request);
   }
 
   describe(groupId: string): DescribedConsumerGroup {

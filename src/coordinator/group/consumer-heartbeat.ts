@@ -20,7 +20,7 @@ import {
 import type { ConsumerMembership } from './consumer-membership.ts';
 import type { ConsumerRebalance } from './consumer-rebalance.ts';
 import type { GroupCoordinatorConfig } from './group-config.ts';
-import type { GroupRequestContext, MemberIds } from './group-result.ts';
+import type { GroupRequestContext, GroupResult, MemberIds } from './group-result.ts';
 import type { GroupSettings } from './group-settings.ts';
 import type { OwnedPartitions } from './reconcile.ts';
 import type { GroupRecord } from './records.ts';
@@ -60,17 +60,26 @@ export class ConsumerHeartbeatHandler {
     return leaves ? this.#leave(request) : this.#heartbeat(context, request);
   }
 
+  /**
+   * Brings a member that joins into the group, which is or becomes a consumer group, without giving it anything: the same
+   * request is handled once the others that join with it are here too.
+   */
+  announce(context: GroupRequestContext, request: ConsumerGroupHeartbeatRequest): GroupResult {
+    const { groupId } = request;
+    const { rebalance, settingsOf, membership } = this.#options;
+    const records: GroupRecord[] = [];
+    const { group, wanted, change } = this.#subscribe(context, request, records);
+    if (change.bumpReason !== undefined) rebalance.updateEpoch(group, wanted, change.bumpReason, records);
+    membership.touchSession(groupId, wanted.memberId, settingsOf(groupId).sessionTimeoutMs);
+    return { records, response: undefined };
+  }
+
   #heartbeat(context: GroupRequestContext, request: ConsumerGroupHeartbeatRequest): HeartbeatResult {
     const { groupId, topicPartitions: owned } = request;
     const { membership, rebalance, settingsOf } = this.#options;
     const records: GroupRecord[] = [];
     const joins = request.memberEpoch === 0;
-    const group = this.#options.groupFor(groupId, joins, records);
-    const takesPlace = records.length > 0;
-    this.#checkRoom(group, request);
-    const before = this.#memberFor(group, request, joins, records);
-    const wanted = subscriptionFrom(context, request, before);
-    const change = membership.subscribe(group, before, wanted, records);
+    const { group, takesPlace, before, wanted, change } = this.#subscribe(context, request, records);
     let { epoch } = group;
     if (change.bumpReason !== undefined || group.needsMetadataRefresh)
       epoch = rebalance.updateEpoch(group, wanted, change.bumpReason, records);
@@ -89,6 +98,18 @@ export class ConsumerHeartbeatHandler {
     };
     // A part of a target is none, without the epoch behind it; a part of what was a classic group would be all that is left.
     return { records, response, atomic: takesPlace ? true : 'where it fits' };
+  }
+
+  /** The group and the member as the request wants it; `takesPlace` tells whether a classic group gives way. */
+  #subscribe(context: GroupRequestContext, request: ConsumerGroupHeartbeatRequest, into: GroupRecord[]) {
+    const joins = request.memberEpoch === 0;
+    const group = this.#options.groupFor(request.groupId, joins, into);
+    const takesPlace = into.length > 0;
+    this.#checkRoom(group, request);
+    const before = this.#memberFor(group, request, joins, into);
+    const wanted = subscriptionFrom(context, request, before);
+    const change = this.#options.membership.subscribe(group, before, wanted, into);
+    return { group, takesPlace, before, wanted, change };
   }
 
   #leave(request: ConsumerGroupHeartbeatRequest): HeartbeatResult {

@@ -14,6 +14,7 @@ import {
   currentAssignmentRecord,
   isReconciledTo,
   regexOf,
+  sameNames,
 } from './consumer-member.ts';
 import type { GroupCoordinatorConfig } from './group-config.ts';
 import type { GroupTopics } from './group-topics.ts';
@@ -212,16 +213,19 @@ export class ConsumerRebalance {
     epoch: number,
   ): ReadonlyMap<string, TopicPartitions> {
     const subscriptions = new Map<string, ReadonlySet<Uuid>>();
+    let last: ConsumerGroupMember | undefined;
+    let topicIds: ReadonlySet<Uuid> = new Set();
     const replaced = group.staticMember(after.instanceId)?.memberId;
     const members: AssignorMember[] = [];
     for (const member of membersWith(group, after)) {
       const holder = member === after && replaced !== undefined ? replaced : member.memberId;
-      const key = subscriptionKey(member);
-      let topicIds = subscriptions.get(key);
-      if (topicIds === undefined) {
-        topicIds = this.#topicIdsOf(topicsWantedBy(member, group.regexes));
+      // Most want what the one before them wants.
+      if (last === undefined || !wantTheSame(last, member)) {
+        const key = subscriptionKey(member);
+        topicIds = subscriptions.get(key) ?? this.#topicIdsOf(topicsWantedBy(member, group.regexes));
         subscriptions.set(key, topicIds);
       }
+      last = member;
       const { memberId, instanceId } = member;
       members.push({ memberId, instanceId, topicIds, assignment: group.targetOf(holder) });
     }
@@ -265,6 +269,10 @@ export function* membersWith(
     }
   }
   if (!isHere) yield after;
+}
+
+function wantTheSame(one: ConsumerGroupMember, other: ConsumerGroupMember): boolean {
+  return regexOf(one) === regexOf(other) && sameNames(one.subscribedTopicNames, other.subscribedTopicNames);
 }
 
 /** The same for members that want the same. */

@@ -36,6 +36,7 @@ import type { GroupSettings } from './group-settings.ts';
 import { GroupShard } from './group-shard.ts';
 import type { GroupTopics } from './group-topics.ts';
 import { GroupWatches } from './group-watches.ts';
+import { JoiningCrowd, type JoiningMember } from './joining-crowd.ts';
 import type { OffsetFetchGroup, OffsetFetchGroupResponse } from './offset-handlers.ts';
 import { partitionForGroup } from './partition-for.ts';
 import { joinFailure, syncFailure } from './rebalance.ts';
@@ -68,6 +69,7 @@ export class GroupCoordinator {
   readonly #options: GroupCoordinatorOptions;
   readonly #runtime: CoordinatorRuntime<GroupShard, GroupRecord>;
   readonly #watches = new GroupWatches();
+  readonly #joining: JoiningCrowd;
 
   constructor(options: GroupCoordinatorOptions) {
     this.#options = options;
@@ -90,6 +92,11 @@ export class GroupCoordinator {
       compression: codecOfId(config.offsetsTopicCompressionId) ?? 'none',
       commitTimeoutMs: config.offsetsCommitTimeoutMs,
       loadBufferBytes: config.offsetsLoadBufferBytes,
+    });
+    this.#joining = new JoiningCrowd({
+      turn,
+      announce: (member) => this.#announceConsumer(member),
+      join: (member) => this.#consumerHeartbeat(member),
     });
   }
 
@@ -204,19 +211,37 @@ export class GroupCoordinator {
     request: ConsumerGroupHeartbeatRequest,
     answer: Answer<ConsumerGroupHeartbeatResponse>,
   ): void {
-    const refuse = (error: ProtocolError) => answer(failedHeartbeat(coordinatorError(error), error.message));
     try {
       checkConsumerHeartbeat(request, context.apiVersion, this.#options.config.consumerAssignors);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      refuse(error);
+      answer(refusedHeartbeat(error));
       return;
     }
+    const { groupId, memberId, memberEpoch } = request;
+    const member = { context, request, answer };
+    if (memberEpoch === 0) {
+      this.#joining.add(member);
+      return;
+    }
+    // Who leaves before its join was heard of has joined first.
+    if (memberEpoch < 0 && this.#joining.includes(groupId, memberId)) this.#joining.joinAll();
+    this.#consumerHeartbeat(member);
+  }
+
+  #announceConsumer({ context, request }: JoiningMember): void {
+    const handler = (shard: GroupShard) => shard.announceConsumer(context, request);
+    const partition = this.partitionFor(request.groupId);
+    // Whoever is refused here is refused, and told, when it joins.
+    this.#runtime.write('ConsumerGroupHeartbeat', partition, handler, ignoreOutcome);
+  }
+
+  #consumerHeartbeat({ context, request, answer }: JoiningMember): void {
     const handler = (shard: GroupShard) => shard.consumerHeartbeat(context, request);
     const partition = this.partitionFor(request.groupId);
     this.#runtime.write('ConsumerGroupHeartbeat', partition, handler, (outcome) => {
       if (outcome.ok) answer(outcome.response);
-      else refuse(outcome.error);
+      else answer(refusedHeartbeat(outcome.error));
     });
   }
 
@@ -367,6 +392,9 @@ export class GroupCoordinator {
     return count === 0 ? -1 : partitionForGroup(groupId, count);
   }
 }
+
+const refusedHeartbeat = (error: ProtocolError): ConsumerGroupHeartbeatResponse =>
+  failedHeartbeat(coordinatorError(error), error.message);
 
 /** A failed load or commit has an error that old consumers know, and that makes them look for the coordinator. */
 function fetchError(error: ProtocolError): ErrorCode {

@@ -190,6 +190,13 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
     return this.#consumers.heartbeat(context, request);
   }
 
+  /** See `ConsumerHeartbeatHandler.announce`. */
+  announceConsumer(context: GroupRequestContext, request: ConsumerGroupHeartbeatRequest): GroupResult {
+    // A classic group becomes a consumer group in one step, with its first member of that kind.
+    if (this.#groups.get(request.groupId)?.type === 'classic') return NOTHING;
+    return this.#consumers.announce(context, request);
+  }
+
   disconnected(groupId: string, memberId: string): GroupResult {
     const group = this.#groupWithMembers(groupId);
     return group.type === 'consumer' ? NOTHING : this.#rebalance.disconnected(group, memberId);

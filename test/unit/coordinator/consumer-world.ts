@@ -11,14 +11,23 @@ type Heartbeat = Sparse<ConsumerGroupHeartbeatRequest>;
 /** Members of the consumer protocol in a coordinator on virtual time. */
 export class ConsumerWorld extends GroupWorld {
   consumerHeartbeat(given: Heartbeat, apiVersion = 1): ConsumerGroupHeartbeatResponse {
-    const pending = new Pending<ConsumerGroupHeartbeatResponse>();
-    const request = defaults<ConsumerGroupHeartbeatRequest>(ConsumerGroupHeartbeatRequest, {
-      groupId: 'g',
-      ...given,
+    const [response] = this.consumerHeartbeats([given], apiVersion);
+    return response!;
+  }
+
+  /** All of them come within one tick. */
+  consumerHeartbeats(given: readonly Heartbeat[], apiVersion = 1): ConsumerGroupHeartbeatResponse[] {
+    const pending = given.map((one) => {
+      const answer = new Pending<ConsumerGroupHeartbeatResponse>();
+      const request = defaults<ConsumerGroupHeartbeatRequest>(ConsumerGroupHeartbeatRequest, {
+        groupId: 'g',
+        ...one,
+      });
+      this.coordinator.consumerHeartbeat(this.context(apiVersion), request, answer.answer);
+      return answer;
     });
-    this.coordinator.consumerHeartbeat(this.context(apiVersion), request, pending.answer);
     this.time.settle();
-    return pending.value;
+    return pending.map(({ value }) => value);
   }
 
   member(memberId: string, topics: readonly string[] = ['t'], more: Heartbeat = {}): ConsumerClient {
