@@ -1,6 +1,7 @@
-import { decode } from '../protocol/codec.ts';
+import { decodeFrom } from '../protocol/codec.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import { encodeResponseFrame, encodeResponseHeader, type RequestHeader } from '../protocol/headers.ts';
+import { Reader } from '../protocol/reader.ts';
 import type { RecentTexts } from '../protocol/recent-texts.ts';
 import type { MessageSchema } from '../protocol/schema.ts';
 import type { Writer } from '../protocol/writer.ts';
@@ -93,7 +94,9 @@ function apiRow<Request, Response>(
     versionMin: request.firstVersion,
     versionMax: request.latestVersionUnstable ? request.lastVersion - 1 : request.lastVersion,
     versionUnstable: request.latestVersionUnstable ? request.lastVersion : undefined,
-    decodeRequest: (version, bytes, at, texts) => decode(request, version, bytes, at, texts),
+    // Bytes behind a request are not looked at: librdkafka 2.16 sends some when it asks for the metadata of all topics.
+    decodeRequest: (version, bytes, at, texts) =>
+      decodeFrom(request, version, new Reader(bytes, at, bytes.length, texts)),
     handle: (call, decoded) => handle(call as Call<Response>, decoded as Request),
     failure: (decoded, code, message, version) => row.failure(decoded as Request, code, message, version),
     writeAnswer: (writer, { apiVersion, correlationId }, answer) => {

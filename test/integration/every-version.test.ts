@@ -56,7 +56,7 @@ import * as unregisterBroker from '../../src/protocol/messages/unregister-broker
 import * as updateFeatures from '../../src/protocol/messages/update-features.ts';
 import * as writeTxnMarkers from '../../src/protocol/messages/write-txn-markers.ts';
 import type { MessageSchema } from '../../src/protocol/schema.ts';
-import { WireClient } from './wire-client.ts';
+import { frameOf, WireClient } from './wire-client.ts';
 
 interface Probe {
   readonly request: MessageSchema<unknown>;
@@ -443,6 +443,29 @@ describe('every advertised version of every API', () => {
       }
     },
   );
+
+  it.each([
+    [
+      'Metadata of all topics',
+      13,
+      probe(metadata.MetadataRequest, metadata.MetadataResponse, () => ({ topics: null })),
+    ],
+    [
+      'CreateTopics, which goes to the controller',
+      7,
+      probe(createTopics.CreateTopicsRequest, createTopics.CreateTopicsResponse, () => ({
+        topics: [{ name: 'longer', numPartitions: 1, replicationFactor: 1 }],
+        timeoutMs: 5000,
+      })),
+    ],
+  ])('does not look at bytes behind a request: %s', async (_name, version, { request, response, body }) => {
+    const plain = frameOf(request, version, 7, defaults(request, body(version) as never));
+    const longer = Buffer.concat([plain, Buffer.from([0, 0, 0])]);
+    longer.writeInt32BE(longer.length - 4);
+    client.write(longer);
+    const answer = await client.answer(response, version, 7);
+    expect(errorCodesIn(answer).filter((code) => code !== Errors.NONE)).toEqual([]);
+  });
 
   it('answers an unknown ApiVersions version with error 35 in the shape of version 0', async () => {
     const frame = Buffer.from('0000000b0012270f0000002a000000', 'hex');
