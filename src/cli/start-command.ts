@@ -5,6 +5,7 @@ import { daemonLogFile, startDaemon } from './daemon.ts';
 import { createLogger, type LogFormat } from './logger.ts';
 import { loadConfig, parseStartOptions, type StartOptions } from './node-options.ts';
 import { runNode, type StartEnvironment } from './start.ts';
+import { withStartFlags } from './start-flags.ts';
 
 /** `broker start`; resolves to the exit code once the node has stopped. */
 export async function startCommand(args: readonly string[]): Promise<number> {
@@ -63,7 +64,7 @@ async function processEnvironment(options: StartOptions): Promise<StartEnvironme
     process.exit(1);
   });
   return {
-    startNode,
+    startNode: (start) => withStartFlags(() => startNode(start)),
     logger,
     print: (line) => write(`${line}\n`),
     onSignal: (stop) => {
