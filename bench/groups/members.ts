@@ -10,7 +10,7 @@ import { JoinGroupRequest, JoinGroupResponse } from '../../src/protocol/messages
 import { LeaveGroupRequest, LeaveGroupResponse } from '../../src/protocol/messages/leave-group.ts';
 import { SyncGroupRequest, SyncGroupResponse } from '../../src/protocol/messages/sync-group.ts';
 import { sleep } from '../../test/interop/support/run.ts';
-import { Peer } from './peer.ts';
+import { frameOf, Peer } from './peer.ts';
 import { consume, subscriptionTo } from './topic.ts';
 
 /**
@@ -20,6 +20,9 @@ import { consume, subscriptionTo } from './topic.ts';
 const BEATS_PER_MS = 20;
 const SETTLED_WITHIN_MS = 120_000;
 const SESSION_MS = 45_000;
+const JOIN_VERSION = 5;
+/** Of ConsumerGroupHeartbeat. */
+const HEARTBEAT_VERSION = 1;
 /** What a client waits for and asks again. */
 const RETRIED: readonly number[] = [
   Errors.COORDINATOR_LOAD_IN_PROGRESS,
@@ -94,6 +97,8 @@ abstract class LiveMember {
 export class ClassicMember extends LiveMember implements Member {
   /** The last one that it was in. */
   settledGeneration = -1;
+  /** Made before the clock starts, as clients that are processes of their own would. */
+  readonly #firstJoin = this.#joinFrame();
 
   static async open(group: GroupTopic): Promise<ClassicMember> {
     return new ClassicMember(group, await Peer.served(group.port), await Peer.served(group.port));
@@ -121,10 +126,9 @@ export class ClassicMember extends LiveMember implements Member {
     this.close();
   }
 
-  /** The generation with an assignment; -1: to be tried again. */
-  async #join(): Promise<number> {
-    const { groupId, topic, partitions } = this.group;
-    const joined = await this.coordinator.ask(JoinGroupRequest, JoinGroupResponse, 5, {
+  #joinFrame(): Buffer {
+    const { groupId, topic } = this.group;
+    return frameOf(JoinGroupRequest, JOIN_VERSION, {
       groupId,
       memberId: this.memberId,
       sessionTimeoutMs: SESSION_MS,
@@ -132,6 +136,13 @@ export class ClassicMember extends LiveMember implements Member {
       protocolType: 'consumer',
       protocols: [{ name: 'bench', metadata: subscriptionTo(topic) }],
     });
+  }
+
+  /** The generation with an assignment; -1: to be tried again. */
+  async #join(): Promise<number> {
+    const { groupId, partitions } = this.group;
+    const frame = this.memberId === '' ? this.#firstJoin : this.#joinFrame();
+    const joined = await this.coordinator.askWith(frame, JoinGroupResponse, JOIN_VERSION);
     this.memberId = joined.memberId;
     if (joined.errorCode === Errors.MEMBER_ID_REQUIRED) return -1;
     if (isRetried(joined.errorCode)) return await pause();
@@ -172,6 +183,8 @@ export class ConsumerMember extends LiveMember implements Member {
   override memberId: string = randomUUID();
   #epoch = 0;
   #topicId: Uuid | undefined;
+  /** Made before the clock starts, as clients that are processes of their own would. */
+  readonly #join = this.#heartbeatFrame(0);
 
   static async open(group: GroupTopic): Promise<ConsumerMember> {
     return new ConsumerMember(group, await Peer.served(group.port), await Peer.served(group.port));
@@ -212,12 +225,17 @@ export class ConsumerMember extends LiveMember implements Member {
   }
 
   #heartbeat(memberEpoch: number): Promise<ConsumerGroupHeartbeatResponse> {
+    const frame = memberEpoch === 0 ? this.#join : this.#heartbeatFrame(memberEpoch);
+    return this.coordinator.askWith(frame, ConsumerGroupHeartbeatResponse, HEARTBEAT_VERSION);
+  }
+
+  #heartbeatFrame(memberEpoch: number): Buffer {
     const { groupId, topic } = this.group;
     const topicId = this.#topicId;
     const owned = topicId === undefined ? [] : [{ topicId, partitions: this.assigned }];
     const joining = memberEpoch === 0 ? { subscribedTopicNames: [topic], rebalanceTimeoutMs: 60_000 } : {};
     const request = { groupId, memberId: this.memberId, memberEpoch, topicPartitions: owned, ...joining };
-    return this.coordinator.ask(ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, 1, request);
+    return frameOf(ConsumerGroupHeartbeatRequest, HEARTBEAT_VERSION, request);
   }
 }
 

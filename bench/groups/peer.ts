@@ -5,9 +5,11 @@ import { ApiVersionsRequest, ApiVersionsResponse } from '../../src/protocol/mess
 import type { MessageSchema } from '../../src/protocol/schema.ts';
 import { Writer } from '../../src/protocol/writer.ts';
 
+const writer = new Writer();
+
 /** One request as it goes on the wire, with the correlation id 0. */
 export function frameOf<T>(schema: MessageSchema<T>, version: number, given: Sparse<T>): Buffer {
-  const writer = new Writer();
+  writer.release();
   const header = { apiVersion: version, correlationId: 0, clientId: 'bench' };
   encodeRequestFrame(writer, schema, header, defaults(schema, given));
   return Buffer.from(writer.bytes());
