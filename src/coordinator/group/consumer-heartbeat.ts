@@ -69,7 +69,8 @@ export class ConsumerHeartbeatHandler {
     const { rebalance, settingsOf, membership } = this.#options;
     const records: GroupRecord[] = [];
     const { group, wanted, change } = this.#subscribe(context, request, records);
-    if (change.bumpReason !== undefined) rebalance.updateEpoch(group, wanted, change.bumpReason, records);
+    if (change.bumpReason !== undefined && !isAhead(group, wanted))
+      rebalance.updateEpoch(group, wanted, change.bumpReason, records);
     membership.touchSession(groupId, wanted.memberId, settingsOf(groupId).sessionTimeoutMs);
     return { records, response: undefined };
   }
@@ -156,6 +157,13 @@ export class ConsumerHeartbeatHandler {
     checkEpoch(member, memberEpoch, topicPartitions);
     return member;
   }
+}
+
+/** The next target is owed already, and is for the same topics with this member among the others. */
+function isAhead(group: ConsumerGroup, wanted: ConsumerGroupMember): boolean {
+  const { epoch, assignmentEpoch, needsMetadataRefresh, subscribedTopics } = group;
+  if (epoch <= assignmentEpoch || needsMetadataRefresh) return false;
+  return group.subscribedTopicsWith(wanted) === subscribedTopics;
 }
 
 /** Throws INVALID_REQUEST and UNSUPPORTED_ASSIGNOR for what no group could take. */

@@ -73,7 +73,7 @@ export class GroupCoordinator {
 
   constructor(options: GroupCoordinatorOptions) {
     this.#options = options;
-    const { config, random, topics, settingsOf, turn, logger } = options;
+    const { clock, config, random, topics, settingsOf, turn, logger } = options;
     const regexResolver = new TopicRegexResolver(turn, logger);
     const memberIds: MemberIds = { next: () => randomJavaUuid(random), nextUuid: () => randomUuid(random) };
     this.#runtime = new CoordinatorRuntime<GroupShard, GroupRecord>({
@@ -94,6 +94,7 @@ export class GroupCoordinator {
       loadBufferBytes: config.offsetsLoadBufferBytes,
     });
     this.#joining = new JoiningCrowd({
+      clock,
       turn,
       announce: (member) => this.#announceConsumer(member),
       join: (member) => this.#consumerHeartbeat(member),

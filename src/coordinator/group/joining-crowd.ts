@@ -1,4 +1,4 @@
-import type { Turn } from '../../base/ports.ts';
+import type { Clock, Turn } from '../../base/ports.ts';
 import type {
   ConsumerGroupHeartbeatRequest,
   ConsumerGroupHeartbeatResponse,
@@ -13,20 +13,25 @@ export interface JoiningMember {
 }
 
 export interface JoiningCrowdOptions {
+  readonly clock: Clock;
   readonly turn: Turn;
   /** Makes it known what the member wants; its target and its answer come with `join`. */
   readonly announce: (member: JoiningMember) => void;
   readonly join: (member: JoiningMember) => void;
 }
 
+/** The first of a crowd waits no longer than this for the others. */
+const WAIT_MS_MAX = 5;
+
 /**
- * Members that join consumer groups in the same tick: of each group all are announced before the first of them is given
- * partitions, so one target is made for them and not one for each, which would take from every member what it was given
- * for those behind it. One per request in flight, so requests bound it.
+ * Members that join consumer groups right behind one another, in ticks of the loop that all bring some: of each group all
+ * are announced before the first of them is given partitions, so one target is made for them and not one for each, which
+ * would take from every member what it was given for those behind it. One per request in flight, so requests bound it.
  */
 export class JoiningCrowd {
   readonly #options: JoiningCrowdOptions;
   #waiting: JoiningMember[] = [];
+  #sinceMs = 0;
 
   constructor(options: JoiningCrowdOptions) {
     this.#options = options;
@@ -34,7 +39,20 @@ export class JoiningCrowd {
 
   add(member: JoiningMember): void {
     this.#waiting.push(member);
-    if (this.#waiting.length === 1) this.#options.turn.later(() => this.joinAll());
+    if (this.#waiting.length > 1) return;
+    this.#sinceMs = this.#options.clock.monotonicMs();
+    this.#joinLater(this.#waiting, 0);
+  }
+
+  /** Joins them once a tick has brought no more than the `before` that were there already. */
+  #joinLater(members: readonly JoiningMember[], before: number): void {
+    const { clock, turn } = this.#options;
+    turn.later(() => {
+      if (members !== this.#waiting) return;
+      const isLate = clock.monotonicMs() - this.#sinceMs >= WAIT_MS_MAX;
+      if (isLate || members.length === before) this.joinAll();
+      else this.#joinLater(members, members.length);
+    });
   }
 
   /** Whether this member's join has not been handled yet. */

@@ -28,7 +28,7 @@ const sorted = (answers: readonly ConsumerGroupHeartbeatResponse[]): number[] =>
 
 const ALL = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 
-describe('members that join in one tick', () => {
+describe('members that join together', () => {
   test('have their parts with the first answer, and nobody has to give anything back', async () => {
     const world = worldWith();
     const ids = ['a', 'b', 'c', 'd'];
@@ -76,6 +76,31 @@ describe('members that join in one tick', () => {
     expect(answers.map(({ errorCode }) => errorCode)).toEqual([NONE, NONE, GROUP_MAX_SIZE_REACHED]);
     expect(sorted(answers)).toEqual(ALL);
     expect((await world.describeConsumer()).members).toHaveLength(2);
+  });
+
+  test('bring one epoch, and another where they want other topics', () => {
+    const world = worldWith();
+    world.topics.set('u', 2);
+    const [alone] = world.consumerHeartbeats([joinOf('a')]);
+    const some = world.consumerHeartbeats(['b', 'c'].map((id) => joinOf(id)));
+    const others = ['d', 'e'].map((id) => joinOf(id, { subscribedTopicNames: ['u'] }));
+    const more = world.consumerHeartbeats([joinOf('f'), ...others]);
+    const first = alone!.memberEpoch;
+    expect(some.map(({ memberEpoch }) => memberEpoch)).toEqual([first + 1, first + 1]);
+    expect(more.map(({ memberEpoch }) => memberEpoch)).toEqual([first + 3, first + 3, first + 3]);
+    expect(more.slice(1).map((answer) => partitionsOf(answer).length)).toEqual([1, 1]);
+  });
+
+  test('have it noticed when their topics change afterwards', () => {
+    const world = worldWith();
+    const ids = ['a', 'b'];
+    const joined = world.consumerHeartbeats(ids.map((id) => joinOf(id)));
+    const { memberEpoch } = joined[0]!;
+    world.topics.set('t', PARTITIONS + 2);
+    world.coordinator.onTopicsChanged(new Set(['t']));
+    const [a] = world.consumerHeartbeats([{ memberId: 'a', memberEpoch, topicPartitions: [] }]);
+    expect(a!.memberEpoch).toBe(memberEpoch + 1);
+    expect(partitionsOf(a!)).toHaveLength((PARTITIONS + 2) / 2);
   });
 
   test('wait for the assignment interval as others do', () => {
