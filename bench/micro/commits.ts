@@ -3,11 +3,8 @@
  * groups, without sockets and with its files in memory. Beside it what the sockets alone cost is `echo` of the groups'
  * benchmark.
  */
-import type { Endpoint, Link, Listener, Logger, Network } from '../../src/base/ports.ts';
-import { BrokerConfig } from '../../src/config/broker-config.ts';
-import { realPorts } from '../../src/io/index.ts';
-import { decode, defaults, type Sparse } from '../../src/protocol/codec.ts';
-import { decodeResponseHeader, encodeRequestFrame } from '../../src/protocol/headers.ts';
+import { decode } from '../../src/protocol/codec.ts';
+import { decodeResponseHeader } from '../../src/protocol/headers.ts';
 import { CreateTopicsRequest, CreateTopicsResponse } from '../../src/protocol/messages/create-topics.ts';
 import {
   FindCoordinatorRequest,
@@ -16,9 +13,7 @@ import {
 import { JoinGroupRequest, JoinGroupResponse } from '../../src/protocol/messages/join-group.ts';
 import { OffsetCommitRequest, OffsetCommitResponse } from '../../src/protocol/messages/offset-commit.ts';
 import { SyncGroupRequest, SyncGroupResponse } from '../../src/protocol/messages/sync-group.ts';
-import type { MessageSchema } from '../../src/protocol/schema.ts';
-import { Writer } from '../../src/protocol/writer.ts';
-import { BrokerNode } from '../../src/server/node.ts';
+import { ask, type DirectLink, directNode, frameOf } from './direct-node.ts';
 import { check, column } from './measure.ts';
 
 const CONNECTIONS = 16;
@@ -30,97 +25,7 @@ const OFFSET_MARK = 0x7a5c_3e1f_5b6dn;
 const LENGTH_BYTES = 4;
 const CORRELATION_AT = 8;
 
-const nothing = (): void => {};
-const logger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => logger };
-
-/** The broker's end of a connection whose other end is the code below. */
-class DirectLink implements Link {
-  readonly local: Endpoint = { host: 'here', port: 1 };
-  readonly remote: Endpoint = { host: 'here', port: 2 };
-  onBytes: (chunk: Uint8Array) => void = nothing;
-  onDrain: () => void = nothing;
-  onClosed: (reason?: Error) => void = nothing;
-  answered: (answer: Uint8Array) => void = nothing;
-  readonly #sent: (() => void)[] = [];
-
-  /** The frame as it is, length field included. */
-  give(frame: Uint8Array): void {
-    for (const sent of this.#sent.splice(0)) sent();
-    this.onBytes(frame);
-  }
-
-  send(chunks: readonly Uint8Array[], sent?: () => void): boolean {
-    if (sent !== undefined) this.#sent.push(sent);
-    this.answered(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
-    return true;
-  }
-
-  pause(): void {}
-  resume(): void {}
-  queuedBytes(): number {
-    return 0;
-  }
-  close(): void {
-    this.onClosed();
-  }
-  destroy(reason?: Error): void {
-    this.onClosed(reason);
-  }
-}
-
-/** Only its own listeners are there. */
-class DirectNetwork implements Network {
-  accept: (link: Link) => void = nothing;
-
-  async listen(at: Endpoint, accept: (link: Link) => void): Promise<Listener> {
-    this.accept = accept;
-    return { endpoint: { host: at.host, port: 1 }, close: async () => {} };
-  }
-
-  dial(): Promise<Link> {
-    return Promise.reject(new Error('there is nobody else'));
-  }
-}
-
-function frameOf<T>(schema: MessageSchema<T>, version: number, given: Sparse<T>): Buffer {
-  const writer = new Writer();
-  const header = { apiVersion: version, correlationId: 0, clientId: 'bench' };
-  encodeRequestFrame(writer, schema, header, defaults(schema, given));
-  return Buffer.from(writer.bytes());
-}
-
-function ask<Request, Response>(
-  link: DirectLink,
-  request: MessageSchema<Request>,
-  response: MessageSchema<Response>,
-  version: number,
-  given: Sparse<Request>,
-): Promise<Response> {
-  return new Promise((resolve) => {
-    link.answered = (answer) => {
-      const { bodyAt } = decodeResponseHeader(answer, response.apiKey, version, LENGTH_BYTES);
-      resolve(decode(response, version, Buffer.from(answer), bodyAt));
-    };
-    link.give(frameOf(request, version, given));
-  });
-}
-
-const network = new DirectNetwork();
-const node = new BrokerNode({
-  ports: { ...realPorts({ logger, memory: 512 * 1024 * 1024 }), network },
-  config: BrokerConfig.parse({
-    profile: 'dev',
-    overrides: { listeners: 'PLAINTEXT://127.0.0.1:1', 'log.dirs': '/data' },
-  }),
-});
-await node.start();
-// Without a socket nothing else keeps the process.
-const hold = setInterval(nothing, 1000);
-const links = Array.from({ length: CONNECTIONS }, () => {
-  const link = new DirectLink();
-  network.accept(link);
-  return link;
-});
+const { links, stop } = await directNode(CONNECTIONS);
 const [first] = links as [DirectLink];
 await ask(first, CreateTopicsRequest, CreateTopicsResponse, 7, {
   topics: [{ name: 'a-topic-with-a-name', numPartitions: CONNECTIONS, replicationFactor: 1 }],
@@ -170,7 +75,7 @@ const offsetAt = frames.map((frame) => frame.indexOf(mark));
 
 let asked = 0;
 let left = 0;
-let wake = nothing;
+let wake = (): void => {};
 function commitAt(connection: number): void {
   asked += 1;
   const frame = frames[connection]!;
@@ -212,5 +117,4 @@ const costs: number[] = [];
 for (let i = 0; i < ROUNDS; i++) costs.push(await round(COMMITS_PER_ROUND));
 costs.sort((a, b) => a - b);
 console.log(`CPU µs a commit: median ${column(costs[ROUNDS >> 1]!)}, least ${column(costs[0]!)}`);
-await node.stop();
-clearInterval(hold);
+await stop();

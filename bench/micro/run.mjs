@@ -1,4 +1,4 @@
-// Runs a micro benchmark: `node bench/micro/run.mjs commits|compression|crc32c|walk|write-pieces`. They are TypeScript over internal
+// Runs a micro benchmark: `node bench/micro/run.mjs commits|compression|crc32c|transactions|walk|write-pieces`. They are TypeScript over internal
 // modules, which Node 20 cannot load, so each is bundled in memory first (rolldown is here for the build anyway).
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { rolldown } from 'rolldown';
 
 const name = process.argv[2];
 if (!/^[a-z0-9-]+$/.test(name ?? '')) {
-  console.error('usage: node bench/micro/run.mjs commits|compression|crc32c|walk|write-pieces');
+  console.error('usage: node bench/micro/run.mjs commits|compression|crc32c|transactions|walk|write-pieces');
   process.exit(2);
 }
 // Inside the project, so that packages resolve from there.
