@@ -171,7 +171,7 @@ export class TcpLink implements Link {
    * socket, which costs as much as the system call itself. What the kernel does not take goes the long way.
    */
   flushNow(): void {
-    const [chunk] = this.#chunks;
+    const chunk = this.#chunks[0];
     const isPlain = this.#chunks.length === 1 && this.#batches.length === 0 && this.#state === 'open';
     const written = isPlain && chunk !== undefined ? this.#writeNow(chunk) : 0;
     if (chunk === undefined || written === 0) {
@@ -186,8 +186,14 @@ export class TcpLink implements Link {
       this.flush();
       return;
     }
+    this.#chunks.pop();
+    // Mostly there is one: popped, it leaves the array its memory.
+    if (this.#sent.length === 1) {
+      this.#sent.pop()!();
+      this.#drained();
+      return;
+    }
     const sent = this.#sent;
-    this.#chunks = [];
     this.#sent = [];
     this.#taken(sent);
   }
@@ -237,6 +243,10 @@ export class TcpLink implements Link {
 
   #taken(sent: readonly (() => void)[]): void {
     for (const told of sent) told();
+    this.#drained();
+  }
+
+  #drained(): void {
     if (this.#wantsDrain && this.#queuedBytes <= LOW_WATER_BYTES && this.#state === 'open') {
       this.#wantsDrain = false;
       this.onDrain();

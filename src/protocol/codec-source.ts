@@ -106,7 +106,9 @@ class SourceMaker {
     const count = this.#newName('count');
     const index = this.#newName('index');
     const min = minBytes(element, this.#version, this.#flexible);
-    const fill = `${local} = []; for (let ${index} = 0; ${index} < ${count}; ${index}++) ${local}.push(${read});`;
+    // Most arrays have one element, and one that grows from none takes room for seventeen.
+    const grow = `${local} = []; for (let ${index} = 0; ${index} < ${count}; ${index}++) ${local}.push(${read});`;
+    const fill = `if (${count} === 1) ${local} = [${read}]; else { ${grow} }`;
     const start = `const ${count} = r.${method}(${min}, ${heapBytes(element, this.#version)});`;
     const body = nullable
       ? `${start} if (${count} < 0) ${local} = null; else { ${fill} }`

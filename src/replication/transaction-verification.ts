@@ -1,3 +1,4 @@
+import { added } from '../base/lists.ts';
 import type { Clock, Timers } from '../base/ports.ts';
 import type { TransactionalAppend } from '../log/index.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../protocol/errors.ts';
@@ -142,27 +143,35 @@ function toldTo(client: TransactionClient, code: ErrorCode): ErrorCode {
   return code === Errors.TRANSACTION_ABORTABLE && client === 'classic' ? Errors.INVALID_TXN_STATE : code;
 }
 
+const NO_TOPICS: readonly { name: string; partitions: number[] }[] = [];
+
 /** Partitions by topic, and where the answer about each belongs. */
 class Question {
-  readonly topics: { name: string; partitions: number[] }[] = [];
-  readonly #places: number[][] = [];
+  #topics: { name: string; partitions: number[] }[] | undefined;
+  #places: number[][] | undefined;
+
+  get topics(): readonly { name: string; partitions: number[] }[] {
+    return this.#topics ?? NO_TOPICS;
+  }
 
   /** `place` is where the partition stands among those that are verified. */
   add({ topic, partition }: PartitionToVerify, place: number): void {
+    const { topics } = this;
     let at = 0;
-    while (at < this.topics.length && this.topics[at]!.name !== topic) at += 1;
-    if (at === this.topics.length) {
-      this.topics.push({ name: topic, partitions: [partition] });
-      this.#places.push([place]);
+    while (at < topics.length && topics[at]!.name !== topic) at += 1;
+    if (at === topics.length) {
+      this.#topics = added(this.#topics, { name: topic, partitions: [partition] });
+      this.#places = added(this.#places, [place]);
     } else {
-      this.topics[at]!.partitions.push(partition);
-      this.#places[at]!.push(place);
+      topics[at]!.partitions.push(partition);
+      this.#places![at]!.push(place);
     }
   }
 
   eachCode(results: TransactionAnswer, tell: (place: number, code: ErrorCode) => void): void {
-    for (let at = 0; at < this.#places.length; at += 1) {
-      const places = this.#places[at]!;
+    const all = this.#places ?? [];
+    for (let at = 0; at < all.length; at += 1) {
+      const places = all[at]!;
       for (let n = 0; n < places.length; n += 1) {
         const { partitionErrorCode } = results[at]!.resultsByPartition[n]!;
         tell(places[n]!, partitionErrorCode as ErrorCode);

@@ -39,6 +39,8 @@ export interface CallDesk {
   failed(call: Call, error: unknown): void;
 }
 
+const NO_CHUNKS: readonly Uint8Array[] = [];
+
 /** What becomes of a call once all before it were sent. */
 type Outcome = 'pending' | 'answer' | 'nothing' | 'close';
 
@@ -58,7 +60,7 @@ export class Call<Response = unknown> {
   onGone: (() => void) | undefined = undefined;
 
   /** Bytes of the answer; owned by the connection from here on. */
-  chunks: readonly Uint8Array[] = [];
+  chunks: readonly Uint8Array[] = NO_CHUNKS;
   answerBytes = 0;
   sent: (() => void) | undefined = undefined;
   closeReason = '';

@@ -12,6 +12,8 @@ import {
 } from './limits.ts';
 import { RequestMemoryError } from './request-memory.ts';
 
+const NO_CHUNKS: readonly Uint8Array[] = [];
+
 /** What a connection needs of the dispatcher. */
 export interface CallDispatcher {
   /** Undefined where the API is not served. */
@@ -75,6 +77,11 @@ export class Connection implements CallOwner, FrameOwner {
   #outboxBytes = 0;
   #outboxSent: (() => void)[] = [];
   #flushPlanned = false;
+  readonly #flushTurn = () => this.#flush();
+  /** Of answers that lie in memory of nobody: bytes of those that were given to the link, the oldest first. */
+  readonly #plainBytes: number[] = [];
+  readonly #plainSent = () =>
+    this.#taken(this.#plainBytes.length === 1 ? this.#plainBytes.pop()! : this.#plainBytes.shift()!);
   #congested = false;
   #paused = false;
   #starting = false;
@@ -324,7 +331,7 @@ export class Connection implements CallOwner, FrameOwner {
     for (const chunk of call.chunks) this.#outbox.push(chunk);
     this.#outboxBytes += call.answerBytes;
     if (call.sent !== undefined) this.#outboxSent.push(call.sent);
-    call.chunks = [];
+    call.chunks = NO_CHUNKS;
     call.sent = undefined;
     this.#planFlush();
   }
@@ -332,7 +339,7 @@ export class Connection implements CallOwner, FrameOwner {
   #planFlush(): void {
     if (this.#flushPlanned || this.#closed) return;
     this.#flushPlanned = true;
-    this.#host.turn.atEnd(() => this.#flush());
+    this.#host.turn.atEnd(this.#flushTurn);
   }
 
   #flush(): void {
@@ -345,6 +352,13 @@ export class Connection implements CallOwner, FrameOwner {
 
   #send(): void {
     const bytes = this.#outboxBytes;
+    if (this.#outbox.length === 1 && this.#outboxSent.length === 0) {
+      // Popped, it leaves the outbox its memory.
+      const chunk = this.#outbox.pop()!;
+      this.#plainBytes.push(bytes);
+      this.#give([chunk], bytes, this.#plainSent);
+      return;
+    }
     const released = this.#outboxSent;
     let chunks: readonly Uint8Array[] = this.#outbox;
     let joined: Buffer | undefined;
@@ -360,17 +374,26 @@ export class Connection implements CallOwner, FrameOwner {
     }
     this.#outbox = [];
     this.#outboxSent = [];
+    this.#give(chunks, bytes, () => {
+      if (joined !== undefined) this.#host.pool.give(joined);
+      else for (const release of released) release();
+      this.#taken(bytes);
+    });
+  }
+
+  /** Gives what was in the outbox to the link. */
+  #give(chunks: readonly Uint8Array[], bytes: number, sent: () => void): void {
     this.#outboxBytes = 0;
     this.#unsentBytes += bytes;
     this.#givenBytes += bytes;
-    const roomy = this.#link.send(chunks, () => {
-      this.#active = true;
-      this.#unsentBytes -= bytes;
-      if (joined !== undefined) this.#host.pool.give(joined);
-      else for (const release of released) release();
-      if (!this.#closed && this.#paused) this.#startWaiting();
-    });
-    if (!roomy) this.#congested = true;
+    if (!this.#link.send(chunks, sent)) this.#congested = true;
+  }
+
+  /** The link has let go of so many bytes. */
+  #taken(bytes: number): void {
+    this.#active = true;
+    this.#unsentBytes -= bytes;
+    if (!this.#closed && this.#paused) this.#startWaiting();
   }
 
   #onDrain(): void {

@@ -43,7 +43,7 @@ import { SpaceReserve } from './space-reserve.ts';
 import { setStrayLogsAside } from './stray-logs.ts';
 import { TopicCreation } from './topic-creation.ts';
 import { TransactionCoordination } from './transaction-coordination.ts';
-import { verificationSettingsOf } from './transaction-verification.ts';
+import { verificationSettings } from './transaction-verification.ts';
 import { TxnMarkerWriter } from './txn-markers.ts';
 import { UnenforcedMetadata } from './unenforced-metadata.ts';
 
@@ -387,7 +387,7 @@ export class BrokerNode {
         transactions: transactions.coordinator,
         clock: this.#ports.clock,
         timers: this.#ports.timers,
-        settings: () => verificationSettingsOf(this.config),
+        settings: verificationSettings(() => this.config),
       }),
       supportedFeatures: NODE_FEATURES,
     };

@@ -91,7 +91,7 @@ export class TxnMarkerWriter {
         const result: PartitionResult = { partitionIndex, errorCode: Errors.NONE };
         if (this.#options.replicas.holds(name, partitionIndex)) {
           answers.asked();
-          this.#listOf(name, partitionIndex).push({ marker, result, answers });
+          this.#add(name, partitionIndex, { marker, result, answers });
         } else result.errorCode = Errors.UNKNOWN_TOPIC_OR_PARTITION;
         return result;
       }),
@@ -99,19 +99,16 @@ export class TxnMarkerWriter {
     return { producerId: marker.producerId, topics };
   }
 
-  #listOf(topic: string, partition: number): Gathered[] {
+  #add(topic: string, partition: number, one: Gathered): void {
     if (this.#gathered.size === 0) this.#plan();
     let partitions = this.#gathered.get(topic);
     if (partitions === undefined) {
       partitions = new Map();
       this.#gathered.set(topic, partitions);
     }
-    let list = partitions.get(partition);
-    if (list === undefined) {
-      list = [];
-      partitions.set(partition, list);
-    }
-    return list;
+    const list = partitions.get(partition);
+    if (list === undefined) partitions.set(partition, [one]);
+    else list.push(one);
   }
 
   /** Behind the answers of this tick: connections give them to their links, then links to the system. */

@@ -105,11 +105,18 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
   }
 
   run<T>(name: string, handler: (shard: S) => CoordinatorResult<T, R>, done: Done<T>): void {
-    this.#attempt(name, done, (writer) => {
+    const writer = this.#writer;
+    if (this.#state !== 'active' || writer === undefined) {
+      this.#refuse(done);
+      return;
+    }
+    try {
       const result = handler(this.#shard);
       if (result.records.length > 0 && !this.#write(writer, result, done)) return;
       this.#defer(writer, result, done);
-    });
+    } catch (error) {
+      this.#failed(name, done, error);
+    }
   }
 
   /** The same for records that are part of a transaction: they are pending until its marker comes. */
@@ -155,19 +162,26 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
   }
 
   #attempt<T>(name: string, done: Done<T>, run: (writer: BatchWriter<R>) => void): void {
-    const { reply } = this.#options;
     const writer = this.#writer;
     if (this.#state !== 'active' || writer === undefined) {
-      const error = new ProtocolError(this.error);
-      reply(() => done(failed(error)));
+      this.#refuse(done);
       return;
     }
     try {
       run(writer);
     } catch (error) {
-      const told = this.#asProtocolError(name, error);
-      reply(() => done(failed(told)));
+      this.#failed(name, done, error);
     }
+  }
+
+  #refuse<T>(done: Done<T>): void {
+    const error = new ProtocolError(this.error);
+    this.#options.reply(() => done(failed(error)));
+  }
+
+  #failed<T>(name: string, done: Done<T>, error: unknown): void {
+    const told = this.#asProtocolError(name, error);
+    this.#options.reply(() => done(failed(told)));
   }
 
   /** What was gathered goes to the log first, in the order in which it was replayed. */

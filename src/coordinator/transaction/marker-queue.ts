@@ -1,3 +1,4 @@
+import { added } from '../../base/lists.ts';
 import type { Logger, Timer, Timers } from '../../base/ports.ts';
 import { type ErrorCode, Errors } from '../../protocol/errors.ts';
 import type {
@@ -28,6 +29,8 @@ export interface MarkerQueueOptions {
 
 /** Wait before a marker is tried again that its partition could not take. */
 const RETRY_MS = 50;
+
+const NO_TOPICS: Marker['topics'] = [];
 
 interface Pending {
   readonly transactionalId: string;
@@ -73,15 +76,16 @@ export class MarkerQueue {
 
   /** Those that are still there. */
   #topicsOf(remaining: TransactionPartitions): Marker['topics'] {
-    const topics: { name: string; partitionIndexes: number[] }[] = [];
+    let topics: { name: string; partitionIndexes: number[] }[] | undefined;
     for (const [name, partitions] of remaining) {
-      const partitionIndexes: number[] = [];
+      let partitionIndexes: number[] | undefined;
       for (const partition of partitions) {
-        if (this.#options.isPartitionThere(name, partition)) partitionIndexes.push(partition);
+        if (this.#options.isPartitionThere(name, partition))
+          partitionIndexes = added(partitionIndexes, partition);
       }
-      if (partitionIndexes.length > 0) topics.push({ name, partitionIndexes });
+      if (partitionIndexes !== undefined) topics = added(topics, { name, partitionIndexes });
     }
-    return topics;
+    return topics ?? NO_TOPICS;
   }
 
   #marker(prepared: TransactionMetadata, topics: Marker['topics']): Marker {

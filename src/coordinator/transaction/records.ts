@@ -46,10 +46,10 @@ export class TransactionRecordSerde implements RecordSerde<TransactionRecord> {
     value.release();
     key.int16(TransactionLogKey.apiKey);
     encode(TransactionLogKey, KEY_VERSION, { transactionalId }, key);
-    if (metadata === null) return { key: key.bytes(), value: null };
+    if (metadata === null) return { key, value: null };
     value.int16(version);
     encode(TransactionLogValue, version, logValueOf(metadata, version), value);
-    return { key: key.bytes(), value: value.bytes() };
+    return { key, value };
   }
 
   /** Throws on a state that is not known: to go on without it could end somebody's transaction the wrong way. */

@@ -131,7 +131,10 @@ export class BatchBuilder {
     if (this.#count === 0) {
       this.#baseTimestamp = timestamp;
       this.#maxTimestamp = timestamp;
-    } else if (timestamp > this.#maxTimestamp) {
+      this.#lastGiven = given;
+      return;
+    }
+    if (timestamp > this.#maxTimestamp) {
       this.#maxTimestamp = timestamp;
     }
     this.#lastGiven = given;

@@ -68,6 +68,13 @@ function bigInt64At(bytes: Uint8Array, at: number): bigint {
 }
 
 function setBigInt64At(bytes: Uint8Array, at: number, value: bigint): void {
+  // Shifts of bigints make new ones.
+  const number = Number(value);
+  if (Number.isSafeInteger(number)) {
+    setInt32At(bytes, at, Math.floor(number / TWO_32));
+    setInt32At(bytes, at + 4, number);
+    return;
+  }
   setInt32At(bytes, at, Number(BigInt.asIntN(32, value >> 32n)));
   setInt32At(bytes, at + 4, Number(BigInt.asIntN(32, value)));
 }

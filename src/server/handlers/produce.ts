@@ -1,3 +1,4 @@
+import { added } from '../../base/lists.ts';
 import { type Uuid, ZERO_UUID } from '../../base/uuid.ts';
 import { checkProducedRecords } from '../../log/index.ts';
 import { prepareCodec } from '../../protocol/compression/index.ts';
@@ -25,6 +26,8 @@ const ADMIN_CLIENT_ID = '__admin_client';
 const TOPIC_ID_VERSION_MIN = 13;
 const LEADER_HINT_VERSION_MIN = 10;
 const NO_ENDPOINTS: readonly LeaderEndpoint[] = [];
+const NO_PARTS: readonly Part[] = [];
+const NO_ENTRIES: readonly ProduceEntry[] = [];
 
 /** A partition of the request: the result it already has, or where to find the one of its append. */
 interface Part {
@@ -36,7 +39,7 @@ interface Part {
 interface TopicParts {
   readonly name: string;
   readonly topicId: Uuid;
-  readonly parts: Part[];
+  readonly parts: readonly Part[];
 }
 
 /**
@@ -95,8 +98,7 @@ function produce(services: HandlerServices, call: Call<ProduceResponse>, request
     call.fail(Errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     return;
   }
-  const entries: ProduceEntry[] = [];
-  const topics = split(services, call, request, entries);
+  const { topics, entries } = split(services, call, request);
   if (entries.length === 0) {
     answer(services, call, acks, topics, []);
     return;
@@ -137,20 +139,22 @@ function split(
   services: HandlerServices,
   call: Call<ProduceResponse>,
   request: ProduceRequest,
-  entries: ProduceEntry[],
-): readonly TopicParts[] {
+): { topics: readonly TopicParts[]; entries: readonly ProduceEntry[] } {
+  let entries: ProduceEntry[] | undefined;
   const byId = call.version >= TOPIC_ID_VERSION_MIN;
-  const topics: TopicParts[] = [];
-  for (const { name: givenName, topicId, partitionData } of request.topicData) {
+  // Of known length: arrays that grow take room for more than most requests name.
+  const topics = new Array<TopicParts>(request.topicData.length);
+  for (let at = 0; at < topics.length; at++) {
+    const { name: givenName, topicId, partitionData } = request.topicData[at]!;
     const name = byId ? services.metadata.topicById(topicId)?.name : givenName;
-    const parts: Part[] = [];
+    let parts: Part[] | undefined;
     for (const { index, records } of partitionData) {
       const code =
         name === undefined ? Errors.UNKNOWN_TOPIC_ID : refusal(services, call, name, index, records);
-      if (code !== Errors.NONE) parts.push({ index, refused: failedProduce(code), entry: -1 });
+      if (code !== Errors.NONE) parts = added(parts, { index, refused: failedProduce(code), entry: -1 });
       else {
         // A partition that is named twice is answered once, for what came last.
-        const earlier = parts.findIndex((part) => part.index === index);
+        const earlier = parts === undefined ? undefined : partOf(parts, index);
         const entry = {
           topic: name!,
           topicId: byId ? topicId : ZERO_UUID,
@@ -158,15 +162,20 @@ function split(
           records: asBuffer(records!),
           transaction: undefined,
         };
-        if (earlier === -1) {
-          parts.push({ index, refused: undefined, entry: entries.length });
-          entries.push(entry);
-        } else entries[parts[earlier]!.entry] = entry;
+        if (earlier === undefined) {
+          parts = added(parts, { index, refused: undefined, entry: entries?.length ?? 0 });
+          entries = added(entries, entry);
+        } else entries![earlier.entry] = entry;
       }
     }
-    topics.push({ name: givenName, topicId, parts });
+    topics[at] = { name: givenName, topicId, parts: parts ?? NO_PARTS };
   }
-  return topics;
+  return { topics, entries: entries ?? NO_ENTRIES };
+}
+
+function partOf(parts: readonly Part[], index: number): Part | undefined {
+  for (const part of parts) if (part.index === index) return part;
+  return undefined;
 }
 
 function refusal(

@@ -1,3 +1,4 @@
+import { added } from '../../base/lists.ts';
 import type { TransactionalAppend } from '../../log/index.ts';
 import { type ErrorCode, Errors, errorName } from '../../protocol/errors.ts';
 import * as header from '../../protocol/record-batch/header.ts';
@@ -40,12 +41,12 @@ export function appendVerified(
   append: Append,
   done: ProduceDone,
 ): ErrorCode {
-  const partitions: PartitionToVerify[] = [];
+  let partitions: PartitionToVerify[] | undefined;
   let producerId = NO_PRODUCER_ID;
   let producerEpoch = NO_PRODUCER_EPOCH;
   for (const { topic, partition, records } of entries) {
     if (!isVerifiable(records)) continue;
-    if (partitions.length === 0) {
+    if (partitions === undefined) {
       producerId = header.producerId(records, 0);
       producerEpoch = header.producerEpoch(records, 0);
     } else if (
@@ -54,9 +55,9 @@ export function appendVerified(
     ) {
       return Errors.INVALID_PRODUCER_ID_MAPPING;
     }
-    partitions.push({ topic, partition, sequence: header.baseSequence(records, 0) });
+    partitions = added(partitions, { topic, partition, sequence: header.baseSequence(records, 0) });
   }
-  if (partitions.length === 0) {
+  if (partitions === undefined) {
     append(entries, done);
     return Errors.NONE;
   }
@@ -85,22 +86,23 @@ function appendAccepted(
   append: Append,
   done: ProduceDone,
 ): void {
-  const results: (ProduceResult | undefined)[] = [];
-  const accepted: ProduceEntry[] = [];
+  const results = new Array<ProduceResult | undefined>(entries.length);
+  let accepted: ProduceEntry[] | undefined;
   let verified = 0;
-  for (const entry of entries) {
+  for (let at = 0; at < entries.length; at++) {
+    const entry = entries[at]!;
     const outcome = isVerifiable(entry.records) ? outcomes[verified++] : undefined;
     const isRefused = outcome !== undefined && outcome.errorCode !== Errors.NONE;
-    results.push(isRefused ? refused(outcome.errorCode, client) : undefined);
+    results[at] = isRefused ? refused(outcome.errorCode, client) : undefined;
     if (isRefused) continue;
     const transaction = outcome?.transaction;
-    accepted.push(transaction === undefined ? entry : withTransaction(entry, transaction));
+    accepted = added(accepted, transaction === undefined ? entry : withTransaction(entry, transaction));
   }
-  if (accepted.length === entries.length) {
+  if (accepted?.length === entries.length) {
     append(accepted, done);
     return;
   }
-  append(accepted, (appended) => {
+  append(accepted ?? [], (appended) => {
     let next = 0;
     done(results.map((result) => result ?? appended[next++]!));
   });
