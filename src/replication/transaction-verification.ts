@@ -1,4 +1,3 @@
-import { added } from '../base/lists.ts';
 import type { Clock, Timers } from '../base/ports.ts';
 import type { TransactionalAppend } from '../log/index.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../protocol/errors.ts';
@@ -15,6 +14,12 @@ export type TransactionAnswer = AddPartitionsToTxnResponse['resultsByTransaction
 export interface TransactionPartitions {
   /** `done` runs once with a result for each partition in the order of the question, maybe before this returns. */
   addPartitionsToTxn(transaction: TransactionToAsk, done: (results: TransactionAnswer) => void): void;
+  /** What a verification would tell of one partition; undefined where that takes a wait. */
+  verifyNow(
+    producer: Pick<VerificationRequest, 'transactionalId' | 'producerId' | 'producerEpoch'>,
+    topic: string,
+    partition: number,
+  ): ErrorCode | undefined;
 }
 
 /**
@@ -98,15 +103,28 @@ export class TransactionVerifier {
 
   #ask(request: VerificationRequest, done: (outcomes: readonly Verified[]) => void): void {
     const outcomes = request.partitions.map((one) => this.#start(request, one));
-    const question = new Question();
+    const verifyOnly = request.client !== 'v2';
+    let question: Question | undefined;
     for (let at = 0; at < outcomes.length; at += 1) {
-      if (outcomes[at]!.transaction?.guard !== undefined) question.add(request.partitions[at]!, at);
+      if (outcomes[at]!.transaction?.guard === undefined) continue;
+      const asked = request.partitions[at]!;
+      const { topic, partition } = asked;
+      const code = verifyOnly ? this.#options.transactions.verifyNow(request, topic, partition) : undefined;
+      if (code === undefined) {
+        question ??= new Question();
+        question.add(asked, at);
+      } else if (code !== Errors.NONE) outcomes[at] = refused(toldTo(request.client, code));
     }
-    if (question.topics.length === 0) {
-      done(outcomes);
-      return;
-    }
-    const { transactionalId, producerId, producerEpoch, client } = request;
+    if (question === undefined) done(outcomes);
+    else this.#askFor(question, request, outcomes, done);
+  }
+
+  #askFor(
+    question: Question,
+    { transactionalId, producerId, producerEpoch, client }: VerificationRequest,
+    outcomes: Verified[],
+    done: (outcomes: readonly Verified[]) => void,
+  ): void {
     const verifyOnly = client !== 'v2';
     const { topics } = question;
     const transaction = { transactionalId, producerId, producerEpoch, verifyOnly, topics };
@@ -143,35 +161,27 @@ function toldTo(client: TransactionClient, code: ErrorCode): ErrorCode {
   return code === Errors.TRANSACTION_ABORTABLE && client === 'classic' ? Errors.INVALID_TXN_STATE : code;
 }
 
-const NO_TOPICS: readonly { name: string; partitions: number[] }[] = [];
-
 /** Partitions by topic, and where the answer about each belongs. */
 class Question {
-  #topics: { name: string; partitions: number[] }[] | undefined;
-  #places: number[][] | undefined;
-
-  get topics(): readonly { name: string; partitions: number[] }[] {
-    return this.#topics ?? NO_TOPICS;
-  }
+  readonly topics: { name: string; partitions: number[] }[] = [];
+  readonly #places: number[][] = [];
 
   /** `place` is where the partition stands among those that are verified. */
   add({ topic, partition }: PartitionToVerify, place: number): void {
-    const { topics } = this;
     let at = 0;
-    while (at < topics.length && topics[at]!.name !== topic) at += 1;
-    if (at === topics.length) {
-      this.#topics = added(this.#topics, { name: topic, partitions: [partition] });
-      this.#places = added(this.#places, [place]);
+    while (at < this.topics.length && this.topics[at]!.name !== topic) at += 1;
+    if (at === this.topics.length) {
+      this.topics.push({ name: topic, partitions: [partition] });
+      this.#places.push([place]);
     } else {
-      topics[at]!.partitions.push(partition);
-      this.#places![at]!.push(place);
+      this.topics[at]!.partitions.push(partition);
+      this.#places[at]!.push(place);
     }
   }
 
   eachCode(results: TransactionAnswer, tell: (place: number, code: ErrorCode) => void): void {
-    const all = this.#places ?? [];
-    for (let at = 0; at < all.length; at += 1) {
-      const places = all[at]!;
+    for (let at = 0; at < this.#places.length; at += 1) {
+      const places = this.#places[at]!;
       for (let n = 0; n < places.length; n += 1) {
         const { partitionErrorCode } = results[at]!.resultsByPartition[n]!;
         tell(places[n]!, partitionErrorCode as ErrorCode);

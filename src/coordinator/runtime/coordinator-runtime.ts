@@ -135,6 +135,14 @@ export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
     this.write(name, partition, (shard) => ({ records: NO_RECORDS, response: handler(shard) }), done);
   }
 
+  /**
+   * The shard of a partition where all that it knows is committed: what it says now is what {@link read} would answer.
+   * Undefined where that takes a wait, and inside of handlers.
+   */
+  committed(partition: number): S | undefined {
+    return this.#depth > 0 ? undefined : this.#slots.get(partition)?.host.committed;
+  }
+
   #at<T>(partition: number, done: Done<T>, run: (host: ShardHost<S, R>) => void): void {
     this.#enter(() => {
       const slot = this.#slots.get(partition);

@@ -68,6 +68,13 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
     }
   }
 
+  /** The shard, if it is active and nothing that it knows waits to be committed. */
+  get committed(): S | undefined {
+    const writer = this.#writer;
+    if (this.#state !== 'active' || writer === undefined) return undefined;
+    return writer.awaitedOffset <= writer.committedOffset ? this.#shard : undefined;
+  }
+
   get isDrained(): boolean {
     return this.#writer === undefined || this.#writer.appendsInFlight === 0;
   }

@@ -12,6 +12,7 @@ import { partitionForGroup } from '../group/partition-for.ts';
 import { CoordinatorRuntime } from '../runtime/coordinator-runtime.ts';
 import type { CoordinatorLog } from '../runtime/ports.ts';
 import type { CoordinatorResult, Done } from '../runtime/result.ts';
+import type { ProducerIdAndEpoch } from './init-producer-id.ts';
 import {
   type DescribedTransaction,
   type ListedTransaction,
@@ -171,6 +172,21 @@ export class TransactionCoordinator {
         tell(outcome.ok ? outcome.response : all(transactionError(outcome.error)));
       });
     }
+  }
+
+  /**
+   * Whether the open transaction of a producer includes a partition, as a verification by {@link addPartitionsToTxn} would
+   * tell; undefined where that takes a wait.
+   */
+  verifyNow(
+    producer: ProducerIdAndEpoch & { readonly transactionalId: string },
+    topic: string,
+    partition: number,
+  ): ErrorCode | undefined {
+    const { transactionalId } = producer;
+    if (transactionalId === '') return Errors.INVALID_REQUEST;
+    const shard = this.#runtime.committed(this.#partitionFor(transactionalId));
+    return shard?.verifyPartition(transactionalId, producer, topic, partition);
   }
 
   addPartitions(

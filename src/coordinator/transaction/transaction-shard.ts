@@ -178,14 +178,22 @@ export class TransactionShard implements CoordinatorShard<TransactionRecord> {
 
   /** Whether each partition is a part of the open transaction, in the order of the request. */
   verifyPartitions(request: AddPartitionsRequest): ErrorCode[][] {
-    const metadata = this.#transactions.get(request.transactionalId);
-    const errorCode = producerError(metadata, request);
     return request.topics.map(({ name, partitions }) =>
-      partitions.map((partition) => {
-        if (metadata === undefined || errorCode !== Errors.NONE) return errorCode;
-        return includesPartition(metadata, name, partition) ? Errors.NONE : Errors.TRANSACTION_ABORTABLE;
-      }),
+      partitions.map((partition) => this.verifyPartition(request.transactionalId, request, name, partition)),
     );
+  }
+
+  /** The same for one partition. */
+  verifyPartition(
+    transactionalId: string,
+    producer: ProducerIdAndEpoch,
+    topic: string,
+    partition: number,
+  ): ErrorCode {
+    const metadata = this.#transactions.get(transactionalId);
+    const errorCode = producerError(metadata, producer);
+    if (metadata === undefined || errorCode !== Errors.NONE) return errorCode;
+    return includesPartition(metadata, topic, partition) ? Errors.NONE : Errors.TRANSACTION_ABORTABLE;
   }
 
   endTransaction(

@@ -175,6 +175,16 @@ export class TransactionWorld {
     return Object.fromEntries(pending.value);
   }
 
+  /** The same without a wait, where that is possible. */
+  verifyNow(
+    transactionalId: string,
+    producer: Producer,
+    topic: string,
+    partition: number,
+  ): number | undefined {
+    return this.coordinator.verifyNow({ transactionalId, ...producer }, topic, partition);
+  }
+
   /** EndTxn: `version` 2 for a client that has an epoch for each transaction. */
   async end(
     transactionalId: string,

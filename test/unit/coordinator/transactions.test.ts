@@ -197,6 +197,20 @@ describe('a transaction', () => {
     expect(world.verify('x', producer, ['t-0'])).toEqual(all(Errors.TRANSACTION_ABORTABLE));
   });
 
+  it('is verified without a wait where all that is known is committed', async () => {
+    const world = new TransactionWorld();
+    const producer = await world.init('x');
+    expect(world.verifyNow('x', producer, 't', 0)).toBe(Errors.TRANSACTION_ABORTABLE);
+    expect(world.verifyNow('', producer, 't', 0)).toBe(Errors.INVALID_REQUEST);
+    world.addLater('x', producer, ['t-0']);
+    expect(world.verifyNow('x', producer, 't', 0)).toBeUndefined();
+    world.time.settle();
+    expect(world.verifyNow('x', producer, 't', 0)).toBe(Errors.NONE);
+    expect(world.verifyNow('x', { ...producer, producerEpoch: 1 }, 't', 0)).toBe(Errors.PRODUCER_FENCED);
+    world.coordinator.onResignation(0);
+    expect(world.verifyNow('x', producer, 't', 0)).toBeUndefined();
+  });
+
   it('is told of only when its record is committed', async () => {
     const world = new TransactionWorld();
     const producer = await world.init('x');

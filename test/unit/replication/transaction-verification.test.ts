@@ -11,7 +11,7 @@ import { ManualTime } from '../server/fakes.ts';
 const SETTINGS = { isEnabled: true, retryBackoffMs: 20, retryMaxMs: 100 };
 
 /** A coordinator that answers what it is told to, and partitions t-0 and t-1 without open transactions. */
-function world(answers: ErrorCode[] = [], settings = SETTINGS) {
+function world(answers: ErrorCode[] = [], settings = SETTINGS, known?: (partition: number) => ErrorCode) {
   const time = new ManualTime();
   const asked: TransactionToAsk[] = [];
   const guard = { startedMs: 0 };
@@ -38,6 +38,7 @@ function world(answers: ErrorCode[] = [], settings = SETTINGS) {
           })),
         );
       },
+      verifyNow: (_producer, _topic, partition) => known?.(partition),
     },
     clock: time,
     timers: time,
@@ -85,6 +86,25 @@ describe('what is asked', () => {
     expect(w.codes('classic', ['t', 'elsewhere', 't'])).toEqual([0, Errors.NOT_LEADER_OR_FOLLOWER, 0]);
     expect(w.asked[0]!.topics).toEqual([{ name: 't', partitions: [0, 2] }]);
     expect(w.codes('classic', ['t'], -1)).toEqual([Errors.INVALID_PRODUCER_EPOCH]);
+  });
+});
+
+describe('what the coordinator knows without a wait', () => {
+  test('is not asked for, and told in the same words', () => {
+    const w = world([], SETTINGS, (partition) =>
+      partition === 1 ? Errors.TRANSACTION_ABORTABLE : Errors.NONE,
+    );
+    expect(w.verify('classic', ['t', 't']).outcomes).toEqual([
+      { errorCode: Errors.NONE, transaction: { guard: w.guard } },
+      { errorCode: Errors.INVALID_TXN_STATE, transaction: undefined },
+    ]);
+    expect(w.asked).toEqual([]);
+  });
+
+  test('is not enough for newer clients, whose partitions are added', () => {
+    const w = world([], SETTINGS, () => Errors.NONE);
+    w.verify('v2');
+    expect(w.asked.map((one) => one.verifyOnly)).toEqual([false]);
   });
 });
 
