@@ -4,7 +4,7 @@ import * as header from '../protocol/record-batch/header.ts';
 import { isMessageSet } from '../protocol/record-batch/message-set.ts';
 import { appendInfo, spanOf } from './batch-span.ts';
 import type { LoadedLog } from './loaded-log.ts';
-import { checkBatches, validateForLeader } from './log-validator.ts';
+import { checkBatches, isFitAsBuilt, validateForLeader } from './log-validator.ts';
 import type { LogWriter } from './log-writer.ts';
 import { convertMessageSet } from './message-set-append.ts';
 import { applyBatch, checkProducer } from './producer-updates.ts';
@@ -111,6 +111,7 @@ export class LogAppender {
     if (origin === 'client' && isMessageSet(records)) {
       return convertMessageSet(records, config, shared, nowMs);
     }
+    if (origin === 'coordinator' && isFitAsBuilt(records, config)) return records;
     const validBytes = checkBatches(records, origin, config, leaderEpoch);
     const batch = validBytes === records.length ? records : records.subarray(0, validBytes);
     if (validBytes === 0) return batch;

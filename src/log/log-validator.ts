@@ -143,6 +143,17 @@ export function checkBatches(
 }
 
 /**
+ * Whether a batch which this node has built goes into the log as it is: it was made a moment ago with its CRC, so only what
+ * the topic wants is to be asked for. Where it does not, the other checks say why, or it is made anew.
+ */
+export function isFitAsBuilt(batch: Uint8Array, settings: ValidationSettings): boolean {
+  if (batch.length < header.BATCH_OVERHEAD || header.sizeInBytes(batch, 0) !== batch.length) return false;
+  if (batch.length > settings.maxMessageBytes || settings.messageTimestampType !== 'CreateTime') return false;
+  const codec = header.compressionOf(batch, 0) ?? 'none';
+  return codec === 'none' && (header.isControl(batch, 0) || targetCodec(settings, codec) === codec);
+}
+
+/**
  * Checks the one batch in `batch` (exactly its bytes, CRC checked) for the leader, and makes it what the topic wants:
  * timestamp type, codec, dense offsets. Returns `batch`, changed in place, or another one that takes its place.
  * Throws ProtocolError, a RecordValidationError where single records are to blame.

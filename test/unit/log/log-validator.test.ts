@@ -316,3 +316,23 @@ test('what Produce checks before the partition is known', () => {
     ['INVALID_RECORD', 'INVALID_RECORD', 'UNSUPPORTED_COMPRESSION_TYPE'],
   ]);
 });
+
+test('a batch that the broker has built is taken as it is, unless its topic wants another', async () => {
+  const built = async (bytes: Buffer, changes: Partial<LogConfig> = {}) => {
+    const log = new World().open(changes);
+    log.appendAsLeader(bytes, 0, { origin: 'coordinator', atOnce: true, done: () => {} });
+    const stored = await fetch(log, 0);
+    expect(header.crcIsValid(stored, 0)).toBe(true);
+    return stored;
+  };
+  expect(header.sizeInBytes(await built(batch(['a', 'b'])), 0)).toBe(batch(['a', 'b']).length);
+  const appended = await built(batch(['a']), { messageTimestampType: 'LogAppendTime' });
+  expect(header.timestampType(appended, 0)).toBe('LogAppendTime');
+  expect(header.compressionOf(await built(batch(['a']), { compressionType: 'gzip' }), 0)).toBe('gzip');
+  const refused = (bytes: Buffer, changes?: Partial<LogConfig>) =>
+    outcomeOf(() =>
+      new World().open(changes).appendAsLeader(bytes, 0, { origin: 'coordinator', done: () => {} }),
+    );
+  expect(refused(batch(['x'.repeat(200)]), { maxMessageBytes: 200 })).toBe('MESSAGE_TOO_LARGE');
+  expect(refused(Buffer.concat([batch(['a']), batch(['b'])]))).toBe('INVALID_RECORD');
+});
