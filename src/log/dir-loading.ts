@@ -66,6 +66,8 @@ export class DirLoading {
   #isInterrupted = false;
   #sliceEndMs = 0;
   #progress: RecoveryProgress | undefined;
+  /** Logs have holes that no checkpoint tells of. */
+  #hasForgottenHoles = false;
   /** By topic: the partitions of one share them. */
   readonly #configs = new Map<string, LogConfig>();
   readonly #conversion: OldFormatConversion;
@@ -95,6 +97,8 @@ export class DirLoading {
       }
       if (bytes < this.#input.shared.options.offLoopRecoveryBytes) await this.#recoverHere(unread);
       else await this.#recoverAside(unread);
+      // Nobody is served before.
+      if (this.#hasForgottenHoles) guarded(() => this.#input.dir.keepCleanedEnds());
       this.#progress?.finished();
     } finally {
       this.#progress?.close();
@@ -242,11 +246,12 @@ export class DirLoading {
       cleanedEnd: dir.cleanedEnds.get(key),
     });
     log.updateHighWatermark(dir.highWatermarks.get(key) ?? 0);
-    const isForgotten = recovered?.hasHoles === true && log.cleanedEnd === undefined;
-    if (isForgotten) log.cleanedEnd = log.logStartOffset;
+    if (recovered?.hasHoles === true && log.cleanedEnd === undefined) {
+      log.cleanedEnd = log.logStartOffset;
+      this.#hasForgottenHoles = true;
+    }
     if (bytes > 0) this.#progress?.opened();
     adopt(folder, log);
-    if (isForgotten) guarded(() => dir.keepCleanedEnds());
   }
 
   #startSlice(): void {

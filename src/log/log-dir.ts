@@ -147,8 +147,8 @@ export class LogDir {
   }
 
   /**
-   * A log was found with holes that no checkpoint tells of. From here on one does, also after a power loss: by then the
-   * topic may have another policy, and the holes would pass for damage that ends the log. Throws StorageError.
+   * Logs were found with holes that no checkpoint tells of. From here on one does, also after a power loss: by then a topic
+   * may have another policy, and its holes would pass for damage that ends the log. Throws StorageError.
    */
   keepCleanedEnds(): void {
     this.writeCleanedEnds();

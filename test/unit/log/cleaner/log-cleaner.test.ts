@@ -316,21 +316,31 @@ test('holes that compaction has left are no damage when the policy is another by
 test('holes that no checkpoint tells of any more are kept in mind by the first recovery that meets them', async () => {
   const world = new World();
   const { manager, log } = await open(world);
-  for (const key of ['b', 'a', 'c', 'd', 'a']) put(world, log, [key, key]);
-  log.roll();
+  const other = manager.getOrCreate('t', 1, topicId);
+  other.onAppended = () => other.updateHighWatermark(other.logEndOffset);
+  for (const one of [log, other]) {
+    for (const key of ['b', 'a', 'c', 'd', 'a']) put(world, one, [key, key]);
+    one.roll();
+  }
   manager.startBackground();
   await run(world);
   const kept = ['0:b=b', '2:c=c', '3:d=d', '4:a=a'];
-  expect(await contents(log)).toEqual(kept);
-  expect(log.closedSegments.map(({ baseOffset }) => baseOffset)).toEqual([0, 2, 4]);
-  await log.flush();
+  for (const one of [log, other]) {
+    expect(await contents(one)).toEqual(kept);
+    expect(one.closedSegments.map(({ baseOffset }) => baseOffset)).toEqual([0, 2, 4]);
+    await one.flush();
+  }
   const loseRecoveryPoint = () => world.storage.removeNow('/data/recovery-point-offset-checkpoint');
   loseRecoveryPoint();
   world.storage.removeNow('/data/cleaner-offset-checkpoint');
+  world.storage.syncedNow.length = 0;
   await open(world);
+  // On the loop, which a sync stops: once for all logs.
+  expect(world.storage.syncedNow).toEqual(['/data/cleaner-offset-checkpoint', '/data']);
   loseRecoveryPoint();
   const again = await open(world, { cleanupPolicy: ['delete'] });
   expect(await contents(again.log)).toEqual(kept);
+  expect(await contents(again.manager.get('t', 1)!)).toEqual(kept);
   await again.manager.close();
 });
 
