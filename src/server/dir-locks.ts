@@ -1,35 +1,21 @@
-import { type Storage, StorageError } from '../base/ports.ts';
+import type { Storage } from '../base/ports.ts';
 import { makeDirDurably } from './durable-dirs.ts';
+import type { InitialLogDirs } from './initial-log-dirs.ts';
 
 const LOCK_FILE = '.lock';
 
 /** What keeps other processes off the log dirs of a node. */
 export class DirLocks {
   readonly #storage: Storage;
-  /** The dir that a node can't do without. */
-  readonly #metadataLogDir: string;
   #locks: { release(): void }[] = [];
 
-  constructor(storage: Storage, metadataLogDir: string) {
+  constructor(storage: Storage) {
     this.#storage = storage;
-    this.#metadataLogDir = metadataLogDir;
   }
 
-  /**
-   * Makes what is missing and locks all. Resolves with the dirs whose disk failed, and why: the node serves the others.
-   * Rejects with Error where another process holds one, and with StorageError where the metadata log's can't be locked.
-   */
-  async take(dirs: readonly string[]): Promise<ReadonlyMap<string, StorageError>> {
-    const failed = new Map<string, StorageError>();
-    for (const dir of dirs) {
-      try {
-        await this.#takeOne(dir);
-      } catch (error) {
-        if (!(error instanceof StorageError) || dir === this.#metadataLogDir) throw error;
-        failed.set(dir, error);
-      }
-    }
-    return failed;
+  /** Makes what is missing and locks all. Rejects with Error where another process holds one, and as `InitialLogDirs.use`. */
+  async take(dirs: InitialLogDirs): Promise<void> {
+    for (const dir of dirs.online) await dirs.use(dir, () => this.#takeOne(dir));
   }
 
   release(): void {

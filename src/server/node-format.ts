@@ -1,4 +1,4 @@
-import { type Ports, type Storage, StorageError } from '../base/ports.ts';
+import type { Ports, Storage } from '../base/ports.ts';
 import { randomUuid, type Uuid } from '../base/uuid.ts';
 import { LOG_SUFFIX, parseFolder } from '../log/file-names.ts';
 import {
@@ -13,26 +13,23 @@ import { encodeRecord, type MetadataRecord } from '../metadata/records.ts';
 import { formatStandalone, METADATA_LOG_DIR } from '../raft/bootstrap.ts';
 import { BOOTSTRAP_CHECKPOINT } from '../raft/checkpoint.ts';
 import type { VoterEndpoint } from '../raft/ports.ts';
-import { makeDirDurably } from './durable-dirs.ts';
+import type { InitialLogDirs } from './initial-log-dirs.ts';
 
 export interface NodeIdentity {
   readonly clusterId: string;
-  /** By log dir; without those that failed. */
+  /** By log dir; without those that are offline. */
   readonly directoryIds: ReadonlyMap<string, Uuid>;
-  /** Dirs, not the metadata log's, that can't be read or written, and why. */
-  readonly failedDirs: ReadonlyMap<string, Error>;
   /** True where the dirs were formatted just now. */
   readonly isNew: boolean;
 }
 
-export interface FormatInput {
+interface FormatInput {
   readonly ports: Pick<Ports, 'storage' | 'random' | 'clock' | 'logger'>;
   readonly nodeId: number;
   /** Where the cluster id is given from outside; a stored one must be the same. */
   readonly clusterId: string | undefined;
-  readonly metadataLogDir: string;
-  /** All dirs, the metadata log's among them. */
-  readonly dirs: readonly string[];
+  /** They are there, and locked. */
+  readonly dirs: InitialLogDirs;
   readonly endpoints: readonly VoterEndpoint[];
   /** What a new cluster starts with. */
   readonly bootstrapRecords: readonly MetadataRecord[];
@@ -41,47 +38,35 @@ export interface FormatInput {
 /**
  * Reads to which cluster and node the dirs belong, and formats those that belong to nobody yet. Throws
  * `MetaPropertiesError` where they belong to others, and where a format would strand the data that is there, and
- * StorageError where the metadata log's dir fails; another that does is left out.
+ * StorageError where the metadata log's dir fails; another that does goes offline.
  */
-export async function identifyNode(given: FormatInput): Promise<NodeIdentity> {
-  const { storage, random } = given.ports;
-  const { metadataLogDir } = given;
-  const failedDirs = new Map<string, Error>();
-  const usable = async <T>(dir: string, use: () => Promise<T> | T): Promise<T | undefined> => {
-    try {
-      return await use();
-    } catch (error) {
-      if (!(error instanceof StorageError) || dir === metadataLogDir) throw error;
-      failedDirs.set(dir, error);
-      return undefined;
-    }
-  };
+export async function identifyNode(input: FormatInput): Promise<NodeIdentity> {
+  const { dirs } = input;
+  const { metadataLogDir } = dirs;
+  const { storage, random } = input.ports;
   const found = new Map<string, MetaProperties>();
-  for (const dir of given.dirs) {
-    await usable(dir, () => makeDirDurably(storage, dir));
-    const properties = await usable(dir, () => readMetaProperties(storage, dir));
+  for (const dir of dirs.online) {
+    const properties = await dirs.use(dir, () => readMetaProperties(storage, dir));
     if (properties !== undefined) found.set(dir, properties);
   }
-  const input = { ...given, dirs: given.dirs.filter((dir) => !failedDirs.has(dir)) };
   checkIdentities(input, found);
   const isNew = !found.has(metadataLogDir) || !hasMetadataLog(storage, metadataLogDir);
   if (isNew) refuseToStrandData(input, found);
   const clusterId = input.clusterId ?? [...found.values()][0]?.clusterId ?? randomUuid(random);
   const directoryIds = new Map<string, Uuid>();
-  for (const dir of input.dirs) {
+  for (const dir of dirs.online) {
     directoryIds.set(dir, found.get(dir)?.directoryId ?? newDirectoryId(input, directoryIds));
   }
   if (isNew) await format(input, directoryIds.get(metadataLogDir)!);
-  for (const dir of input.dirs) {
+  for (const [dir, directoryId] of directoryIds) {
     if (found.get(dir)?.directoryId !== undefined) continue;
-    const directoryId = directoryIds.get(dir)!;
-    await usable(dir, () =>
+    await dirs.use(dir, () =>
       writeMetaProperties(storage, dir, { clusterId, nodeId: input.nodeId, directoryId }),
     );
-    if (failedDirs.has(dir)) directoryIds.delete(dir);
+    if (dirs.offline.has(dir)) directoryIds.delete(dir);
     else input.ports.logger.info(`Formatted ${dir}/${META_PROPERTIES}`, { clusterId, directoryId });
   }
-  return { clusterId, directoryIds, failedDirs, isNew };
+  return { clusterId, directoryIds, isNew };
 }
 
 /** Throws `MetaPropertiesError` unless what the dirs say of themselves is all in agreement. */
@@ -121,9 +106,9 @@ function hasMetadataLog(storage: Storage, dir: string): boolean {
  * log dir is added in front of the others, or when the one with the metadata log is lost.
  */
 function refuseToStrandData(input: FormatInput, found: ReadonlyMap<string, MetaProperties>): void {
-  const { metadataLogDir, dirs } = input;
+  const { online, metadataLogDir } = input.dirs;
   const { storage } = input.ports;
-  const elsewhere = dirs.find(
+  const elsewhere = online.find(
     (dir) => dir !== metadataLogDir && found.has(dir) && hasMetadataLog(storage, dir),
   );
   if (elsewhere !== undefined) {
@@ -138,7 +123,7 @@ function refuseToStrandData(input: FormatInput, found: ReadonlyMap<string, MetaP
         'put that file back, or start with an empty dir',
     );
   }
-  for (const dir of dirs) {
+  for (const dir of online) {
     const partition = partitionsIn(storage, dir)[0];
     if (partition === undefined) continue;
     throw new MetaPropertiesError(
@@ -171,7 +156,8 @@ function newDirectoryId(input: FormatInput, taken: ReadonlyMap<string, Uuid>): U
 }
 
 async function format(input: FormatInput, directoryId: Uuid): Promise<void> {
-  const { ports, metadataLogDir } = input;
+  const { ports } = input;
+  const { metadataLogDir } = input.dirs;
   const existing = ports.storage.isDirectory(`${metadataLogDir}/${METADATA_LOG_DIR}`);
   if (existing) {
     ports.logger.warn(

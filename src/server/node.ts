@@ -31,6 +31,7 @@ import { GroupCoordination } from './group-coordination.ts';
 import type { BrokerGroup } from './group-inspection.ts';
 import { allocateProducerIdsApi } from './handlers/api-shapes.ts';
 import { apiVersionsRow } from './handlers/api-versions.ts';
+import { InitialLogDirs } from './initial-log-dirs.ts';
 import { dynamicConfigsOf, MetadataApplier } from './metadata-applier.ts';
 import { NodeController } from './node-controller.ts';
 import { NEW_CLUSTER_RECORDS, NODE_FEATURES } from './node-features.ts';
@@ -89,8 +90,7 @@ export class BrokerNode {
   #stopping: Promise<void> | undefined;
   #identity: NodeIdentity | undefined;
   readonly #locks: DirLocks;
-  /** Dirs whose disk had failed when the node started. */
-  #failedDirs: ReadonlyMap<string, Error> = new Map();
+  readonly #initialDirs: InitialLogDirs;
   readonly #publisher = new MetadataPublisher();
   #controller: NodeController | undefined;
   #logs: LogManager | undefined;
@@ -114,7 +114,9 @@ export class BrokerNode {
     this.#pool = options.ports.framePool ?? new BufferPool();
     this.#logger = options.ports.logger;
     this.#dynamicConfig = new DynamicConfig(options.config, this.#logger.child('DynamicConfig'));
-    this.#locks = new DirLocks(options.ports.storage, options.config.metadataLogDir);
+    this.#locks = new DirLocks(options.ports.storage);
+    const { metadataLogDir, logDirs } = options.config;
+    this.#initialDirs = new InitialLogDirs(metadataLogDir, logDirs);
   }
 
   get nodeId(): number {
@@ -183,7 +185,7 @@ export class BrokerNode {
 
   async #start(): Promise<void> {
     const config = this.config;
-    const unlocked = await this.#locks.take(this.#dirs());
+    await this.#locks.take(this.#initialDirs);
     this.#reserve = new SpaceReserve({
       ...this.#ports,
       dir: config.metadataLogDir,
@@ -200,12 +202,10 @@ export class BrokerNode {
       ports: this.#ports,
       nodeId: config.nodeId,
       clusterId: this.#options.clusterId,
-      metadataLogDir: config.metadataLogDir,
-      dirs: this.#dirs().filter((dir) => !unlocked.has(dir)),
+      dirs: this.#initialDirs,
       endpoints,
       bootstrapRecords: NEW_CLUSTER_RECORDS,
     });
-    this.#failedDirs = new Map([...unlocked, ...this.#identity.failedDirs]);
     this.#checkStarting();
     // The log manager removes the markers when it opens the dirs, before anything is written.
     const previousBrokerEpoch = this.#cleanShutdownEpoch();
@@ -233,7 +233,7 @@ export class BrokerNode {
     const ports = this.#ports;
     return LogManager.create({
       dirs: config.logDirs,
-      failedDirs: this.#failedDirs,
+      failedDirs: this.#initialDirs.offline,
       configFor: (topic) => logConfigOf(this.config, this.image.configOf(ConfigResourceType.TOPIC, topic)),
       ports: { ...ports, framePool: this.#pool, logger: this.#logger.child('LogManager') },
       options: { openFilesMax: shareOpenFiles(ports.openFilesMax).logFiles, ...this.#options.logOptions },
@@ -504,14 +504,9 @@ export class BrokerNode {
     return dirs.flatMap((dir) => this.#identity?.directoryIds.get(dir) ?? []);
   }
 
-  /** All dirs, the metadata log's first. */
-  #dirs(): readonly string[] {
-    return [...new Set([this.config.metadataLogDir, ...this.config.logDirs])];
-  }
-
   /** The broker epoch of the last shutdown, if all dirs were closed in order; -1 where the marker names none. */
   #cleanShutdownEpoch(): number | undefined {
-    if (this.#failedDirs.size > 0) return undefined;
+    if (this.#initialDirs.offline.size > 0) return undefined;
     const epochs = this.config.logDirs.map((dir) => readCleanShutdown(this.#ports.storage, dir));
     if (epochs.includes(undefined)) return undefined;
     return epochs.every((epoch) => epoch === epochs[0]) ? epochs[0] : -1;

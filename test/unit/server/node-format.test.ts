@@ -1,22 +1,30 @@
 import { describe, expect, it } from 'vitest';
 import { realPorts } from '../../../src/io/index.ts';
+import { DirLocks } from '../../../src/server/dir-locks.ts';
+import { InitialLogDirs } from '../../../src/server/initial-log-dirs.ts';
 import { NEW_CLUSTER_RECORDS } from '../../../src/server/node-features.ts';
-import { type FormatInput, identifyNode } from '../../../src/server/node-format.ts';
+import { identifyNode } from '../../../src/server/node-format.ts';
 import { silentLogger } from './fakes.ts';
 
 type Ports = ReturnType<typeof realPorts>;
 
-function input(ports: Ports, dirs: readonly string[], more: Partial<FormatInput> = {}): FormatInput {
-  return {
-    ports,
-    nodeId: 1,
-    clusterId: undefined,
-    metadataLogDir: dirs[0]!,
-    dirs,
-    endpoints: [],
-    bootstrapRecords: NEW_CLUSTER_RECORDS,
-    ...more,
-  };
+/** Locks the dirs and identifies the node, as a start does. */
+async function identify(ports: Ports, logDirs: readonly string[], metadataLogDir = logDirs[0]!) {
+  const dirs = new InitialLogDirs(metadataLogDir, logDirs);
+  const locks = new DirLocks(ports.storage);
+  try {
+    await locks.take(dirs);
+    return await identifyNode({
+      ports,
+      nodeId: 1,
+      clusterId: undefined,
+      dirs,
+      endpoints: [],
+      bootstrapRecords: NEW_CLUSTER_RECORDS,
+    });
+  } finally {
+    locks.release();
+  }
 }
 
 const memoryPorts = () => realPorts({ logger: silentLogger, memory: true });
@@ -39,9 +47,9 @@ function replaceIn(ports: Ports, path: string, pattern: RegExp, by: string): voi
 describe('identifyNode', () => {
   it('formats dirs once and reuses them, also with a further dir behind them', async () => {
     const ports = memoryPorts();
-    const first = await identifyNode(input(ports, ['/a', '/b']));
+    const first = await identify(ports, ['/a', '/b']);
     expect(first.isNew).toBe(true);
-    const again = await identifyNode(input(ports, ['/a', '/b', '/c']));
+    const again = await identify(ports, ['/a', '/b', '/c']);
     expect(again.isNew).toBe(false);
     expect(again.clusterId).toBe(first.clusterId);
     expect(again.directoryIds.get('/b')).toBe(first.directoryIds.get('/b'));
@@ -50,48 +58,46 @@ describe('identifyNode', () => {
 
   it('names both cluster ids, both files and two ways out where two dirs disagree', async () => {
     const ports = memoryPorts();
-    const { clusterId } = await identifyNode(input(ports, ['/a', '/b']));
+    const { clusterId } = await identify(ports, ['/a', '/b']);
     replaceIn(ports, '/b/meta.properties', /cluster\.id=.*/, 'cluster.id=AAAAAAAAAAAAAAAAAAAAAQ');
-    await expect(identifyNode(input(ports, ['/a', '/b']))).rejects.toThrow(
+    await expect(identify(ports, ['/a', '/b'])).rejects.toThrow(
       `/b/meta.properties says that its data belongs to cluster AAAAAAAAAAAAAAAAAAAAAQ, but /a/meta.properties names cluster ${clusterId}`,
     );
-    await expect(identifyNode(input(ports, ['/a', '/b']))).rejects.toThrow(/Either .* or /);
+    await expect(identify(ports, ['/a', '/b'])).rejects.toThrow(/Either .* or /);
   });
 
   it('refuses to begin a new metadata log in front of dirs that have one', async () => {
     const ports = memoryPorts();
-    await identifyNode(input(ports, ['/a', '/b']));
-    await expect(identifyNode(input(ports, ['/new', '/a', '/b']))).rejects.toThrow(
+    await identify(ports, ['/a', '/b']);
+    await expect(identify(ports, ['/new', '/a', '/b'])).rejects.toThrow(
       /lies in \/a; .* metadata\.log\.dir=\/a/,
     );
-    const found = await identifyNode(input(ports, ['/a', '/new', '/b'], { metadataLogDir: '/a' }));
+    const found = await identify(ports, ['/a', '/new', '/b'], '/a');
     expect(found.isNew).toBe(false);
   });
 
   it('refuses to begin a new metadata log where there are partitions that it would not know', async () => {
     const ports = memoryPorts();
     ports.storage.makeDir('/a/orders-0');
-    await expect(identifyNode(input(ports, ['/a']))).rejects.toThrow(
-      /\/a holds partitions, such as orders-0/,
-    );
+    await expect(identify(ports, ['/a'])).rejects.toThrow(/\/a holds partitions, such as orders-0/);
     expect(ports.storage.sizeOf('/a/meta.properties')).toBeUndefined();
   });
 
   it('refuses a metadata log whose meta.properties is gone', async () => {
     const ports = memoryPorts();
-    await identifyNode(input(ports, ['/a']));
+    await identify(ports, ['/a']);
     const log = ports.storage.open('/a/__cluster_metadata-0/00000000000000000000.log', 'create');
     log.write([Buffer.from('records')], 0);
     log.close();
     ports.storage.removeNow('/a/meta.properties');
-    await expect(identifyNode(input(ports, ['/a']))).rejects.toThrow(/\/a\/meta\.properties is missing/);
+    await expect(identify(ports, ['/a'])).rejects.toThrow(/\/a\/meta\.properties is missing/);
   });
 
   it('completes a format that was interrupted before meta.properties', async () => {
     const ports = memoryPorts();
-    await identifyNode(input(ports, ['/a']));
+    await identify(ports, ['/a']);
     ports.storage.removeNow('/a/meta.properties');
-    expect((await identifyNode(input(ports, ['/a']))).isNew).toBe(true);
+    expect((await identify(ports, ['/a'])).isNew).toBe(true);
   });
 
   it('begins a metadata log in a dir of the times of ZooKeeper, and keeps its cluster id', async () => {
@@ -100,16 +106,16 @@ describe('identifyNode', () => {
     const file = ports.storage.open('/a/meta.properties', 'create');
     file.write([Buffer.from('version=0\nbroker.id=1\ncluster.id=AAAAAAAAAAAAAAAAAAAAAQ\n')], 0);
     file.close();
-    const { clusterId, isNew } = await identifyNode(input(ports, ['/a']));
+    const { clusterId, isNew } = await identify(ports, ['/a']);
     expect({ clusterId, isNew }).toEqual({ clusterId: 'AAAAAAAAAAAAAAAAAAAAAQ', isNew: true });
     expect(ports.storage.sizeOf('/a/bootstrap.checkpoint')).toBeGreaterThan(0);
   });
 
   it('refuses a log dir that is a copy of another', async () => {
     const ports = memoryPorts();
-    await identifyNode(input(ports, ['/a', '/b']));
+    await identify(ports, ['/a', '/b']);
     const id = /directory\.id=.*/.exec(textOf(ports, '/a/meta.properties'))![0];
     replaceIn(ports, '/b/meta.properties', /directory\.id=.*/, id);
-    await expect(identifyNode(input(ports, ['/a', '/b']))).rejects.toThrow(/same directory\.id/);
+    await expect(identify(ports, ['/a', '/b'])).rejects.toThrow(/same directory\.id/);
   });
 });
