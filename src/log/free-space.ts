@@ -56,9 +56,10 @@ export class FreeSpace {
     return this.#short.size > 0;
   }
 
-  /** Why producers can't write to `dir` now. */
-  refusal(dir: string): ProtocolError | undefined {
-    return this.#short.get(dir);
+  /** Throws ProtocolError(KAFKA_STORAGE_ERROR) while producers can't write to `dir`. */
+  ensure(dir: string): void {
+    const refusal = this.#short.get(dir);
+    if (refusal !== undefined) throw refusal;
   }
 
   /** So many bytes were written, to whichever dir. */

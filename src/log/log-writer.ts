@@ -104,6 +104,19 @@ export class LogWriter {
     return this.#commit.syncedEnd;
   }
 
+  /**
+   * The recovery point as a checkpoint may have it while appends go on. Recovery believes the segments below it, indexes
+   * included: so it never lies at an offset where a new segment may begin before the indexes of the one before are synced.
+   */
+  get safeRecoveryPoint(): number {
+    let point = this.recoveryPoint;
+    const { active } = this.#segments;
+    for (const segment of this.#segments.all) {
+      if (segment !== active && segment.areIndexesPending) point = Math.min(point, segment.baseOffset);
+    }
+    return point > active.baseOffset ? point - 1 : point;
+  }
+
   get stagedBytes(): number {
     return this.#stagedBytes;
   }

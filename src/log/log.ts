@@ -7,7 +7,11 @@ import type { LeaderEpochCache } from './epoch-cache.ts';
 import { finishFolder, parentOf, syncFolder, writeTopicId } from './folder-work.ts';
 import type { LoadedLog } from './loaded-log.ts';
 import { LogAppender } from './log-appender.ts';
+import { LogOffsets } from './log-offsets.ts';
 import type { SharedLogState } from './log-options.ts';
+import type { LogParts } from './log-parts.ts';
+import { LogReplacement } from './log-replacement.ts';
+import { LogTruncation } from './log-truncation.ts';
 import { LogWriter } from './log-writer.ts';
 import { findOffset, offsetsBefore } from './lookup.ts';
 import type { ProducerFiles } from './producer-files.ts';
@@ -27,7 +31,6 @@ import type {
   EpochEndOffset,
   LogPorts,
   LogRead,
-  LogState,
   PendingRead,
   ReadOptions,
   TimestampAndOffset,
@@ -70,18 +73,17 @@ export class PartitionLog {
   readonly #writer: LogWriter;
   readonly #lifecycle: SegmentLifecycle;
   readonly #appender: LogAppender;
-  #logStart: number;
-  #highWatermark: number;
+  readonly #offsets: LogOffsets;
+  readonly #truncation: LogTruncation;
+  /** For the move of a replica from or to this log. */
+  readonly replacement: LogReplacement;
   // The folder's name or partition.metadata may not survive a power loss yet.
   #isNew: boolean;
   readonly #retention: Retention;
-  #cutCount = 0;
   #offline: Error | undefined;
   #closed = false;
   /** The log that has taken this one's place. */
   #successor: PartitionLog | undefined;
-  /** What the disk leaves half done is for the next start to make good. */
-  readonly #halfDone = (error: unknown) => this.#goOffline(asProtocolError(error));
   constructor(loaded: LoadedLog) {
     this.topic = loaded.topic;
     this.partition = loaded.partition;
@@ -98,8 +100,6 @@ export class PartitionLog {
     this.#tail = new LogTail(loaded.shared.tails);
     this.#retention = new Retention(this, this.#segments, loaded.ports.logger);
     this.#reader = new LogReader(this.#segments, this.#tail, loaded.shared);
-    this.#logStart = loaded.logStartOffset;
-    this.#highWatermark = loaded.logStartOffset;
     this.#isNew = loaded.isNew;
     this.#writer = new LogWriter({
       ports: loaded.ports,
@@ -112,24 +112,27 @@ export class PartitionLog {
       config: () => this.#config,
       sync: () => this.#syncFiles(),
       onAppended: () => this.onAppended(this),
-      onUndone: (writtenEnd) => this.#cutEpochs(writtenEnd),
+      onUndone: (writtenEnd) => this.#truncation.cutEpochs(writtenEnd),
       onFailed: (error) => this.#goOffline(error),
     });
-    const config = () => this.#config;
-    this.#lifecycle = new SegmentLifecycle({
+    this.#offsets = new LogOffsets(loaded, this.#writer);
+    const parts: LogParts = {
       loaded,
-      config,
+      config: () => this.#config,
+      writer: this.#writer,
+      offsets: this.#offsets,
+      logStart: () => this.#offsets.logStart,
       tail: this.#tail,
       reader: this.#reader,
-      halfDone: this.#halfDone,
-    });
-    this.#appender = new LogAppender({
-      loaded,
-      config,
-      writer: this.#writer,
-      lifecycle: this.#lifecycle,
-      logStart: () => this.#logStart,
-    });
+      ensureOnline: () => this.#ensureOnline(),
+      beforeCut: (offset) => this.#beforeCut(offset),
+      onCut: () => this.onCut(this),
+      halfDone: (error) => this.#goOffline(asProtocolError(error)),
+    };
+    this.#lifecycle = new SegmentLifecycle(parts);
+    this.#appender = new LogAppender({ ...parts, lifecycle: this.#lifecycle });
+    this.#truncation = new LogTruncation(parts, this.#lifecycle, this.#appender);
+    this.replacement = new LogReplacement(parts, this.#appender, this.#truncation);
   }
 
   /** The zero uuid where partition.metadata was lost; see `adoptTopicId`. */
@@ -155,7 +158,7 @@ export class PartitionLog {
   }
 
   get logStartOffset(): number {
-    return this.#logStart;
+    return this.#offsets.logStart;
   }
 
   /** The offset after the last record that readers may see, given that the high watermark allows. */
@@ -169,15 +172,12 @@ export class PartitionLog {
   }
 
   get highWatermark(): number {
-    return this.#highWatermark;
+    return this.#offsets.highWatermark;
   }
 
   /** What read_committed consumers may see: the high watermark, or the first record of an open transaction before it. */
   get lastStableOffset(): number {
-    const unstable = this.#producers.firstUnstableOffset;
-    return unstable === undefined
-      ? this.#highWatermark
-      : Math.min(this.#highWatermark, Math.max(unstable, this.#logStart));
+    return this.#offsets.lastStable;
   }
 
   /** All below survives a power loss. */
@@ -185,17 +185,9 @@ export class PartitionLog {
     return this.#writer.recoveryPoint;
   }
 
-  /**
-   * The recovery point as a checkpoint may have it while appends go on. Recovery believes the segments below it, indexes
-   * included: so it never lies at an offset where a new segment may begin before the indexes of the one before are synced.
-   */
+  /** The recovery point as a checkpoint may have it while appends go on. */
   get safeRecoveryPoint(): number {
-    let point = this.recoveryPoint;
-    const { active } = this.#segments;
-    for (const segment of this.#segments.all) {
-      if (segment !== active && segment.areIndexesPending) point = Math.min(point, segment.baseOffset);
-    }
-    return point > active.baseOffset ? point - 1 : point;
+    return this.#writer.safeRecoveryPoint;
   }
 
   get sizeInBytes(): number {
@@ -225,7 +217,7 @@ export class PartitionLog {
 
   /** How often batches were cut off since the log was opened. */
   get cutCount(): number {
-    return this.#cutCount;
+    return this.#truncation.cutCount;
   }
 
   get latestEpoch(): number | undefined {
@@ -258,11 +250,7 @@ export class PartitionLog {
 
   /** Moves the high watermark to `offset`, kept between log start and log end. True if it changed. */
   updateHighWatermark(offset: number): boolean {
-    const next = Math.max(this.#logStart, Math.min(offset, this.#writer.logEnd));
-    if (next === this.#highWatermark) return false;
-    this.#highWatermark = next;
-    this.#producers.onHighWatermark(next);
-    return true;
+    return this.#offsets.updateHighWatermark(offset);
   }
 
   /** Notes that a leader epoch begins at the log end. Throws ProtocolError(KAFKA_STORAGE_ERROR). */
@@ -279,7 +267,8 @@ export class PartitionLog {
    */
   appendAsLeader(records: Buffer, leaderEpoch: number, options: AppendOptions): AppendInfo {
     this.#ensureOnline();
-    if (options.origin === 'client') this.#ensureSpace();
+    const { space } = this.#shared;
+    if (options.origin === 'client' && space?.isShort) space.ensure(this.parentDir);
     return this.#appender.appendAsLeader(records, leaderEpoch, options);
   }
 
@@ -296,8 +285,8 @@ export class PartitionLog {
   read(startOffset: number, maxBytes: number, options: ReadOptions): LogRead | PendingRead {
     if (this.#successor !== undefined) return this.#successor.read(startOffset, maxBytes, options);
     this.#ensureOnline();
-    if (startOffset < this.#logStart || startOffset > this.#writer.logEnd) {
-      const text = `offset ${startOffset} is not between log start ${this.#logStart} and log end ${this.#writer.logEnd}`;
+    if (startOffset < this.logStartOffset || startOffset > this.#writer.logEnd) {
+      const text = `offset ${startOffset} is not between log start ${this.logStartOffset} and log end ${this.#writer.logEnd}`;
       throw new ProtocolError(Errors.OFFSET_OUT_OF_RANGE, text);
     }
     const bounded = options.upTo <= this.#writer.logEnd ? options : { ...options, upTo: this.#writer.logEnd };
@@ -315,7 +304,7 @@ export class PartitionLog {
   offsetForTimestamp(timestamp: bigint): TimestampAndOffset | undefined {
     this.#ensureOnline();
     return guarded(() =>
-      findOffset(this.#segments, this.#epochs, timestamp, this.#logStart, this.#writer.logEnd),
+      findOffset(this.#segments, this.#epochs, timestamp, this.logStartOffset, this.#writer.logEnd),
     );
   }
 
@@ -352,13 +341,13 @@ export class PartitionLog {
    */
   deleteRecordsBefore(offset: number): number {
     this.#ensureOnline();
-    const wanted = offset === -1 ? this.#highWatermark : offset;
-    if (wanted < 0 || wanted > this.#highWatermark) {
-      const text = `${wanted} is above the high watermark ${this.#highWatermark}`;
+    const wanted = offset === -1 ? this.highWatermark : offset;
+    if (wanted < 0 || wanted > this.highWatermark) {
+      const text = `${wanted} is above the high watermark ${this.highWatermark}`;
       throw new ProtocolError(Errors.OFFSET_OUT_OF_RANGE, text);
     }
-    this.#moveLogStart(wanted);
-    return this.#logStart;
+    this.#offsets.moveLogStart(wanted);
+    return this.logStartOffset;
   }
 
   /** Deletes what retention.ms, retention.bytes and the log start allow to go. Returns the number of segments. */
@@ -393,34 +382,13 @@ export class PartitionLog {
   truncateTo(offset: number): boolean {
     assert(offset >= 0, 'logs begin at 0');
     this.#ensureOnline();
-    this.#writer.writeStaged();
-    if (offset >= this.#writer.writtenEnd) {
-      this.#cutEpochs(this.#writer.writtenEnd);
-      return false;
-    }
-    if (offset < this.#segments.first.baseOffset) {
-      this.truncateFully(offset);
-      return true;
-    }
-    this.#announceCut(offset);
-    guarded(() => this.#lifecycle.cutAt(offset), this.#halfDone);
-    this.#logStart = Math.min(this.#logStart, offset);
-    this.#afterCut(offset);
-    return true;
+    return this.#truncation.truncateTo(offset);
   }
 
   /** Drops all batches and begins anew at `offset`. */
   truncateFully(offset: number): void {
     this.#ensureOnline();
-    this.#writer.writeStaged();
-    this.#announceCut(0);
-    guarded(() => {
-      this.#lifecycle.beginAnew(offset);
-      this.#epochs.clear();
-      this.#producerFiles.clear();
-    }, this.#halfDone);
-    this.#logStart = offset;
-    this.#afterCut(offset);
+    this.#truncation.truncateFully(offset);
   }
 
   /** Begins a new segment now, unless the active one is empty. */
@@ -465,57 +433,6 @@ export class PartitionLog {
       ).catch(rethrow);
     }
     this.#shutFiles();
-  }
-
-  /** Takes over what another log of this partition, whose batches are all here, knows beside them. Throws ProtocolError. */
-  takeStateOf(state: LogState): void {
-    this.#ensureOnline();
-    this.#producers.restoreDump(state.producers);
-    this.#producers.onLogStartOffset(this.#logStart);
-    guarded(() => this.#epochs.replaceAll(state.epochs));
-    this.#cutEpochs(this.#writer.writtenEnd);
-  }
-
-  /** What is known beside the batches; of the batches up to `assignedEndOffset`. */
-  state(): LogState {
-    return { producers: this.#producers.dump(), epochs: this.#epochs.entries.slice() };
-  }
-
-  /** Goes on at `offset`, behind the end: there are no records between. Throws ProtocolError. */
-  skipTo(offset: number): void {
-    this.#ensureOnline();
-    if (!this.#writer.writeStaged() || offset <= this.#writer.writtenEnd) return;
-    guarded(() => this.#epochs.folder.make());
-    this.#appender.rollAt(offset);
-    this.#writer.skipTo(offset);
-  }
-
-  /** Moves the log start as the log has it that this one is a copy of. */
-  followLogStart(offset: number): void {
-    this.#moveLogStart(Math.min(offset, this.#writer.logEnd));
-  }
-
-  /**
-   * What is appended from now on is written, but neither shown nor answered, until `release` or `handOver`: for the time
-   * of a few syncs, in which another log takes this one's place. Returns the offset where that begins. Throws
-   * ProtocolError.
-   */
-  hold(): number {
-    this.#ensureOnline();
-    if (!this.#writer.writeStaged()) throw storageError('the bytes staged before were not written');
-    return this.#writer.hold();
-  }
-
-  /** Shows and answers what was held. */
-  release(): void {
-    this.#writer.release();
-  }
-
-  /** The batches that were appended since `hold`. Throws ProtocolError. */
-  heldBatches(): Buffer[] {
-    this.#ensureOnline();
-    if (!this.#writer.writeStaged()) throw storageError('the bytes staged before were not written');
-    return guarded(() => this.#writer.readHeld());
   }
 
   /** `next`, which has all batches of this log, takes its place: it answers appends that wait here, and reads. */
@@ -584,53 +501,14 @@ export class PartitionLog {
     let count = most;
     while (count > 0 && !this.#producerFiles.outlives(this.#segments.at(count)!)) count -= 1;
     if (count === 0) return 0;
-    this.#moveLogStart(Math.max(this.#logStart, this.#segments.at(count)!.baseOffset));
+    this.#offsets.moveLogStart(this.#segments.at(count)!.baseOffset);
     this.#lifecycle.dropFirst(count);
     return count;
   }
 
-  #moveLogStart(offset: number): void {
-    if (offset <= this.#logStart) return;
-    this.#logStart = offset;
-    if (this.#highWatermark < offset) this.#highWatermark = offset;
-    this.#epochs.truncateFromStart(offset);
-    this.#producers.onLogStartOffset(offset);
-  }
-
-  /** Nothing from `offset` on is promised any more, on the disk neither, nor the indexes of the segment that ends there then. */
-  #announceCut(offset: number): void {
-    this.#writer.lowerRecoveryPoint(Math.max(0, offset - 1));
+  #beforeCut(offset: number): void {
     if (this.cleanedEnd !== undefined) this.cleanedEnd = Math.min(this.cleanedEnd, offset);
-    guarded(() => this.beforeCut(this));
-  }
-
-  /** After batches from `offset` on were cut: offsets, epochs, producers and waiting appends follow. */
-  #afterCut(offset: number): void {
-    this.#cutCount += 1;
-    this.#reader.invalidate();
-    this.#tail.clear();
-    this.#cutEpochs(offset);
-    this.#writer.cutAt(offset, this.#logStart);
-    this.#highWatermark = Math.max(this.#logStart, Math.min(this.#highWatermark, this.#writer.logEnd));
-    guarded(() => this.#producerFiles.reload(this.#segments, offset), this.#halfDone);
-    this.#producers.onHighWatermark(this.#highWatermark);
-    this.#writer.failAbove(
-      offset,
-      new ProtocolError(Errors.NOT_LEADER_OR_FOLLOWER, `the log was cut at ${offset}`),
-    );
-    this.onCut(this);
-  }
-
-  #cutEpochs(offset: number): void {
-    this.#epochs.truncateFromEnd(offset);
-    this.#appender.epochsChanged();
-  }
-
-  #ensureSpace(): void {
-    const { space } = this.#shared;
-    if (space === undefined || !space.isShort) return;
-    const refusal = space.refusal(this.parentDir);
-    if (refusal !== undefined) throw refusal;
+    this.beforeCut(this);
   }
 
   #ensureOnline(): void {

@@ -35,7 +35,7 @@ export async function copyLog(
   throttle?: MoveThrottle,
 ): Promise<void> {
   for (;;) {
-    copy.followLogStart(source.logStartOffset);
+    copy.replacement.followLogStart(source.logStartOffset);
     if (copy.assignedEndOffset >= source.logEndOffset) return;
     await throttle?.wait();
     check();
@@ -72,7 +72,7 @@ async function copyNext(
     check();
     // The log may have been cut meanwhile, or its start moved.
     if (from !== Math.max(copy.assignedEndOffset, source.logStartOffset)) return 0;
-    if (read.sizeInBytes === 0) copy.skipTo(upTo);
+    if (read.sizeInBytes === 0) copy.replacement.skipTo(upTo);
     else appendAll(copy, joined(read.bytes));
     return read.sizeInBytes;
   } finally {

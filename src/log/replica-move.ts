@@ -72,9 +72,9 @@ export class ReplicaMove {
     // So that little is left to do while appends are held.
     await Promise.all([source.flush(), this.#copy.flush()]);
     await copyLog(source, this.#copy, ports, check, throttle);
-    const end = source.hold();
+    const end = source.replacement.hold();
     try {
-      const state = source.state();
+      const state = source.replacement.state();
       if (source.logEndOffset < end) await source.flush();
       await copyLog(source, this.#copy, ports, check);
       await this.#closeCopy(end, state);
@@ -86,7 +86,7 @@ export class ReplicaMove {
       this.#giveNameBack();
       throw error;
     } finally {
-      source.release();
+      source.replacement.release();
     }
   }
 
@@ -99,7 +99,7 @@ export class ReplicaMove {
   cancel(): void {
     this.#isEnded = true;
     this.#isCancelled = true;
-    this.source.release();
+    this.source.replacement.release();
     this.#copy.abandon(new MoveEndedError());
   }
 
@@ -115,10 +115,10 @@ export class ReplicaMove {
 
   async #closeCopy(end: number, state: LogState): Promise<void> {
     const copy = this.#copy;
-    copy.followLogStart(this.source.logStartOffset);
+    copy.replacement.followLogStart(this.source.logStartOffset);
     // An empty log has no folder; where one begins must be kept.
     if (end > 0 && !copy.leaderEpochCache.folder.isMade) copy.truncateFully(end);
-    copy.takeStateOf(state);
+    copy.replacement.takeState(state);
     await copy.close();
   }
 
@@ -135,10 +135,10 @@ export class ReplicaMove {
     const { source } = this;
     const next = this.#input.open(this.#target, end);
     try {
-      next.takeStateOf(state);
+      next.replacement.takeState(state);
       next.updateHighWatermark(source.highWatermark);
       next.cleanedEnd = source.cleanedEnd;
-      for (const batches of source.heldBatches()) appendAll(next, batches);
+      for (const batches of source.replacement.heldBatches()) appendAll(next, batches);
     } catch (error) {
       next.abandon(new MoveEndedError());
       throw error;
