@@ -64,12 +64,27 @@ interface Exchange {
   readonly name: string;
   readonly topic: string;
   readonly existsBefore: boolean;
+  /** Bytes behind each request that are no part of it. */
+  readonly bytesBehind?: number;
 }
 
 const exchanges: readonly Exchange[] = [
   { name: 'everything about a topic that is there', topic: 'pipelined-old', existsBefore: true },
   { name: 'everything about a topic that is made first', topic: 'pipelined-new', existsBefore: false },
+  {
+    name: 'everything, with bytes behind each request',
+    topic: 'pipelined-long',
+    existsBefore: false,
+    bytesBehind: 3,
+  },
 ];
+
+/** As librdkafka 2.16 sends Metadata of all topics. */
+function longer(request: Buffer, bytesBehind: number): Buffer {
+  const bytes = Buffer.concat([request, Buffer.alloc(bytesBehind)]);
+  bytes.writeInt32BE(bytes.length - 4);
+  return bytes;
+}
 
 function requestsFor(topic: string): { name: string; request: Request; read: (answer: Buffer) => unknown }[] {
   const records = batch({
@@ -106,10 +121,12 @@ export async function playExchanges(
     port,
     exchanges.map(({ topic }) => topic),
   );
-  for (const { name, topic, existsBefore } of exchanges) {
+  for (const { name, topic, existsBefore, bytesBehind = 0 } of exchanges) {
     if (existsBefore) await makeTopics(port, [{ name: topic }]);
     const requests = requestsFor(topic);
-    const [first, ...others] = requests.map(({ request }, index) => frame(request, 100 + index));
+    const [first, ...others] = requests.map(({ request }, index) =>
+      longer(frame(request, 100 + index), bytesBehind),
+    );
     const sent = Buffer.concat([first!, ...others]);
     const connection = await RawConnection.open(port);
     try {
