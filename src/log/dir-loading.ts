@@ -13,15 +13,14 @@ import type { PartitionLog } from './log.ts';
 import type { LogDir } from './log-dir.ts';
 import type { SharedLogState } from './log-options.ts';
 import { OldFormatConversion } from './old-format-conversion.ts';
+import { beginsInOldFormat } from './old-segments.ts';
 import { recoverLogs } from './recovery-job.ts';
+import { RecoveryThreads } from './recovery-threads.ts';
 import { guarded } from './storage-errors.ts';
 import type { LogPorts } from './types.ts';
 
 /** Work on the loop goes on for so long before others get their turn. */
 const SLICE_MS = 5;
-/** One job recovers so much, or so many folders: less costs messages, more leaves threads without work at the end. */
-const JOB_BYTES = 32 * 1024 * 1024;
-const JOB_FOLDERS = 64;
 const PROGRESS_MS = 1000;
 
 /** `LogManager.load` was cut short by `interrupt`. */
@@ -51,9 +50,9 @@ interface Folder {
   readonly files: readonly string[];
   /** What must be read before the log can be opened, in bytes; 0 where opening it is all there is to do. */
   readonly bytes: number;
-  /** It begins with message format 0 or 1, which goes before all else. */
-  readonly isOld: boolean;
 }
+
+type NamedFolder = readonly [name: string, folder: names.PartitionFolder];
 
 /**
  * Opens the partitions of one log dir. What a crash left is recovered first: below `offLoopRecoveryBytes` in all it is done
@@ -68,6 +67,8 @@ export class DirLoading {
   #progress: RecoveryProgress | undefined;
   /** Logs have holes that no checkpoint tells of. */
   #hasForgottenHoles = false;
+  /** No folder is looked through for old message formats any more. */
+  #isConverted = false;
   /** By topic: the partitions of one share them. */
   readonly #configs = new Map<string, LogConfig>();
   readonly #conversion: OldFormatConversion;
@@ -78,31 +79,71 @@ export class DirLoading {
   }
 
   /** Rejects with ProtocolError(KAFKA_STORAGE_ERROR), StorageError or LoadInterruptedError once nothing runs any more. */
-  async run(folders: readonly (readonly [string, names.PartitionFolder])[]): Promise<void> {
+  async run(folders: readonly NamedFolder[]): Promise<void> {
     this.#startSlice();
-    const plan: Folder[] = [];
-    for (const [name, folder] of folders) {
-      if (this.#isSliceOver()) await this.#nextSlice();
-      plan.push(guarded(() => this.#plan(name, folder)));
-    }
-    await this.#convertOld(plan);
-    const unread = plan.filter(({ bytes }) => bytes > 0);
-    const bytes = unread.reduce((sum, one) => sum + one.bytes, 0);
-    if (bytes > 0) this.#progress = new RecoveryProgress(this.#input, unread.length, bytes);
     try {
-      for (const one of plan) {
-        if (one.bytes > 0) continue;
-        if (this.#isSliceOver()) await this.#nextSlice();
-        this.#open(one, undefined);
+      const old = await this.#load(folders);
+      if (old.length > 0) {
+        await this.#convert(old);
+        this.#isConverted = true;
+        await this.#load(old);
       }
-      if (bytes < this.#input.shared.options.offLoopRecoveryBytes) await this.#recoverHere(unread);
-      else await this.#recoverAside(unread);
       // Nobody is served before.
       if (this.#hasForgottenHoles) guarded(() => this.#input.dir.keepCleanedEnds());
       this.#progress?.finished();
     } finally {
       this.#progress?.close();
     }
+  }
+
+  /** Opens folders, all but those that it returns: they begin with message format 0 or 1. */
+  async #load(folders: readonly NamedFolder[]): Promise<readonly NamedFolder[]> {
+    const old: NamedFolder[] = [];
+    const threads = new RecoveryThreads<Folder>(this.#input.threads, (job) => this.#runJob(job, old));
+    try {
+      const few = await this.#planAll(folders, threads, old);
+      await this.#recoverHere(few, old);
+    } catch (error) {
+      threads.stop();
+      for (const run of this.#runs) run.cancel();
+      await threads.over().catch(() => {});
+      throw error;
+    }
+    try {
+      await threads.over();
+    } catch (error) {
+      throw this.#isInterrupted ? new LoadInterruptedError() : error;
+    }
+    return old;
+  }
+
+  /**
+   * Opens what needs no recovery and gives the rest to the threads, who begin while more is looked at. Returns what there
+   * is to recover where it is not worth a thread.
+   */
+  async #planAll(
+    folders: readonly NamedFolder[],
+    threads: RecoveryThreads<Folder>,
+    old: NamedFolder[],
+  ): Promise<Folder[]> {
+    const waiting: Folder[] = [];
+    let bytes = 0;
+    for (const named of folders) {
+      if (this.#isSliceOver()) await this.#nextSlice();
+      const folder = guarded(() => this.#plan(named));
+      if (folder.bytes === 0) {
+        if (guarded(() => this.#beginsOld(folder))) old.push(named);
+        else this.#open(folder, undefined);
+        continue;
+      }
+      this.#progress ??= new RecoveryProgress(this.#input);
+      this.#progress.planned(folder.bytes);
+      waiting.push(folder);
+      bytes += folder.bytes;
+      if (bytes < this.#input.shared.options.offLoopRecoveryBytes) continue;
+      for (const one of waiting.splice(0)) threads.add(one);
+    }
+    return waiting;
   }
 
   /** `run` rejects soon, with what it has opened left open. */
@@ -112,14 +153,12 @@ export class DirLoading {
     this.#conversion.cancel();
   }
 
-  /** Several folders at once; what is planned for them afterwards takes the place of what was. */
-  async #convertOld(plan: Folder[]): Promise<void> {
-    const old = plan.flatMap(({ isOld }, at) => (isOld ? [at] : []));
+  /** Several folders at once. */
+  async #convert(old: readonly NamedFolder[]): Promise<void> {
+    const waiting = old.values();
     const next = async (): Promise<void> => {
-      for (let at = old.shift(); at !== undefined; at = old.shift()) {
-        const { name, folder, config } = plan[at]!;
-        await this.#conversion.convert(`${this.#input.dir.path}/${name}`, config);
-        plan[at] = guarded(() => this.#plan(name, folder));
+      for (const [name, { topic }] of waiting) {
+        await this.#conversion.convert(`${this.#input.dir.path}/${name}`, this.#configOf(topic));
       }
     };
     const threads = Array.from({ length: Math.min(this.#input.threads, old.length) }, next);
@@ -128,7 +167,7 @@ export class DirLoading {
     for (const one of ended) if (one.status === 'rejected') throw one.reason;
   }
 
-  #plan(name: string, folder: names.PartitionFolder): Folder {
+  #plan([name, folder]: NamedFolder): Folder {
     const { dir, ports } = this.#input;
     const path = `${dir.path}/${name}`;
     const files = listFiles(ports.storage, path);
@@ -144,8 +183,12 @@ export class DirLoading {
       const isTrusted = dir.cleanShutdown ? hasProducers : at < above;
       if (!isTrusted || !isIndexed) bytes += ports.storage.sizeOf(`${path}/${file}`) ?? 0;
     }
-    const isOld = this.#conversion.isNeededIn(path, files);
-    return { name, key, folder, config: this.#configOf(folder.topic), files, bytes, isOld };
+    return { name, key, folder, config: this.#configOf(folder.topic), files, bytes };
+  }
+
+  #beginsOld({ name, files }: Folder): boolean {
+    if (this.#isConverted) return false;
+    return beginsInOldFormat(this.#input.ports.storage, `${this.#input.dir.path}/${name}`, files);
   }
 
   #configOf(topic: string): LogConfig {
@@ -157,11 +200,15 @@ export class DirLoading {
     return config;
   }
 
-  async #recoverHere(folders: readonly Folder[]): Promise<void> {
+  async #recoverHere(folders: readonly Folder[], old: NamedFolder[]): Promise<void> {
     if (folders.length === 0) return;
     const { ports } = this.#input;
     const buffer = recoveryBuffer();
     for (const folder of folders) {
+      if (guarded(() => this.#beginsOld(folder))) {
+        this.#leaveOld(folder, old);
+        continue;
+      }
       const steps = recoverFolder(this.#toRecover(folder), ports, buffer);
       try {
         for (;;) {
@@ -180,39 +227,33 @@ export class DirLoading {
     }
   }
 
-  async #recoverAside(folders: readonly Folder[]): Promise<void> {
-    const jobs = jobsOf(folders);
-    let failure: unknown;
-    const next = async (): Promise<void> => {
-      for (let job = jobs.shift(); job !== undefined && failure === undefined; job = jobs.shift()) {
-        try {
-          await this.#runJob(job);
-        } catch (error) {
-          failure ??= error;
-          for (const run of this.#runs) run.cancel();
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: this.#input.threads }, next));
-    if (this.#isInterrupted) throw new LoadInterruptedError();
-    if (failure !== undefined) throw failure;
-  }
-
-  async #runJob(folders: readonly Folder[]): Promise<void> {
+  async #runJob(folders: readonly Folder[], old: NamedFolder[]): Promise<void> {
     if (this.#isInterrupted) throw new LoadInterruptedError();
     const input = folders.map((folder) => this.#toRecover(folder));
-    const run = this.#input.ports.background.run(recoverLogs, input, (bytes) => this.#progress?.read(bytes));
+    const { background } = this.#input.ports;
+    const job = { folders: input, areConverted: this.#isConverted };
+    const run = background.run(recoverLogs, job, (bytes) => this.#progress?.read(bytes));
     this.#runs.add(run);
-    let recovered: readonly RecoveredFolder[];
+    let recovered: readonly (RecoveredFolder | undefined)[];
     try {
       recovered = await run.done;
+    } catch (error) {
+      for (const other of this.#runs) other.cancel();
+      throw error;
     } finally {
       this.#runs.delete(run);
     }
     for (const [at, folder] of folders.entries()) {
       if (this.#isSliceOver()) await this.#nextSlice();
-      this.#open(folder, recovered[at]);
+      const one = recovered[at];
+      if (one === undefined) this.#leaveOld(folder, old);
+      else this.#open(folder, one);
     }
+  }
+
+  #leaveOld({ name, folder, bytes }: Folder, old: NamedFolder[]): void {
+    old.push([name, folder]);
+    this.#progress?.planned(-bytes);
   }
 
   #toRecover({ name, key, config, files }: Folder): FolderToRecover {
@@ -269,38 +310,26 @@ export class DirLoading {
   }
 }
 
-function jobsOf(folders: readonly Folder[]): Folder[][] {
-  const jobs: Folder[][] = [];
-  let bytes = Number.POSITIVE_INFINITY;
-  for (const folder of folders) {
-    const last = jobs.at(-1);
-    if (last === undefined || bytes + folder.bytes > JOB_BYTES || last.length >= JOB_FOLDERS) {
-      jobs.push([folder]);
-      bytes = folder.bytes;
-    } else {
-      last.push(folder);
-      bytes += folder.bytes;
-    }
-  }
-  return jobs;
-}
-
 /** Says once a second how far the recovery of a dir is, and at the end how long it took. */
 class RecoveryProgress {
   readonly #input: DirLoadingInput;
-  readonly #logs: number;
-  readonly #bytes: number;
   readonly #startMs: number;
   #timer: Timer | undefined;
+  #logs = 0;
+  #bytes = 0;
   #doneLogs = 0;
   #doneBytes = 0;
 
-  constructor(input: DirLoadingInput, logs: number, bytes: number) {
+  constructor(input: DirLoadingInput) {
     this.#input = input;
-    this.#logs = logs;
-    this.#bytes = bytes;
     this.#startMs = input.ports.clock.monotonicMs();
     this.#plan();
+  }
+
+  /** Another log is to be recovered; negative bytes take one back. */
+  planned(bytes: number): void {
+    this.#logs += Math.sign(bytes);
+    this.#bytes += bytes;
   }
 
   read(bytes: number): void {

@@ -3,7 +3,7 @@ import { removeCleanedFiles } from './cleaner/cleaned-segment.ts';
 import { replaceSegment, syncCleaned } from './cleaner/swap.ts';
 import { LOG_SUFFIX, offsetName, offsetOf } from './file-names.ts';
 import { finishLeftovers } from './leftovers.ts';
-import { beginsWithOldMessage, type ConvertedSegment, convertSegment } from './old-segments.ts';
+import { beginsWithOldMessage, type ConvertedSegment, convertSegment, isSegment } from './old-segments.ts';
 import type { SegmentSettings } from './segment.ts';
 import type { LogPorts } from './types.ts';
 
@@ -20,16 +20,6 @@ export class OldFormatConversion {
   constructor(ports: LogPorts, plainBytesMax: number) {
     this.#ports = ports;
     this.#plainBytesMax = plainBytesMax;
-  }
-
-  /**
-   * Whether a folder with these files begins with format 0 or 1: a topic never went back from format 2, as good as never,
-   * and `convert` goes from the last segment to the first. Throws StorageError.
-   */
-  isNeededIn(dir: string, files: readonly string[]): boolean {
-    const { storage } = this.#ports;
-    const first = files.find((name) => isSegment(name) && (storage.sizeOf(`${dir}/${name}`) ?? 0) > 0);
-    return first !== undefined && beginsWithOldMessage(storage, `${dir}/${first}`);
   }
 
   /** Rejects with StorageError, or with CancelledError after `cancel`; the next start goes on then. */
@@ -75,8 +65,6 @@ export class OldFormatConversion {
     }
   }
 }
-
-const isSegment = (name: string): boolean => name.endsWith(LOG_SUFFIX) && offsetOf(name) !== undefined;
 
 function stopText(dir: string, baseOffset: number, at: ConvertedSegment['stoppedAt'] & object): string {
   const path = `${dir}/${offsetName(baseOffset)}${LOG_SUFFIX}`;

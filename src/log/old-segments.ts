@@ -23,7 +23,8 @@ import {
   wrapperOf,
 } from '../protocol/record-batch/message-set.ts';
 import { type CleanedSegmentInfo, CleanedSegmentWriter } from './cleaner/cleaned-segment.ts';
-import { LOG_SUFFIX, offsetName } from './file-names.ts';
+import { LOG_SUFFIX, offsetName, offsetOf } from './file-names.ts';
+import { listFiles } from './leftovers.ts';
 import { RELATIVE_OFFSET_MAX } from './offset-index.ts';
 import { SEGMENT_BYTES_MAX } from './segment.ts';
 
@@ -47,6 +48,21 @@ export interface ConvertedSegment {
   /** Where bytes begin that are no whole message, or none that can be read, and were kept as they are. */
   readonly stoppedAt: { readonly position: number; readonly reason: string } | undefined;
 }
+
+/**
+ * Whether a folder with these files begins with format 0 or 1: a topic never went back from format 2, as good as never, and
+ * conversion goes from the last segment to the first. Throws StorageError.
+ */
+export function beginsInOldFormat(
+  storage: Storage,
+  dir: string,
+  files: readonly string[] = listFiles(storage, dir),
+): boolean {
+  const first = files.find((name) => isSegment(name) && (storage.sizeOf(`${dir}/${name}`) ?? 0) > 0);
+  return first !== undefined && beginsWithOldMessage(storage, `${dir}/${first}`);
+}
+
+export const isSegment = (name: string): boolean => name.endsWith(LOG_SUFFIX) && offsetOf(name) !== undefined;
 
 /** Whether a segment file begins with a message of format 0 or 1. Throws StorageError. */
 export function beginsWithOldMessage(storage: Storage, path: string): boolean {

@@ -5,26 +5,41 @@ import {
   recoverFolder,
   recoveryBuffer,
 } from './folder-recovery.ts';
+import { beginsInOldFormat } from './old-segments.ts';
 
 /** Progress is told in pieces of at least so many bytes. */
 const TOLD_BYTES = 4 * 1024 * 1024;
 
-/** Recovers folders one after the other. Tells the bytes read since the last time. */
-export const recoverLogs: BackgroundJob<readonly FolderToRecover[], readonly RecoveredFolder[], number> = {
-  name: 'recover-logs',
-  *run(folders, context) {
-    const recovered: RecoveredFolder[] = [];
-    const buffer = recoveryBuffer();
-    let untoldBytes = 0;
-    for (const folder of folders) {
-      const one = yield* tellingLess(recoverFolder(folder, context, buffer), untoldBytes);
-      recovered.push(one.result);
-      untoldBytes = one.untoldBytes;
-    }
-    if (untoldBytes > 0) yield { progress: untoldBytes };
-    return recovered;
-  },
-};
+export interface FoldersToRecover {
+  readonly folders: readonly FolderToRecover[];
+  /** None of them is looked through for old message formats. */
+  readonly areConverted: boolean;
+}
+
+/**
+ * Recovers folders one after the other, all but those that begin with message format 0 or 1: for them it gives undefined.
+ * Tells the bytes read since the last time.
+ */
+export const recoverLogs: BackgroundJob<FoldersToRecover, readonly (RecoveredFolder | undefined)[], number> =
+  {
+    name: 'recover-logs',
+    *run({ folders, areConverted }, context) {
+      const recovered: (RecoveredFolder | undefined)[] = [];
+      const buffer = recoveryBuffer();
+      let untoldBytes = 0;
+      for (const folder of folders) {
+        if (!areConverted && beginsInOldFormat(context.storage, folder.dir, folder.files)) {
+          recovered.push(undefined);
+          continue;
+        }
+        const one = yield* tellingLess(recoverFolder(folder, context, buffer), untoldBytes);
+        recovered.push(one.result);
+        untoldBytes = one.untoldBytes;
+      }
+      if (untoldBytes > 0) yield { progress: untoldBytes };
+      return recovered;
+    },
+  };
 
 type Steps<T> = Generator<StepEnd<number> | undefined, T, void>;
 

@@ -3,6 +3,7 @@ import type { LogConfig } from '../../../src/config/log-config.ts';
 import { offsetName } from '../../../src/log/file-names.ts';
 import type { PartitionLog } from '../../../src/log/log.ts';
 import { LogManager } from '../../../src/log/log-manager.ts';
+import type { LogOptions } from '../../../src/log/log-options.ts';
 import type { LogRead } from '../../../src/log/types.ts';
 import { prepareCodec } from '../../../src/protocol/compression/index.ts';
 import { BatchBuilder } from '../../../src/protocol/record-batch/builder.ts';
@@ -85,9 +86,14 @@ async function machineWith(segments: Readonly<Record<number, Buffer>>, seed = 1)
   return { world, machine };
 }
 
-function managerOn(machine: Machine, changes: Partial<LogConfig> = {}): LogManager {
+function managerOn(
+  machine: Machine,
+  changes: Partial<LogConfig> = {},
+  options: Partial<LogOptions> = {},
+): LogManager {
   return LogManager.create({
     dirs: ['/data'],
+    options,
     configFor: () => config({ ...settings, ...changes }),
     ports: machine.boot().ports,
     recoveryThreadsPerDir: () => 2,
@@ -103,8 +109,13 @@ function managerOn(machine: Machine, changes: Partial<LogConfig> = {}): LogManag
   });
 }
 
-async function start(world: World, machine: Machine, changes: Partial<LogConfig> = {}) {
-  const manager = managerOn(machine, changes);
+async function start(
+  world: World,
+  machine: Machine,
+  changes: Partial<LogConfig> = {},
+  options: Partial<LogOptions> = {},
+) {
+  const manager = managerOn(machine, changes, options);
   await world.settle(manager.load());
   return { manager, log: manager.getOrCreate('t', 0, topicId) };
 }
@@ -142,15 +153,19 @@ async function allOf(world: World, log: PartitionLog): Promise<Wanted[]> {
 
 const linesOf = (machine: Machine, pattern: RegExp) => machine.logLines.filter((line) => pattern.test(line));
 
-test.each([0, 1] as const)(
-  'format %i of all codecs is read, looked up by time, and gone on with',
-  async (magic) => {
+test.each([
+  [0, 'on the loop', {}],
+  [1, 'on the loop', {}],
+  [1, 'off the loop', { offLoopRecoveryBytes: 0 }],
+] as const)(
+  'format %i of all codecs is read, looked up by time, and gone on with; found %s',
+  async (magic, _, options) => {
     const [first, second] = [wanted(5, 80), wanted(80, 150)];
     const { world, machine } = await machineWith({
       5: segmentOf(first, magic),
       80: segmentOf(second, magic),
     });
-    const { manager, log } = await start(world, machine);
+    const { manager, log } = await start(world, machine, {}, options);
     const all = seenOf([...first, ...second], magic);
     expect(await allOf(world, log)).toEqual(all);
     expect([log.logStartOffset, log.logEndOffset, log.segmentCount]).toEqual([5, 150, 2]);
@@ -168,6 +183,7 @@ test.each([0, 1] as const)(
     const again = await start(world, machine);
     expect((await allOf(world, again.log)).slice(0, -1)).toEqual(all);
     expect(linesOf(machine, /in message format 2 now/)).toHaveLength(1);
+    expect(linesOf(machine, /recovered 1 logs/)).toHaveLength(1);
   },
 );
 
