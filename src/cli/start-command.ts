@@ -1,11 +1,11 @@
 import { closeSync, writeSync } from 'node:fs';
 import type { BrokerConfig } from '../config/broker-config.ts';
+import { StartFlags } from '../io/start-flags.ts';
 import { startNode } from '../server/main.ts';
 import { daemonLogFile, startDaemon } from './daemon.ts';
 import { createLogger, type LogFormat } from './logger.ts';
 import { loadConfig, parseStartOptions, type StartOptions } from './node-options.ts';
 import { runNode, type StartEnvironment } from './start.ts';
-import { withStartFlags } from './start-flags.ts';
 
 /** `broker start`; resolves to the exit code once the node has stopped. */
 export async function startCommand(args: readonly string[]): Promise<number> {
@@ -63,8 +63,9 @@ async function processEnvironment(options: StartOptions): Promise<StartEnvironme
     logger.error('A bug ends this process', { error });
     process.exit(1);
   });
+  const startFlags = new StartFlags();
   return {
-    startNode: (start) => withStartFlags(() => startNode(start)),
+    startNode: (start) => startFlags.during(() => startNode({ ...start, startFlags })),
     logger,
     print: (line) => write(`${line}\n`),
     onSignal: (stop) => {

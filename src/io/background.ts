@@ -11,6 +11,7 @@ import {
   StorageError,
 } from '../base/ports.ts';
 import { CANCELLED, type FromWorker, type PlainError, type ToWorker } from './background-messages.ts';
+import type { StartFlags } from './start-flags.ts';
 
 /** A worker costs some 10 MB, so one that had nothing to do for so long is ended. */
 const IDLE_MS = 5_000;
@@ -30,6 +31,7 @@ export interface WorkerBackgroundOptions {
   readonly workersMax?: number;
   /** After jobs that are not patient. Default: 5,000. */
   readonly idleMs?: number;
+  readonly startFlags?: StartFlags | undefined;
 }
 
 interface Run {
@@ -156,6 +158,7 @@ export class WorkerBackground implements Background {
   }
 
   #startThread(): Thread {
+    this.#options.startFlags?.threadStarts();
     const worker = new Worker(this.#options.entry, { name: 'background' });
     const thread: Thread = {
       worker,
@@ -179,6 +182,7 @@ export class WorkerBackground implements Background {
   #onMessage(thread: Thread, message: FromWorker): void {
     if (message.kind === 'ready') {
       thread.isOnline = true;
+      this.#options.startFlags?.threadRuns();
       return;
     }
     const { run } = thread;
@@ -204,6 +208,7 @@ export class WorkerBackground implements Background {
   }
 
   #onExit(thread: Thread, failure: Error): void {
+    if (!thread.isOnline) this.#options.startFlags?.threadRuns();
     clearTimeout(thread.idleTimer);
     this.#threads.delete(thread);
     const { run } = thread;

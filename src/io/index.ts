@@ -7,6 +7,7 @@ import { DiskStorage } from './files.ts';
 import { MemoryStorage } from './memory-storage.ts';
 import { openFilesMax } from './open-files-max.ts';
 import { SystemRandom } from './random.ts';
+import type { StartFlags } from './start-flags.ts';
 import { TcpNetwork } from './tcp.ts';
 import { SystemTimers } from './timers.ts';
 import { LoopTurn } from './turn.ts';
@@ -17,13 +18,15 @@ export interface RealPortsOptions {
   readonly memory?: boolean | number;
   /** The module of background threads. Default, and where Node can't load it: background jobs run on the loop. */
   readonly workerEntry?: URL;
+  /** Only where the process is a broker and nothing else. */
+  readonly startFlags?: StartFlags | undefined;
   /** See {@link TcpNetwork}. */
   readonly reading?: 'onread' | 'data';
 }
 
 /** The ports of one node on this machine. */
 export function realPorts(options: RealPortsOptions): Ports & { readonly framePool: FramePool } {
-  const { logger, memory = false, workerEntry, reading } = options;
+  const { logger, memory = false, workerEntry, startFlags, reading } = options;
   const clock = new SystemClock();
   const turn = new LoopTurn();
   const random = new SystemRandom();
@@ -40,7 +43,9 @@ export function realPorts(options: RealPortsOptions): Ports & { readonly framePo
     turn,
     random,
     storage,
-    background: mayLeave ? new WorkerBackground({ entry: workerEntry, fallback: inline, logger }) : inline,
+    background: mayLeave
+      ? new WorkerBackground({ entry: workerEntry, fallback: inline, logger, startFlags })
+      : inline,
     network: new TcpNetwork({
       ...{ turn, logger, clock, openFilesMax: filesMax },
       ...(reading === undefined ? {} : { reading }),

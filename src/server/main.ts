@@ -2,6 +2,7 @@ import type { Endpoint, Logger } from '../base/ports.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { realPorts } from '../io/index.ts';
 import { holdingProcess } from '../io/process-hold.ts';
+import type { StartFlags } from '../io/start-flags.ts';
 import type { BrokerGroup } from './group-inspection.ts';
 import { BrokerNode } from './node.ts';
 
@@ -19,6 +20,8 @@ export interface StartNodeOptions {
   readonly clusterId?: string | undefined;
   /** Once aborted, a start that is under way is cut short: it rejects with `StartInterruptedError`, its dirs closed. */
   readonly stopping?: AbortSignal | undefined;
+  /** Whoever runs the start with them; only where the process is a broker and nothing else. */
+  readonly startFlags?: StartFlags | undefined;
 }
 
 export interface StartedNode {
@@ -37,13 +40,13 @@ export interface StartedNode {
 
 /** Starts a node on this machine's ports; resolves when it serves. */
 export async function startNode(options: StartNodeOptions): Promise<StartedNode> {
-  const { config, memory, logger, clusterId, stopping } = options;
+  const { config, memory, logger, clusterId, stopping, startFlags } = options;
   let fail: (error: Error) => void = () => {};
   const failed = new Promise<Error>((resolve) => {
     fail = resolve;
   });
   const node = new BrokerNode({
-    ports: realPorts({ logger, memory, workerEntry: WORKER_ENTRY }),
+    ports: realPorts({ logger, memory, workerEntry: WORKER_ENTRY, startFlags }),
     config,
     clusterId,
     onFatal: (error) => fail(error),
