@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MessageSetBuilder, type OldMagic } from '../../src/protocol/record-batch/message-set-builder.ts';
-import { apacheMissing } from './support/apache.ts';
+import { apacheMissing, KAFKA_VERSION, OLD_KAFKA_VERSION } from './support/apache.ts';
 import { batch } from './support/batch.ts';
 import { freePort } from './support/ports.ts';
 import { isInstalled, until } from './support/run.ts';
 import { expectSound } from './support/sound-folders.ts';
-import { startTarget, type Target, wantedTargets } from './support/target.ts';
+import { startTarget, type Target, type TargetName, wantedTargets } from './support/target.ts';
 import { JavaTools } from './support/tools.ts';
 import { makeTopics, produce, produceAnswer, RawConnection } from './support/wire.ts';
 
@@ -79,94 +79,115 @@ async function append(topic: string): Promise<number> {
   }
 }
 
-describe.each(['apache', 'odradek'] as const)('a folder with old segments on %s', async (name) => {
-  const missing =
-    (await apacheMissing()) ?? ((await isInstalled('javac')) ? undefined : 'javac is not installed');
-  const isWanted = missing === undefined && wantedTargets().includes(name);
-  const why = missing === undefined ? '' : ` (SKIPPED: ${missing})`;
-  let tools: JavaTools;
-  let target: Target;
-  let work: string;
+interface Reader {
+  readonly name: TargetName;
+  /** Of the Apache Kafka that takes part. */
+  readonly version: string;
+  readonly madeBy: TargetName;
+}
 
-  beforeAll(async () => {
-    if (!isWanted) return;
-    tools = await JavaTools.start();
-    work = mkdtempSync(join(tmpdir(), 'odradek-old-'));
-    const dataDir = join(work, 'data');
-    const properties = { 'log.cleaner.backoff.ms': '200', 'log.retention.check.interval.ms': '1000' };
-    target = await startTarget(name, { port: PORT, dataDir, properties });
-    await makeTopics(PORT, TOPICS);
-    for (const topic of TOPICS) expect(await append(topic.name)).toBe(0);
-    await target.stop();
-    putOldSegments(dataDir);
-    target = await startTarget(name, { port: PORT, dataDir, properties });
-  }, 180_000);
+const readers: readonly Reader[] = [
+  { name: 'apache', version: KAFKA_VERSION, madeBy: 'apache' },
+  { name: 'odradek', version: KAFKA_VERSION, madeBy: 'odradek' },
+  { name: 'apache', version: OLD_KAFKA_VERSION, madeBy: 'apache' },
+  { name: 'odradek', version: OLD_KAFKA_VERSION, madeBy: 'apache' },
+];
 
-  afterAll(async () => {
-    await tools?.stop();
-    await target?.stop('SIGKILL');
-    if (work !== undefined) rmSync(work, { recursive: true, force: true });
-  });
+describe.each(readers)(
+  'old segments in a folder of $madeBy on $name (Apache Kafka $version)',
+  async (reader) => {
+    const { name, version, madeBy } = reader;
+    const missing =
+      (await apacheMissing()) ??
+      (await apacheMissing(version)) ??
+      ((await isInstalled('javac')) ? undefined : 'javac is not installed');
+    const isWanted = missing === undefined && wantedTargets().includes(name);
+    const why = missing === undefined ? '' : ` (SKIPPED: ${missing})`;
+    let tools: JavaTools;
+    let target: Target;
+    let work: string;
 
-  /** A line for each record: timestamp, offset, key, value. */
-  async function consume(topic: string, count: number): Promise<string[]> {
-    const prints = ['timestamp', 'offset', 'key'].flatMap((one) => [
-      '--formatter-property',
-      `print.${one}=true`,
-    ]);
-    const from = ['--bootstrap-server', `127.0.0.1:${PORT}`, '--topic', topic, '--partition', '0'];
-    const ends = ['--offset', 'earliest', '--max-messages', String(count), '--timeout-ms', '60000'];
-    const printed = await tools.run('kafka-console-consumer', [...from, ...ends, ...prints], {
-      timeoutMs: 120_000,
-    });
-    const lines = printed.stdout.split('\n').filter((one) => one !== '');
-    // Apache Kafka hands the messages out as they are; in format 2 there are only absent timestamps, no type without any.
-    return lines.map((one) =>
-      one.replace(/^(NO_TIMESTAMP|CreateTime:-1)\t/, '-1\t').replace(/^CreateTime:/, ''),
-    );
-  }
-
-  const line = (offset: number): string => {
-    // Format 0 has no timestamps.
-    const time = offset < SEGMENTS[1].baseOffset ? '-1' : String(T0 + offset);
-    return `${time}\tOffset:${offset}\tk${offset % KEYS}\tv${offset}`;
-  };
-
-  test.skipIf(!isWanted)(
-    `has all its records, and takes others${why}`,
-    async () => {
-      expect(await append('kept')).toBe(END);
-      const lines = await consume('kept', END + 1);
-      expect(lines.slice(0, -1)).toEqual(Array.from({ length: END }, (_, offset) => line(offset)));
-      expect(lines.at(-1)).toContain(`Offset:${END}\tnew-kept\tnew`);
-    },
-    180_000,
-  );
-
-  test.skipIf(!isWanted)(
-    `is compacted${why}`,
-    async () => {
-      expect(await append('compacted')).toBe(END);
-      const first = async () => {
-        const [oldest] = await consume('compacted', 1);
-        return oldest?.includes(`Offset:${END - KEYS}\t`) === true ? true : undefined;
-      };
-      await until('the old messages to be compacted', first);
-      const lines = await consume('compacted', KEYS + 1);
-      expect(lines.slice(0, KEYS)).toEqual(Array.from({ length: KEYS }, (_, at) => line(END - KEYS + at)));
-    },
-    180_000,
-  );
-
-  // Apache Kafka leaves the old formats in the files.
-  if (name === 'apache') return;
-  test.skipIf(!isWanted)(
-    `is sound after a stop for the dump tool of Apache Kafka${why}`,
-    async () => {
+    beforeAll(async () => {
+      if (!isWanted) return;
+      tools = await JavaTools.start();
+      work = mkdtempSync(join(tmpdir(), 'odradek-old-'));
+      const dataDir = join(work, 'data');
+      const properties = { 'log.cleaner.backoff.ms': '200', 'log.retention.check.interval.ms': '1000' };
+      const options = { port: PORT, version, dataDir, properties };
+      target = await startTarget(madeBy, options);
+      await makeTopics(PORT, TOPICS);
+      for (const topic of TOPICS) expect(await append(topic.name)).toBe(0);
       await target.stop();
-      const folders = TOPICS.map((topic) => `${topic.name}-0`);
-      await expectSound(tools, join(work, 'data'), folders);
-    },
-    180_000,
-  );
-});
+      putOldSegments(dataDir);
+      target = await startTarget(name, options);
+    }, 180_000);
+
+    afterAll(async () => {
+      await tools?.stop();
+      await target?.stop('SIGKILL');
+      if (work !== undefined) rmSync(work, { recursive: true, force: true });
+    });
+
+    /** A line for each record: timestamp, offset, key, value. */
+    async function consume(topic: string, count: number): Promise<string[]> {
+      const prints = ['timestamp', 'offset', 'key'].flatMap((one) => [
+        '--formatter-property',
+        `print.${one}=true`,
+      ]);
+      const from = ['--bootstrap-server', `127.0.0.1:${PORT}`, '--topic', topic, '--partition', '0'];
+      const ends = ['--offset', 'earliest', '--max-messages', String(count), '--timeout-ms', '60000'];
+      const printed = await tools.run('kafka-console-consumer', [...from, ...ends, ...prints], {
+        timeoutMs: 120_000,
+      });
+      const lines = printed.stdout.split('\n').filter((one) => one !== '');
+      // Apache Kafka hands the messages out as they are; in format 2 there are only absent timestamps, no type without any.
+      return lines.map((one) =>
+        one.replace(/^(NO_TIMESTAMP|CreateTime:-1)\t/, '-1\t').replace(/^CreateTime:/, ''),
+      );
+    }
+
+    const line = (offset: number): string => {
+      // Format 0 has no timestamps.
+      const time = offset < SEGMENTS[1].baseOffset ? '-1' : String(T0 + offset);
+      return `${time}\tOffset:${offset}\tk${offset % KEYS}\tv${offset}`;
+    };
+
+    test.skipIf(!isWanted)(
+      `has all its records, and takes others${why}`,
+      async () => {
+        expect(await append('kept')).toBe(END);
+        const lines = await consume('kept', END + 1);
+        expect(lines.slice(0, -1)).toEqual(Array.from({ length: END }, (_, offset) => line(offset)));
+        expect(lines.at(-1)).toContain(`Offset:${END}\tnew-kept\tnew`);
+      },
+      180_000,
+    );
+
+    test.skipIf(!isWanted)(
+      `is compacted${why}`,
+      async () => {
+        expect(await append('compacted')).toBe(END);
+        const first = async () => {
+          const [oldest] = await consume('compacted', 1);
+          return oldest?.includes(`Offset:${END - KEYS}\t`) === true ? true : undefined;
+        };
+        await until('the old messages to be compacted', first);
+        const lines = await consume('compacted', KEYS + 1);
+        expect(lines.slice(0, KEYS)).toEqual(Array.from({ length: KEYS }, (_, at) => line(END - KEYS + at)));
+      },
+      180_000,
+    );
+
+    // Apache Kafka leaves the old formats in the files.
+    if (name === 'apache') return;
+    test.skipIf(!isWanted)(
+      `is sound after a stop for the dump tool of Apache Kafka${why}`,
+      async () => {
+        await target.stop();
+        const folders = TOPICS.map((topic) => `${topic.name}-0`);
+        await expectSound(tools, join(work, 'data'), folders);
+      },
+      180_000,
+    );
+  },
+);
