@@ -99,6 +99,7 @@ export class DelayedProduce {
 
   /** What is not durable by then is answered REQUEST_TIMED_OUT; it may become durable later. */
   expireAfter(timers: Timers, timeoutMs: number): void {
+    if (this.#reported) return;
     this.#timer = timers.after(timeoutMs, () => this.#expire());
   }
 

@@ -56,6 +56,8 @@ export class ReplicaManager {
   /** Partitions of this node that could not be opened. */
   readonly #offline = new Set<string>();
   #wakePlanned = false;
+  /** Produces of this tick that wait for other replicas, or for the file. */
+  readonly #started: { readonly operation: DelayedProduce; readonly timeoutMs: number }[] = [];
   #parkedFetches = 0;
 
   constructor(options: ReplicaManagerOptions) {
@@ -198,7 +200,7 @@ export class ReplicaManager {
     for (let i = 0; i < entries.length; i++) {
       this.#appendOne(operation, i, entries[i]!, requiredAcks, origin, internalTopicsAllowed);
     }
-    if (operation.started() && requiredAcks === -1) operation.expireAfter(this.#options.timers, timeoutMs);
+    if (operation.started() && requiredAcks === -1) this.#expireLater(operation, timeoutMs);
   }
 
   /** Reads now if there is enough or the request does not wait; parks it otherwise. The result can cancel it. */
@@ -253,6 +255,18 @@ export class ReplicaManager {
       operation.refused(index, refusal(error, partition));
     }
   }
+
+  /** Most are done when the tick ends: they need no timer. */
+  #expireLater(operation: DelayedProduce, timeoutMs: number): void {
+    if (this.#started.length === 0) this.#options.turn.atEnd(this.#armStarted);
+    this.#started.push({ operation, timeoutMs });
+  }
+
+  readonly #armStarted = () => {
+    for (let one = this.#started.pop(); one !== undefined; one = this.#started.pop()) {
+      one.operation.expireAfter(this.#options.timers, one.timeoutMs);
+    }
+  };
 
   #noteProgress(partition: Partition): void {
     if (partition.progressNoted) return;

@@ -3,6 +3,8 @@ import type { LogRead, PendingRead } from '../log/index.ts';
 import type { Partition } from '../replication/partition.ts';
 
 const ACKS_ALL = -1;
+/** A coordinator's batch is all that a tick has brought: another turn of the loop would only make its answers wait. */
+const AT_ONCE = { transaction: undefined, transactionVersion: undefined, atOnce: true };
 
 /** A partition led here, as its coordinator uses it: what is committed is what all in-sync replicas have. */
 export class PartitionCoordinatorLog implements CoordinatorLog {
@@ -30,12 +32,14 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
     committed: (error: Error | undefined) => void,
     transaction?: CoordinatorAppend,
   ): number {
-    // A coordinator's batch is all that a tick has brought: another turn of the loop would only make its answers wait.
-    const special = {
-      transaction: transaction?.transaction,
-      transactionVersion: transaction?.transactionVersion,
-      atOnce: true,
-    };
+    const special =
+      transaction === undefined
+        ? AT_ONCE
+        : {
+            transaction: transaction.transaction,
+            transactionVersion: transaction.transactionVersion,
+            atOnce: true,
+          };
     return this.#partition.appendAsLeader(batch, ACKS_ALL, 'coordinator', committed, special).firstOffset;
   }
 

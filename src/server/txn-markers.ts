@@ -80,23 +80,31 @@ export class TxnMarkerWriter {
   /** `done` runs once, after this has returned, with a result for each marker and partition as they were asked. */
   write(markers: readonly TxnMarker[], done: (results: TxnMarkerResult[]) => void): void {
     const answers = new Answers(() => done(results));
-    const results = markers.map((marker) => this.#gather(marker, answers));
+    const results = new Array<TxnMarkerResult>(markers.length);
+    for (let at = 0; at < markers.length; at++) results[at] = this.#gather(markers[at]!, answers);
     if (answers.isComplete) this.#options.turn.later(() => done(results));
   }
 
   #gather(marker: TxnMarker, answers: Answers): TxnMarkerResult {
-    const topics = marker.topics.map(({ name, partitionIndexes }) => ({
-      name,
-      partitions: partitionIndexes.map((partitionIndex) => {
-        const result: PartitionResult = { partitionIndex, errorCode: Errors.NONE };
-        if (this.#options.replicas.holds(name, partitionIndex)) {
-          answers.asked();
-          this.#add(name, partitionIndex, { marker, result, answers });
-        } else result.errorCode = Errors.UNKNOWN_TOPIC_OR_PARTITION;
-        return result;
-      }),
-    }));
+    const topics = new Array<TxnMarkerResult['topics'][number]>(marker.topics.length);
+    for (let at = 0; at < topics.length; at++) {
+      const { name, partitionIndexes } = marker.topics[at]!;
+      const partitions = new Array<PartitionResult>(partitionIndexes.length);
+      for (let n = 0; n < partitions.length; n++) {
+        partitions[n] = this.#ask(marker, name, partitionIndexes[n]!, answers);
+      }
+      topics[at] = { name, partitions };
+    }
     return { producerId: marker.producerId, topics };
+  }
+
+  #ask(marker: TxnMarker, topic: string, partitionIndex: number, answers: Answers): PartitionResult {
+    const result: PartitionResult = { partitionIndex, errorCode: Errors.NONE };
+    if (this.#options.replicas.holds(topic, partitionIndex)) {
+      answers.asked();
+      this.#add(topic, partitionIndex, { marker, result, answers });
+    } else result.errorCode = Errors.UNKNOWN_TOPIC_OR_PARTITION;
+    return result;
   }
 
   #add(topic: string, partition: number, one: Gathered): void {

@@ -40,6 +40,10 @@ export class BatchWriter<R> {
   /** Of the last batch: the next one begins with as many. */
   #batchBytes = FIRST_BATCH_BYTES;
   #flushPlanned = false;
+  readonly #flushTurn = () => {
+    this.#flushPlanned = false;
+    this.flush();
+  };
   /** For records that nothing else brings to the log. */
   #unhurriedTimer: Timer | undefined;
   #nextOffset: number;
@@ -175,10 +179,7 @@ export class BatchWriter<R> {
     this.#awaitedOffset = this.#nextOffset;
     if (this.#flushPlanned) return;
     this.#flushPlanned = true;
-    this.#options.turn.later(() => {
-      this.#flushPlanned = false;
-      this.flush();
-    });
+    this.#options.turn.later(this.#flushTurn);
   }
 
   /** Where nothing else brings the records to the log before. */

@@ -30,7 +30,9 @@ export class DeferredEvents {
     let count = 0;
     while (count < this.#waiting.length && this.#waiting[count]!.requiredOffset <= committedOffset)
       count += 1;
-    for (const event of this.#takeFirst(count)) event.finish(undefined);
+    // Mostly one waits: popped, it leaves the array its memory.
+    if (count === 1 && this.#waiting.length === 1) this.#waiting.pop()!.finish(undefined);
+    else for (const event of this.#takeFirst(count)) event.finish(undefined);
   }
 
   /** All wait equally long, so those that are late stand first. */
@@ -46,8 +48,6 @@ export class DeferredEvents {
 
   #takeFirst(count: number): readonly DeferredEvent[] {
     if (count === 0) return NONE;
-    // Mostly one waits: popped, it leaves the array its memory.
-    if (count === 1 && this.#waiting.length === 1) return [this.#waiting.pop()!];
     const taken = this.#waiting;
     if (count === taken.length) {
       this.#waiting = [];

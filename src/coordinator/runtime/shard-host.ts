@@ -232,6 +232,7 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
 
   #activate(summary: LoadSummary, startMs?: number): void {
     const { log, serde, clock, timers, turn, compression, enter, logger, name } = this.#options;
+    const complete = () => this.#deferred.complete(this.#writer!.committedOffset);
     this.#writer = new BatchWriter<R>(
       {
         log,
@@ -240,7 +241,7 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
         timers,
         turn,
         compression,
-        onCommitted: () => enter(() => this.#deferred.complete(this.#writer!.committedOffset)),
+        onCommitted: () => enter(complete),
         onFailed: (error) => enter(() => this.#options.onBroken(error)),
         onIdle: () => {
           if (this.#state === 'closed') enter(() => this.#options.onDrained());

@@ -14,6 +14,8 @@ export const EPOCH_BUMP_VERSION = 2;
 export type TransactionPartitions = ReadonlyMap<string, ReadonlySet<number>>;
 
 export const NO_PARTITIONS: TransactionPartitions = new Map();
+/** Copied sooner than an empty map is. */
+const NO_ENTRIES: readonly (readonly [string, ReadonlySet<number>])[] = [];
 
 export interface TopicPartitions {
   readonly name: string;
@@ -116,7 +118,7 @@ export function withPartitions(
   clientTransactionVersion: number,
   nowMs: number,
 ): TransactionMetadata {
-  const partitions = new Map(before.partitions);
+  const partitions = new Map(before.partitions.size === 0 ? NO_ENTRIES : before.partitions);
   for (const { name, partitions: numbers } of added) {
     const known = partitions.get(name);
     if (numbers.length > 0)

@@ -79,11 +79,12 @@ function add(
   version: number,
   done: (results: TopicResults) => void,
 ): void {
-  const isThere = (topic: string, partition: number) => metadata.contains(topic, partition);
-  if (!transaction.topics.every(({ name, partitions }) => partitions.every((one) => isThere(name, one)))) {
+  if (!areAllThere(metadata, transaction)) {
     done(
       resultsOf(transaction, (topic, partition) =>
-        isThere(topic, partition) ? Errors.OPERATION_NOT_ATTEMPTED : Errors.UNKNOWN_TOPIC_OR_PARTITION,
+        metadata.contains(topic, partition)
+          ? Errors.OPERATION_NOT_ATTEMPTED
+          : Errors.UNKNOWN_TOPIC_OR_PARTITION,
       ),
     );
   } else if (version >= BATCH_VERSION_MIN) {
@@ -94,6 +95,13 @@ function add(
       done(resultsOf(transaction, () => told));
     });
   }
+}
+
+function areAllThere(metadata: HandlerServices['metadata'], { topics }: Transaction): boolean {
+  for (const { name, partitions } of topics) {
+    for (const partition of partitions) if (!metadata.contains(name, partition)) return false;
+  }
+  return true;
 }
 
 function resultsOf(
