@@ -3,7 +3,7 @@ import { brokerSetting } from '../config/broker-settings/index.ts';
 import { InvalidConfigError } from '../config/config-error.ts';
 import { describeTopicConfig } from '../config/describe.ts';
 import { validateGroupConfigs } from '../config/group-settings.ts';
-import { logConfigOf } from '../config/log-config.ts';
+import { logSettingOf } from '../config/log-config.ts';
 import { topicSetting } from '../config/topic-settings.ts';
 import { isListSetting, validateTopicConfigs } from '../config/validation.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
@@ -34,8 +34,8 @@ export function brokerConfigSchema(config: () => BrokerConfig): ConfigSchema {
     },
     effectiveTopicConfigs: (overrides) =>
       overrides.size === 0 ? plainTopic.of(config()) : effectiveConfigs(overrides, config()),
-    uncleanLeaderElection: (overrides) => logConfigOf(config(), overrides).uncleanLeaderElectionEnable,
-    minInsyncReplicas: (overrides) => logConfigOf(config(), overrides).minInsyncReplicas,
+    uncleanLeaderElection: (overrides) => logSettingOf('unclean.leader.election.enable', config(), overrides),
+    minInsyncReplicas: (overrides) => logSettingOf('min.insync.replicas', config(), overrides),
   };
 }
 
