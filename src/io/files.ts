@@ -15,7 +15,6 @@ import {
 } from 'node:fs';
 import { lstat, readdir, rmdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { platform } from 'node:process';
 import { Gate } from '../base/gate.ts';
 import type { DirEntry, OpenMode, Random, Storage, StoredFile } from '../base/ports.ts';
 import { DiskFile } from './file.ts';
@@ -102,7 +101,7 @@ export class DiskStorage implements Storage {
 
   syncDir(dir: string): Promise<void> {
     // Windows can't open a directory, and makes names durable with the file.
-    if (platform === 'win32') return Promise.resolve();
+    if (process.platform === 'win32') return Promise.resolve();
     return new Promise((resolve, reject) => {
       openAsync(dir, O_RDONLY, (openError, fd) => {
         if (openError !== null) {
@@ -120,10 +119,10 @@ export class DiskStorage implements Storage {
   }
 
   syncNow(path: string): void {
-    if (platform === 'win32' && this.isDirectory(path)) return;
+    if (process.platform === 'win32' && this.isDirectory(path)) return;
     mapped(path, () => {
       // Windows syncs only what is open for writing.
-      const fd = openSync(path, platform === 'win32' ? O_RDWR : O_RDONLY);
+      const fd = openSync(path, process.platform === 'win32' ? O_RDWR : O_RDONLY);
       try {
         fsyncSync(fd);
       } finally {

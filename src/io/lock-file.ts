@@ -8,7 +8,6 @@ import {
   readlinkSync,
   writeSync,
 } from 'node:fs';
-import { pid, platform, uptime } from 'node:process';
 import type { Random } from '../base/ports.ts';
 
 /**
@@ -44,7 +43,7 @@ export function takeLock(path: string, random: Random): { release(): void } | un
   const fd = openSync(path, O_RDWR | O_CREAT | O_APPEND, 0o644);
   try {
     // What another program left without a last newline must not swallow the claim: an empty line is nothing.
-    writeSync(fd, `\n+ ${token} ${pid} ${startOf(pid)} ${bootId()}\n`);
+    writeSync(fd, `\n+ ${token} ${process.pid} ${startOf(process.pid)} ${bootId()}\n`);
     if (holderOf(readFileSync(path, 'utf8'))?.token === token) return { release: () => release(path, token) };
     writeSync(fd, `- ${token}\n`);
     return undefined;
@@ -94,13 +93,13 @@ function isAlive(claim: Claim): boolean {
  * others there `?`. Undefined when there is no such process.
  */
 function startOf(ofPid: number): string | undefined {
-  if (platform === 'linux') {
+  if (process.platform === 'linux') {
     const stat = readText(`/proc/${ofPid}/stat`);
     // The second field is the program's name in parentheses and may contain anything.
     const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
     return ENDED.includes(fields[0] ?? '') ? undefined : fields[19];
   }
-  if (ofPid === pid) return `~${Math.round(Date.now() - uptime() * 1000)}`;
+  if (ofPid === process.pid) return `~${Math.round(Date.now() - process.uptime() * 1000)}`;
   try {
     process.kill(ofPid, 0);
     return '?';

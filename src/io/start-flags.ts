@@ -1,4 +1,3 @@
-import { versions } from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 
 export interface StartFlag {
@@ -31,7 +30,7 @@ export class StartFlags {
   #isStarting = false;
   #threads = 0;
 
-  constructor(v8 = { version: versions.v8, set: setFlagsFromString }) {
+  constructor(v8 = { version: process.versions.v8, set: setFlagsFromString }) {
     this.#flags = startFlagsOf(v8.version);
     this.#set = v8.set;
   }

@@ -6,7 +6,6 @@ import {
   Socket,
   type SocketConstructorOpts,
 } from 'node:net';
-import { platform } from 'node:process';
 import { shareOpenFiles } from '../base/open-files-shares.ts';
 import type { Clock, Endpoint, Link, Listener, Logger, Network } from '../base/ports.ts';
 import { networkError } from './network-error.ts';
@@ -62,7 +61,7 @@ export class TcpNetwork implements Network, LinkShare {
     this.poison = options.poison ?? false;
     this.#clock = options.clock;
     this.#acceptedMax = shareOpenFiles(options.openFilesMax).connections;
-    this.#onread = (options.reading ?? (platform === 'win32' ? 'data' : 'onread')) === 'onread';
+    this.#onread = (options.reading ?? (process.platform === 'win32' ? 'data' : 'onread')) === 'onread';
   }
 
   listen(at: Endpoint, accept: (link: Link) => void): Promise<Listener> {
