@@ -223,6 +223,25 @@ describe('append', () => {
     expect(waiting.calls).toBe(1);
   });
 
+  it('arms a timer only for what is not done with its tick', () => {
+    const w = world();
+    w.lead('t');
+    const before = w.time.pending;
+    const armed: number[] = [];
+    const after = w.time.after.bind(w.time);
+    w.time.after = (delayMs, run) => {
+      armed.push(delayMs);
+      return after(delayMs, run);
+    };
+    const done = produce(w, -1, 't', batch(1), 300);
+    w.turn.drain();
+    expect(done.results![0]!.errorCode).toBe(Errors.NONE);
+    w.lead('u', 0, { ...LED, replicas: [1, 2], isr: [1, 2] });
+    produce(w, -1, 'u', batch(1), 400);
+    w.turn.drain();
+    expect([armed, w.time.pending - before]).toEqual([[400], 1]);
+  });
+
   it('fails what waits for replicas when the leadership moves', () => {
     const w = world();
     w.lead('t', 0, { ...LED, replicas: [1, 2], isr: [1, 2] });
