@@ -89,8 +89,12 @@ export class DirLoading {
         await this.#load(old);
       }
       // Nobody is served before.
-      if (this.#hasForgottenHoles) guarded(() => this.#input.dir.keepCleanedEnds());
+      this.#keepHoles();
       this.#progress?.finished();
+    } catch (error) {
+      // What was opened is closed in order: the next start does not read it again.
+      if (error instanceof LoadInterruptedError) this.#keepHoles();
+      throw error;
     } finally {
       this.#progress?.close();
     }
@@ -293,6 +297,10 @@ export class DirLoading {
     }
     if (bytes > 0) this.#progress?.opened();
     adopt(folder, log);
+  }
+
+  #keepHoles(): void {
+    if (this.#hasForgottenHoles) guarded(() => this.#input.dir.keepCleanedEnds());
   }
 
   #startSlice(): void {

@@ -4,6 +4,7 @@ import type { Uuid } from '../../../../src/base/uuid.ts';
 import type { LogConfig } from '../../../../src/config/log-config.ts';
 import { compactionText } from '../../../../src/log/cleaner/cleanable.ts';
 import type { CleanerSettings } from '../../../../src/log/cleaner/log-cleaner.ts';
+import { LoadInterruptedError } from '../../../../src/log/dir-loading.ts';
 import type { PartitionLog } from '../../../../src/log/log.ts';
 import { LogManager } from '../../../../src/log/log-manager.ts';
 import { decodeTxnIndex } from '../../../../src/log/txn-index.ts';
@@ -313,7 +314,8 @@ test('holes that compaction has left are no damage when the policy is another by
   await again.manager.close();
 });
 
-test('holes that no checkpoint tells of any more are kept in mind by the first recovery that meets them', async () => {
+/** Two compacted logs with holes after a crash, and nothing left that tells of either. */
+async function forgottenHoles() {
   const world = new World();
   const { manager, log } = await open(world);
   const other = manager.getOrCreate('t', 1, topicId);
@@ -334,6 +336,11 @@ test('holes that no checkpoint tells of any more are kept in mind by the first r
   loseRecoveryPoint();
   world.storage.removeNow('/data/cleaner-offset-checkpoint');
   world.storage.syncedNow.length = 0;
+  return { world, kept, loseRecoveryPoint };
+}
+
+test('holes that no checkpoint tells of any more are kept in mind by the first recovery that meets them', async () => {
+  const { world, kept, loseRecoveryPoint } = await forgottenHoles();
   await open(world);
   // On the loop, which a sync stops: once for all logs.
   expect(world.storage.syncedNow).toEqual(['/data/cleaner-offset-checkpoint', '/data']);
@@ -342,6 +349,37 @@ test('holes that no checkpoint tells of any more are kept in mind by the first r
   expect(await contents(again.log)).toEqual(kept);
   expect(await contents(again.manager.get('t', 1)!)).toEqual(kept);
   await again.manager.close();
+});
+
+test('the same where a stop cuts that recovery short, wherever it does', async () => {
+  const openedMost = new Set<number>();
+  let wasCutShort = true;
+  for (let looks = 1; wasCutShort; looks += 1) {
+    const { world, kept, loseRecoveryPoint } = await forgottenHoles();
+    let left = Number.POSITIVE_INFINITY;
+    const monotonicMs = () => {
+      left -= 1;
+      if (left === 0) cut.interrupt();
+      return world.time.nowMs;
+    };
+    const cut = LogManager.create({
+      dirs: ['/data'],
+      configFor: () => config(COMPACT),
+      ports: { ...world.ports, clock: { ...world.time.clock, monotonicMs } },
+      cleanerSettings: () => settings,
+    });
+    left = looks;
+    await cut.load().catch((error: unknown) => expect(error).toBeInstanceOf(LoadInterruptedError));
+    wasCutShort = left <= 0;
+    const opened = [...cut.all()].map(({ partition }) => partition);
+    openedMost.add(opened.length);
+    await cut.close();
+    loseRecoveryPoint();
+    const again = await open(world, { cleanupPolicy: ['delete'] });
+    for (const partition of opened) expect(await contents(again.manager.get('t', partition)!)).toEqual(kept);
+    await again.manager.close();
+  }
+  expect([...openedMost]).toEqual([0, 1, 2]);
 });
 
 test('markers lost to compaction: nothing of an aborted transaction stays, and its marker as long as it is needed', async () => {
