@@ -97,8 +97,9 @@ function load(input: OpenLogInput): LoadedLog {
       );
       for (const segment of segments.removeAll()) removeNow(input, segment.markDeleted());
       epochs.clear();
-      producerFiles.clear();
     }
+    // Also where no segment is left: a power loss can bring a snapshot back that a reset of the log took away.
+    producerFiles.clear();
     const first = newSegment(input, context, checkpointStart, undefined);
     first.create();
     segments.add(first);

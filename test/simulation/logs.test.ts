@@ -5,8 +5,11 @@ import { simulateLogs } from './log-simulation.ts';
 const SEEDS = Number(process.env['SIMULATION_SEEDS'] ?? 60);
 /** Every so-maniest runs twice: a seed is the same run every time. */
 const TWICE_EVERY = 6;
-/** Others that found something once: a stop that failed did not wait for a sync that ran beside (15482). */
-const KNOWN = [15_482];
+/**
+ * Others that found something once: a stop that failed did not wait for a sync that ran beside (15482); a snapshot of before
+ * a reset outlived all segments (62546).
+ */
+const KNOWN = [15_482, 62_546];
 
 test(`logs hold what they promise, in ${SEEDS} seeds`, async () => {
   const broken: string[] = [];

@@ -261,6 +261,29 @@ test('a cut takes producers and aborted transactions back', async () => {
   expect(again.abortedTransactions(0, 100)).toEqual([]);
 });
 
+test('a snapshot without any segment tells a log that begins anew nothing, now or after a cut', async () => {
+  const world = new World();
+  const log = world.open();
+  append(log, transactional(8n, 0));
+  end(log, 8n, false);
+  world.time.tick();
+  log.roll();
+  await log.flush();
+  // A power loss brings the snapshot of before a reset back, and takes the name of the segment that was begun.
+  for (const name of world.names())
+    if (!name.endsWith('.snapshot')) world.storage.files.delete(`/data/t-0/${name}`);
+  expect(offsets(world)).toEqual([2]);
+  const again = world.open();
+  expect(again.logEndOffset).toBe(0);
+  append(again, transactional(8n, 0));
+  for (let at = 1; at < 5; at += 1) append(again, batch([`filler ${at}`]));
+  world.time.tick();
+  again.truncateTo(4);
+  end(again, 8n, true);
+  world.time.tick();
+  expect(again.abortedTransactions(0, 10)).toMatchObject([{ producerId: 8n, firstOffset: 0, lastOffset: 4 }]);
+});
+
 test('snapshot plus replay equals the state, whatever happened', async () => {
   let seed = 7;
   const below = (bound: number) => {
