@@ -20,6 +20,7 @@ interface LogAppenderInput {
   readonly writer: LogWriter;
   readonly lifecycle: SegmentLifecycle;
   readonly logStart: () => number;
+  readonly failed: (error: unknown) => void;
 }
 
 /**
@@ -98,10 +99,11 @@ export class LogAppender {
 
   /** Begins a segment at the end of the log, behind what is staged, which must be written. */
   rollAt(baseOffset: number): void {
-    guarded(() => {
+    const roll = () => {
       // Apache flushes the old segment in the background too, and moves the recovery point when that is done.
       if (this.#input.lifecycle.roll(baseOffset)) this.#writer.startSync();
-    });
+    };
+    guarded(roll, this.#input.failed);
   }
 
   /** One batch as it is to be written; no bytes where a client sent none. */
@@ -139,7 +141,7 @@ export class LogAppender {
 
   /** A batch of this epoch is about to be written. Throws ProtocolError(KAFKA_STORAGE_ERROR). */
   #assignEpoch(epoch: number, startOffset: number): void {
-    guarded(() => this.#loaded.epochs.assign(epoch, startOffset));
+    guarded(() => this.#loaded.epochs.assign(epoch, startOffset), this.#input.failed);
     this.epochsChanged();
   }
 

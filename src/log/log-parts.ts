@@ -22,4 +22,6 @@ export interface LogParts {
   readonly onCut: () => void;
   /** The disk failed where it can't be undone: what lies in the folder is for the next start to make good. */
   readonly halfDone: (error: unknown) => void;
+  /** An append could not be made: unless that may pass, the dir is offline, so that another replica leads. */
+  readonly failed: (error: unknown) => void;
 }

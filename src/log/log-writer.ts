@@ -8,7 +8,7 @@ import type { SharedLogState } from './log-options.ts';
 import type { ProducerState } from './producer-state.ts';
 import { warmUp } from './reader.ts';
 import type { Segments } from './segments.ts';
-import { asProtocolError, isNoSpace } from './storage-errors.ts';
+import { asProtocolError, isNoSpace, isPassing } from './storage-errors.ts';
 import type { LogTail } from './tail-cache.ts';
 import type { LogPorts } from './types.ts';
 
@@ -30,7 +30,7 @@ export interface LogWriterInput {
   readonly onAppended: () => void;
   /** What was assigned from this offset on was not written, and is taken back. */
   readonly onUndone: (writtenEnd: number) => void;
-  /** Neither a failed sync nor bytes of nobody behind the last batch can be made good. */
+  /** A failed write, for any reason that may not pass, a failed sync, or bytes of nobody behind the last batch. */
   readonly onFailed: (error: ProtocolError) => void;
 }
 
@@ -318,7 +318,7 @@ export class LogWriter {
         throw new StorageError('ENOSPC', active.log.path, `only ${written} of ${size} bytes were written`);
     } catch (error) {
       this.#tellFailure(error, active.log.path);
-      return this.#undo(asProtocolError(error));
+      return this.#undo(error);
     }
     for (const chunk of chunks) active.onWritten(chunk, 0, chunk.length);
     if (active.sizeInBytes !== position + size)
@@ -343,7 +343,9 @@ export class LogWriter {
   }
 
   /** The file and all that ran ahead of it go back to the last good write; every append staged since fails. */
-  #undo(error: ProtocolError): ProtocolError {
+  #undo(cause: unknown): ProtocolError {
+    const error = asProtocolError(cause);
+    let failure = isPassing(cause) ? undefined : error;
     const active = this.#segments.active;
     this.#tail.rollBack();
     this.#input.producers.rollBack();
@@ -361,11 +363,12 @@ export class LogWriter {
         active.unsynced = true;
         this.#commit.cutAt(this.#writtenEnd);
       }
-    } catch (cause) {
+    } catch (another) {
       // Bytes of nobody may stand behind the last batch: nothing can be appended behind them.
-      this.#input.onFailed(asProtocolError(cause));
+      failure ??= asProtocolError(another);
     }
     staged.failAbove(-1, error);
+    if (failure !== undefined) this.#input.onFailed(failure);
     return error;
   }
 

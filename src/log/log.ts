@@ -21,7 +21,7 @@ import { concernsOldSegments, Retention } from './retention.ts';
 import type { Segment, SegmentContext } from './segment.ts';
 import { SegmentLifecycle } from './segment-lifecycle.ts';
 import type { Segments } from './segments.ts';
-import { asProtocolError, guarded, rethrow, storageError } from './storage-errors.ts';
+import { asProtocolError, guarded, isPassing, rethrow, storageError } from './storage-errors.ts';
 import { LogTail } from './tail-cache.ts';
 import type {
   AbortedTxn,
@@ -128,6 +128,9 @@ export class PartitionLog {
       beforeCut: (offset) => this.#beforeCut(offset),
       onCut: () => this.onCut(this),
       halfDone: (error) => this.#goOffline(asProtocolError(error)),
+      failed: (error) => {
+        if (!isPassing(error)) this.#goOffline(asProtocolError(error));
+      },
     };
     this.#lifecycle = new SegmentLifecycle(parts);
     this.#appender = new LogAppender({ ...parts, lifecycle: this.#lifecycle });

@@ -17,6 +17,11 @@ export function isNoSpace(error: unknown): boolean {
   return error instanceof StorageError && error.code === 'ENOSPC';
 }
 
+/** Whether the disk may serve the next call: what failed for want of space or of file handles says nothing about it. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof StorageError && (error.code === 'ENOSPC' || error.code === 'EMFILE');
+}
+
 /** Runs `run`; a StorageError comes out as a ProtocolError, after `failed` was told. */
 export function guarded<T>(run: () => T, failed?: (error: unknown) => void): T {
   try {

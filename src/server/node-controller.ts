@@ -49,6 +49,7 @@ export class NodeController {
     const config = options.config();
     const dir = `${config.metadataLogDir}/${METADATA_LOG_DIR}`;
     this.#log = openMetadataLog({ ports, dir, config, cleanShutdown: wasClean });
+    this.#log.onOffline = (_, error) => onFatal(error);
     this.#raft = new RaftNode<MetadataRecord>({
       nodeId: config.nodeId,
       directoryId: identity.directoryIds.get(config.metadataLogDir)!,

@@ -70,7 +70,7 @@ export interface BrokerNodeOptions {
   readonly clusterId?: string | undefined;
   /** How the logs use memory, files and threads; for tests. */
   readonly logOptions?: Partial<LogOptions>;
-  /** The node can't go on: its metadata disk failed, or a bug. It stops by itself. */
+  /** The running node can't go on: its metadata disk failed, or a bug. It stops by itself. */
   readonly onFatal?: (error: Error) => void;
 }
 
@@ -86,6 +86,8 @@ export class BrokerNode {
   readonly #options: BrokerNodeOptions;
   readonly #dynamicConfig: DynamicConfig;
   #state: State = 'new';
+  /** Why it can not go on. */
+  #failure: Error | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #identity: NodeIdentity | undefined;
@@ -149,7 +151,10 @@ export class BrokerNode {
     return this.#groups.inspection.group(groupId);
   }
 
-  /** Resolves when requests are answered. Rejects with {@link StartInterruptedError} when `stop` came first. */
+  /**
+   * Resolves when requests are answered. Rejects with {@link StartInterruptedError} when `stop` came first, with what kept
+   * the node from going on where that did.
+   */
   start(): Promise<void> {
     if (this.#state !== 'new') return Promise.reject(new Error(`a node that is ${this.#state} can't start`));
     this.#state = 'starting';
@@ -160,7 +165,7 @@ export class BrokerNode {
       async (error: unknown) => {
         await this.#tearDown(false);
         if (this.#state === 'starting') this.#state = 'stopped';
-        throw error;
+        throw this.#failure ?? error;
       },
     );
     return this.#starting;
@@ -517,8 +522,10 @@ export class BrokerNode {
   }
 
   #fatal(error: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
     this.#logger.error('This node can not go on and stops', { error: error.stack ?? error.message });
-    this.#options.onFatal?.(error);
+    if (this.#state !== 'starting') this.#options.onFatal?.(error);
     this.stop().catch(() => undefined);
   }
 }

@@ -182,3 +182,21 @@ test('a disk that comes back with a topic that was deleted and made anew meanwhi
   expect(machine.folders('/b')).toEqual([expect.stringMatching(/^t-[01]\.[0-9a-f]+-stray$/)]);
   await machine.stop();
 });
+
+test('a disk that fails a write while the node runs takes its partitions with it, and the rest serves on', async () => {
+  const machine = new TwoDisks();
+  await machine.start();
+  expect(await machine.create('t')).toBe(Errors.NONE);
+  const [kept, lost] = (await machine.dirs())['/a']![1].includes('t-0') ? [0, 1] : [1, 0];
+  expect(await machine.produce('t', kept, 'before')).toBe(Errors.NONE);
+
+  machine.isFailing = true;
+  expect(await machine.produce('t', lost, 'lost')).toBe(Errors.KAFKA_STORAGE_ERROR);
+  expect(await machine.dirs()).toMatchObject({
+    '/a': [Errors.NONE, [`t-${kept}`]],
+    '/b': [Errors.KAFKA_STORAGE_ERROR, []],
+  });
+  expect(await machine.produce('t', kept, 'after')).toBe(Errors.NONE);
+  expect(await machine.values('t', kept)).toEqual(['before', 'after']);
+  await machine.stop();
+});

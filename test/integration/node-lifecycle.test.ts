@@ -1,9 +1,13 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { type Storage, StorageError, type StoredFile } from '../../src/base/ports.ts';
 import { BrokerConfig } from '../../src/config/broker-config.ts';
 import { realPorts } from '../../src/io/index.ts';
+import { defaults } from '../../src/protocol/codec.ts';
+import { CreateTopicsRequest, CreateTopicsResponse } from '../../src/protocol/messages/create-topics.ts';
 import { BrokerNode, StartInterruptedError } from '../../src/server/node.ts';
 import { silentLogger } from '../unit/server/fakes.ts';
+import { WireClient } from './wire-client.ts';
 
 function node(ports = realPorts({ logger: silentLogger, memory: true })): BrokerNode {
   return new BrokerNode({ ports, config: BrokerConfig.parse({ profile: 'dev', port: 0 }) });
@@ -70,6 +74,75 @@ describe('BrokerNode', () => {
     expect(new Map(second.image.features.finalized)).toEqual(features);
     expect(second.image.brokers.get(1)?.fenced).toBe(false);
     await second.stop();
+  });
+});
+
+function overlaid<T extends object>(target: T, methods: Partial<T>): T {
+  return new Proxy(target, {
+    get: (inner, name) => {
+      const value: unknown = Reflect.get(methods, name) ?? Reflect.get(inner, name);
+      return typeof value === 'function' ? value.bind(inner) : value;
+    },
+  });
+}
+
+/** Writes to the metadata log fail once `isFailing`, as on a broken disk. */
+class MetadataDisk {
+  isFailing = false;
+  readonly ports: ReturnType<typeof realPorts>;
+
+  constructor() {
+    const ports = realPorts({ logger: silentLogger, memory: true });
+    this.ports = { ...ports, storage: this.#around(ports.storage) };
+  }
+
+  #around(storage: Storage): Storage {
+    const open: Storage['open'] = (path, mode) => {
+      const file = storage.open(path, mode);
+      if (!/__cluster_metadata-0\/\d+\.log$/.test(path)) return file;
+      const write: StoredFile['write'] = (chunks, at) => {
+        if (this.isFailing) throw new StorageError('EIO', path, 'the disk is broken');
+        return file.write(chunks, at);
+      };
+      return overlaid(file, { write });
+    };
+    return overlaid(storage, { open });
+  }
+}
+
+describe('a node whose metadata log can not be written', () => {
+  it('does not start, and says why', async () => {
+    const disk = new MetadataDisk();
+    const first = node(disk.ports);
+    await first.start();
+    await first.stop();
+    disk.isFailing = true;
+    await expect(node(disk.ports).start()).rejects.toThrow('the disk is broken');
+    disk.isFailing = false;
+    const again = node(disk.ports);
+    await again.start();
+    await again.stop();
+  });
+
+  it('ends where it ran, and says why once', async () => {
+    const disk = new MetadataDisk();
+    const reasons: string[] = [];
+    const config = BrokerConfig.parse({ profile: 'dev', port: 0 });
+    const one = new BrokerNode({
+      ports: disk.ports,
+      config,
+      onFatal: ({ message }) => reasons.push(message),
+    });
+    await one.start();
+    disk.isFailing = true;
+    const listener = one.listeners.find(({ advertised }) => advertised !== undefined);
+    const client = await WireClient.open(`localhost:${listener!.bound.port}`);
+    const topics = [{ name: 't', numPartitions: 1, replicationFactor: 1 }];
+    const request = defaults(CreateTopicsRequest, { topics, timeoutMs: 60_000 });
+    await client.request(CreateTopicsRequest, CreateTopicsResponse, 5, request).catch(() => undefined);
+    client.close();
+    await one.stop();
+    expect(reasons).toEqual([expect.stringContaining('the disk is broken')]);
   });
 });
 

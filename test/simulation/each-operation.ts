@@ -26,7 +26,7 @@ import {
   isControl,
   records,
 } from '../../src/protocol/record-batch/index.ts';
-import { BrokerNode, StartInterruptedError } from '../../src/server/node.ts';
+import { BrokerNode } from '../../src/server/node.ts';
 import type { DiskOperation } from './disk.ts';
 import { KafkaClient, OutcomeUnknown } from './kafka-client.ts';
 import { idOf, PartitionModel, promised, selfCheckingValue, Violation } from './model.ts';
@@ -238,8 +238,7 @@ class Life {
       try {
         if ((await this.#node.start()) !== undefined) return;
       } catch (error) {
-        // It may have been told to end already, by its own disk.
-        if (!(error instanceof StartInterruptedError)) this.#countEnd(error);
+        this.#countEnd(error);
         this.#losePower();
         continue;
       }

@@ -9,7 +9,7 @@ import type {
   StoredFile,
   Timer,
 } from '../../../src/base/ports.ts';
-import { StorageError } from '../../../src/base/ports.ts';
+import { StorageError, type StorageErrorCode } from '../../../src/base/ports.ts';
 import type { Uuid } from '../../../src/base/uuid.ts';
 import type { LogConfig } from '../../../src/config/log-config.ts';
 import { type OpenLogInput, openLog } from '../../../src/log/loader.ts';
@@ -44,6 +44,8 @@ export class FakeStorage implements Storage {
     | {
         operation: 'read' | 'write' | 'sync' | 'truncate' | 'open' | 'rename' | 'makeDir';
         match: string | RegExp;
+        /** Default: EIO. */
+        code?: StorageErrorCode;
       }
     | undefined;
   /** Reads off the loop wait until `releaseRead`. */
@@ -56,9 +58,9 @@ export class FakeStorage implements Storage {
 
   fail(operation: string, path: string): void {
     if (this.failing?.operation !== operation) return;
-    const { match } = this.failing;
+    const { match, code } = this.failing;
     if (typeof match === 'string' ? path.includes(match) : match.test(path)) {
-      throw new StorageError('EIO', path, `${operation} of ${path} failed`);
+      throw new StorageError(code ?? 'EIO', path, `${operation} of ${path} failed`);
     }
   }
 

@@ -44,7 +44,7 @@ test('lost write behind a false duplicate answer: what was not written, or was c
   append(log, idempotent(0));
   world.time.tick();
   const lost = append(log, idempotent(1));
-  world.storage.failing = { operation: 'write', match: '.log' };
+  world.storage.failing = { operation: 'write', match: '.log', code: 'ENOSPC' };
   world.time.tick();
   world.storage.failing = undefined;
   expect(lost.state).toBe('failed');

@@ -95,6 +95,33 @@ test('a failed write at once throws and takes back what was staged before it', (
   expect([staged.state, log.assignedEndOffset, log.logEndOffset]).toEqual(['failed', 0, 0]);
 });
 
+test.each([
+  ['write', '.log', 1_000_000],
+  ['open', '00000000000000000001.log', 200],
+  ['open', 'leader-epoch-checkpoint', 1_000_000],
+] as const)(
+  'a disk that fails to %s %s takes the log offline, and what was acknowledged stays',
+  async (operation, match, segmentBytes) => {
+    const world = new World();
+    const log = world.open({ segmentBytes });
+    let offline = 0;
+    log.onOffline = () => {
+      offline += 1;
+    };
+    const kept = append(log, batch(['a'.repeat(50)]), 1);
+    world.time.tick();
+    world.storage.failing = { operation, match };
+    const lost = codeOf(() => {
+      const outcome = append(log, batch(['b'.repeat(50)]), 2);
+      world.time.tick();
+      if (outcome.error !== undefined) throw outcome.error;
+    });
+    expect([kept.state, lost, log.isOffline, offline]).toEqual(['done', Errors.KAFKA_STORAGE_ERROR, true, 1]);
+    world.storage.failing = undefined;
+    expect((await valuesFrom(world.open(), 0)).map((value) => value[0])).toEqual(['a']);
+  },
+);
+
 test('when not even the cut after a failed write works, the log goes offline', () => {
   const world = new World();
   const log = world.open();
@@ -268,11 +295,11 @@ test('rolls when the offset index is full', () => {
   expect(log.segmentCount).toBeGreaterThan(3);
 });
 
-test('a roll that fails refuses the append and keeps the log in order', async () => {
+test('a roll for which there are no file handles refuses the append and keeps the log in order', async () => {
   const world = new World();
   const log = world.open({ segmentBytes: 200 });
   const first = append(log, batch(['a'.repeat(50)]));
-  world.storage.failing = { operation: 'open', match: '00000000000000000001.log' };
+  world.storage.failing = { operation: 'open', match: '00000000000000000001.log', code: 'EMFILE' };
   expect(codeOf(() => append(log, batch(['b'.repeat(50)])))).toBe(Errors.KAFKA_STORAGE_ERROR);
   world.time.tick();
   expect([first.state, log.logEndOffset]).toEqual(['done', 1]);
@@ -369,11 +396,11 @@ test('raft appends keep the offsets they have and refuse those that do not fit',
   );
 });
 
-test('a first write that can not make its folder or file fails alone: the log stays online and takes the next one', async () => {
+test('a first write that finds no space for its folder or file fails alone: the log stays online and takes the next one', async () => {
   const world = new World();
   const log = world.open();
   for (const match of ['/data/t-0/partition.metadata', '/data/t-0/00000000000000000000.log']) {
-    world.storage.failing = { operation: 'open', match };
+    world.storage.failing = { operation: 'open', match, code: 'ENOSPC' };
     const lost = append(log, batch(['lost']));
     world.time.tick();
     expect([lost.state, log.isOffline, log.assignedEndOffset]).toEqual(['failed', false, 0]);

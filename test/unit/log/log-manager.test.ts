@@ -280,7 +280,7 @@ test('a partition whose folder could not be made can be deleted', async () => {
   const world = new World();
   const manager = await open(world);
   const log = manager.getOrCreate('t', 0, topicId);
-  world.storage.failing = { operation: 'makeDir', match: '/data/t-0' };
+  world.storage.failing = { operation: 'makeDir', match: '/data/t-0', code: 'EMFILE' };
   const lost = append(log, batch(['lost']));
   world.time.tick();
   expect([lost.state, manager.dirs]).toEqual(['failed', ['/data']]);

@@ -335,7 +335,7 @@ test('an abort whose write fails is taken back, also where earlier ones left wit
   end(log, 7n, true);
   log.updateHighWatermark(2);
   log.deleteRecordsBefore(2);
-  world.storage.failing = { operation: 'write', match: '.log' };
+  world.storage.failing = { operation: 'write', match: '.log', code: 'ENOSPC' };
   world.time.tick();
   world.storage.failing = undefined;
   expect(log.abortedTransactions(0, 10)).toEqual([]);

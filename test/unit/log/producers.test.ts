@@ -49,7 +49,7 @@ test('a repeat of a batch that is still staged waits for it, and fails with it',
   expect([first.state, repeat.state]).toEqual(['done', 'done']);
   const lost = append(log, from(1));
   const again = append(log, from(1));
-  world.storage.failing = { operation: 'write', match: '.log' };
+  world.storage.failing = { operation: 'write', match: '.log', code: 'ENOSPC' };
   world.time.tick();
   expect([lost.state, again.state]).toEqual(['failed', 'failed']);
   world.storage.failing = undefined;
@@ -98,7 +98,7 @@ test('a failed write takes back exactly the batches that it lost', () => {
   for (let at = 0; at < 6; at += 1) append(log, from(at));
   world.time.tick();
   for (let at = 6; at < 9; at += 1) append(log, from(at));
-  world.storage.failing = { operation: 'write', match: '.log' };
+  world.storage.failing = { operation: 'write', match: '.log', code: 'ENOSPC' };
   world.time.tick();
   world.storage.failing = undefined;
   expect(log.activeProducers().map((one) => one.lastSequence)).toEqual([5]);
