@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { JoiningCrowd } from '../../../src/coordinator/group/joining-crowd.ts';
+import { defaults } from '../../../src/protocol/codec.ts';
 import { Errors } from '../../../src/protocol/errors.ts';
-import type { ConsumerGroupHeartbeatResponse } from '../../../src/protocol/messages/consumer-group-heartbeat.ts';
+import {
+  ConsumerGroupHeartbeatRequest,
+  type ConsumerGroupHeartbeatResponse,
+} from '../../../src/protocol/messages/consumer-group-heartbeat.ts';
 import { ConsumerWorld } from './consumer-world.ts';
 
 const PARTITIONS = 12;
@@ -118,5 +123,40 @@ describe('members that join together', () => {
     expect(left).toMatchObject({ errorCode: Errors.NONE, memberEpoch: -1 });
     expect(a!.errorCode).toBe(Errors.NONE);
     expect((await world.describeConsumer()).members.map(({ memberId }) => memberId)).toEqual(['a']);
+  });
+});
+
+describe('a crowd whose members come in ticks of 2 ms', () => {
+  /** How many had joined after each tick that brought another one. */
+  function joinedAfter(ticks: number): readonly number[] {
+    let nowMs = 0;
+    let joined = 0;
+    const due: (() => void)[] = [];
+    const crowd = new JoiningCrowd({
+      clock: { monotonicMs: () => nowMs, wallMs: () => nowMs },
+      turn: { later: (run) => due.push(run), atEnd: (run) => due.push(run) },
+      announce: () => {},
+      join: () => {
+        joined += 1;
+      },
+    });
+    const context = { clientId: 'c', clientHost: 'h', apiVersion: 1 };
+    const counts: number[] = [];
+    for (let tick = 0; tick < ticks; tick++) {
+      const request = defaults(ConsumerGroupHeartbeatRequest, { memberId: `${tick}` });
+      crowd.add({ context, request, answer: () => {} });
+      nowMs += 2;
+      for (const run of due.splice(0)) run();
+      counts.push(joined);
+    }
+    return counts;
+  }
+
+  test('joins as one, also where it takes long to be read', () => {
+    expect(joinedAfter(9)).toEqual(Array.from({ length: 9 }, () => 0));
+  });
+
+  test('is not waited for without end', () => {
+    expect(joinedAfter(11).slice(-3)).toEqual([0, 10, 10]);
   });
 });
