@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Uuid } from '../../src/base/uuid.ts';
 import { Errors } from '../../src/protocol/errors.ts';
 import {
   ConsumerGroupHeartbeatRequest,
@@ -10,8 +9,9 @@ import { JoinGroupRequest, JoinGroupResponse } from '../../src/protocol/messages
 import { LeaveGroupRequest, LeaveGroupResponse } from '../../src/protocol/messages/leave-group.ts';
 import { SyncGroupRequest, SyncGroupResponse } from '../../src/protocol/messages/sync-group.ts';
 import { sleep } from '../../test/interop/support/run.ts';
+import { EPOCH_MARK, MEMBER_MARK, PARTITION_MARK, PartitionsFrame, PatchedFrame } from './frames.ts';
 import { frameOf, Peer } from './peer.ts';
-import { consume, subscriptionTo } from './topic.ts';
+import { consume, type FilledTopic, subscriptionTo } from './topic.ts';
 
 /**
  * Between two heartbeats of a member: often, so that the broker's time is measured and not the members' patience, but no
@@ -21,8 +21,9 @@ const BEATS_PER_MS = 20;
 const SETTLED_WITHIN_MS = 120_000;
 const SESSION_MS = 45_000;
 const JOIN_VERSION = 5;
-/** Of ConsumerGroupHeartbeat. */
-const HEARTBEAT_VERSION = 1;
+const SYNC_VERSION = 3;
+const HEARTBEAT_VERSION = 3;
+const CONSUMER_HEARTBEAT_VERSION = 1;
 /** What a client waits for and asks again. */
 const RETRIED: readonly number[] = [
   Errors.COORDINATOR_LOAD_IN_PROGRESS,
@@ -38,11 +39,12 @@ const REJOINED: readonly number[] = [
 export interface GroupTopic {
   readonly port: number;
   readonly groupId: string;
-  readonly topic: string;
-  readonly partitions: number;
+  readonly topic: FilledTopic;
   /** How many members it is meant for. */
   readonly size: number;
 }
+
+type Assigned = NonNullable<ConsumerGroupHeartbeatResponse['assignment']>['topicPartitions'];
 
 /** A member of a group that consumes what it is assigned, in a generation or epoch with others. */
 export interface Member {
@@ -97,8 +99,10 @@ abstract class LiveMember {
 export class ClassicMember extends LiveMember implements Member {
   /** The last one that it was in. */
   settledGeneration = -1;
-  /** Made before the clock starts, as clients that are processes of their own would. */
-  readonly #firstJoin = this.#joinFrame();
+  readonly #firstJoin = this.#joinFrame('');
+  readonly #join = new PatchedFrame(this.#joinFrame(MEMBER_MARK));
+  readonly #sync = new PatchedFrame(this.#syncFrame(EPOCH_MARK, MEMBER_MARK, []));
+  readonly #beat = new PatchedFrame(this.#beatFrame());
 
   static async open(group: GroupTopic): Promise<ClassicMember> {
     return new ClassicMember(group, await Peer.served(group.port), await Peer.served(group.port));
@@ -106,13 +110,14 @@ export class ClassicMember extends LiveMember implements Member {
 
   async run(): Promise<void> {
     while (!this.stopped) {
-      const generation = await this.#join();
+      const generation = await this.#joined();
       if (generation < 0) continue;
       await this.consume();
       this.generation = generation;
       this.settledGeneration = generation;
       this.onSettled();
-      while (!this.stopped && (await this.#beat())) await sleep(this.beatMs);
+      do await sleep(this.beatMs);
+      while (!this.stopped && (await this.#isKept()));
       this.generation = -1;
     }
   }
@@ -126,41 +131,55 @@ export class ClassicMember extends LiveMember implements Member {
     this.close();
   }
 
-  #joinFrame(): Buffer {
-    const { groupId, topic } = this.group;
+  #joinFrame(memberId: string): Buffer {
     return frameOf(JoinGroupRequest, JOIN_VERSION, {
-      groupId,
-      memberId: this.memberId,
+      groupId: this.group.groupId,
+      memberId,
       sessionTimeoutMs: SESSION_MS,
       rebalanceTimeoutMs: 60_000,
       protocolType: 'consumer',
-      protocols: [{ name: 'bench', metadata: subscriptionTo(topic) }],
+      protocols: [{ name: 'bench', metadata: subscriptionTo(this.group.topic.name) }],
     });
   }
 
-  /** The generation with an assignment; -1: to be tried again. */
-  async #join(): Promise<number> {
-    const { groupId, partitions } = this.group;
-    const frame = this.memberId === '' ? this.#firstJoin : this.#joinFrame();
-    const joined = await this.coordinator.askWith(frame, JoinGroupResponse, JOIN_VERSION);
-    this.memberId = joined.memberId;
-    if (joined.errorCode === Errors.MEMBER_ID_REQUIRED) return -1;
-    if (isRetried(joined.errorCode)) return await pause();
-    if (joined.errorCode !== 0) throw new Error(`JoinGroup answered ${joined.errorCode}`);
-    const { generationId, memberId, members } = joined;
-    const dealt = members.map((member) => ({ memberId: member.memberId, mine: [] as number[] }));
+  #syncFrame(generationId: number, memberId: string, memberIds: readonly string[]): Buffer {
+    const dealt: number[][] = memberIds.map(() => []);
     if (dealt.length > 0)
-      for (let partition = 0; partition < partitions; partition++)
-        dealt[partition % dealt.length]?.mine.push(partition);
-    const synced = await this.coordinator.ask(SyncGroupRequest, SyncGroupResponse, 3, {
-      groupId,
-      generationId,
-      memberId,
-      assignments: dealt.map((one) => ({
-        memberId: one.memberId,
-        assignment: Buffer.from(JSON.stringify(one.mine)),
-      })),
-    });
+      for (const partition of this.group.topic.batches.keys())
+        dealt[partition % dealt.length]?.push(partition);
+    const assignments = memberIds.map((to, i) => ({
+      memberId: to,
+      assignment: Buffer.from(JSON.stringify(dealt[i])),
+    }));
+    const request = { groupId: this.group.groupId, generationId, memberId, assignments };
+    return frameOf(SyncGroupRequest, SYNC_VERSION, request);
+  }
+
+  #beatFrame(): Buffer {
+    const { groupId } = this.group;
+    const request = { groupId, generationId: EPOCH_MARK, memberId: MEMBER_MARK };
+    return frameOf(HeartbeatRequest, HEARTBEAT_VERSION, request);
+  }
+
+  /** The generation with an assignment; -1: to be tried again. */
+  async #joined(): Promise<number> {
+    const join = this.memberId === '' ? this.#firstJoin : this.#join.bytes;
+    const joined = await this.coordinator.askWith(join, JoinGroupResponse, JOIN_VERSION);
+    const { errorCode, generationId, memberId, members } = joined;
+    if (isRetried(errorCode)) return await pause();
+    if (errorCode !== 0 && errorCode !== Errors.MEMBER_ID_REQUIRED)
+      throw new Error(`JoinGroup answered ${errorCode}`);
+    if (memberId !== this.memberId) {
+      this.memberId = memberId;
+      for (const frame of [this.#join, this.#sync, this.#beat]) frame.from(memberId);
+    }
+    if (errorCode !== 0) return -1;
+    const memberIds = members.map((member) => member.memberId);
+    const sync =
+      memberIds.length === 0
+        ? this.#sync.at(generationId).bytes
+        : this.#syncFrame(generationId, memberId, memberIds);
+    const synced = await this.coordinator.askWith(sync, SyncGroupResponse, SYNC_VERSION);
     if (REJOINED.includes(synced.errorCode)) return -1;
     if (isRetried(synced.errorCode)) return await pause();
     if (synced.errorCode !== 0) throw new Error(`SyncGroup answered ${synced.errorCode}`);
@@ -169,9 +188,9 @@ export class ClassicMember extends LiveMember implements Member {
   }
 
   /** False where it has to join again. */
-  async #beat(): Promise<boolean> {
-    const request = { groupId: this.group.groupId, generationId: this.generation, memberId: this.memberId };
-    const { errorCode } = await this.coordinator.ask(HeartbeatRequest, HeartbeatResponse, 3, request);
+  async #isKept(): Promise<boolean> {
+    const { bytes } = this.#beat.at(this.generation);
+    const { errorCode } = await this.coordinator.askWith(bytes, HeartbeatResponse, HEARTBEAT_VERSION);
     if (errorCode === Errors.UNKNOWN_MEMBER_ID && !this.stopped) throw new Error('a member was thrown out');
     if (errorCode !== 0 && !REJOINED.includes(errorCode)) throw new Error(`Heartbeat answered ${errorCode}`);
     return errorCode === 0;
@@ -182,9 +201,10 @@ export class ClassicMember extends LiveMember implements Member {
 export class ConsumerMember extends LiveMember implements Member {
   override memberId: string = randomUUID();
   #epoch = 0;
-  #topicId: Uuid | undefined;
-  /** Made before the clock starts, as clients that are processes of their own would. */
-  readonly #join = this.#heartbeatFrame(0);
+  readonly #join = this.#frame(0, []);
+  readonly #owning = new PartitionsFrame(this.#frame(EPOCH_MARK, [PARTITION_MARK]), { isCompact: true });
+  /** Names what it owns. */
+  #beat = new PatchedFrame(this.#frame(EPOCH_MARK, []));
 
   static async open(group: GroupTopic): Promise<ConsumerMember> {
     return new ConsumerMember(group, await Peer.served(group.port), await Peer.served(group.port));
@@ -202,9 +222,7 @@ export class ConsumerMember extends LiveMember implements Member {
         throw new Error(`ConsumerGroupHeartbeat answered ${answer.errorCode}: ${answer.errorMessage}`);
       this.#epoch = answer.memberEpoch;
       if (answer.assignment !== null) {
-        const [topic] = answer.assignment.topicPartitions;
-        if (topic !== undefined) this.#topicId = topic.topicId;
-        this.assigned = topic?.partitions ?? [];
+        this.#own(answer.assignment.topicPartitions);
         await this.consume();
         this.generation = -1;
         continue;
@@ -224,18 +242,28 @@ export class ConsumerMember extends LiveMember implements Member {
     this.close();
   }
 
-  #heartbeat(memberEpoch: number): Promise<ConsumerGroupHeartbeatResponse> {
-    const frame = memberEpoch === 0 ? this.#join : this.#heartbeatFrame(memberEpoch);
-    return this.coordinator.askWith(frame, ConsumerGroupHeartbeatResponse, HEARTBEAT_VERSION);
+  #own(assigned: Assigned): void {
+    const [topic] = assigned;
+    const { id } = this.group.topic;
+    if (assigned.length > 1 || (topic !== undefined && topic.topicId !== id))
+      throw new Error('a member was assigned a topic that it does not want');
+    this.assigned = topic?.partitions ?? [];
+    const frame = topic === undefined ? this.#frame(EPOCH_MARK, []) : this.#owning.of(this.assigned);
+    this.#beat = new PatchedFrame(frame);
   }
 
-  #heartbeatFrame(memberEpoch: number): Buffer {
+  #heartbeat(memberEpoch: number): Promise<ConsumerGroupHeartbeatResponse> {
+    const frame = memberEpoch === 0 ? this.#join : this.#beat.at(memberEpoch).bytes;
+    return this.coordinator.askWith(frame, ConsumerGroupHeartbeatResponse, CONSUMER_HEARTBEAT_VERSION);
+  }
+
+  #frame(memberEpoch: number, partitions: number[]): Buffer {
     const { groupId, topic } = this.group;
-    const topicId = this.#topicId;
-    const owned = topicId === undefined ? [] : [{ topicId, partitions: this.assigned }];
-    const joining = memberEpoch === 0 ? { subscribedTopicNames: [topic], rebalanceTimeoutMs: 60_000 } : {};
+    const owned = partitions.length === 0 ? [] : [{ topicId: topic.id, partitions }];
+    const joining =
+      memberEpoch === 0 ? { subscribedTopicNames: [topic.name], rebalanceTimeoutMs: 60_000 } : {};
     const request = { groupId, memberId: this.memberId, memberEpoch, topicPartitions: owned, ...joining };
-    return frameOf(ConsumerGroupHeartbeatRequest, HEARTBEAT_VERSION, request);
+    return frameOf(ConsumerGroupHeartbeatRequest, CONSUMER_HEARTBEAT_VERSION, request);
   }
 }
 
@@ -250,7 +278,8 @@ async function pause(): Promise<number> {
  * Resolves when all are in one generation, have read their partitions, and have all partitions among them, once each and
  * evenly.
  */
-export function settled(members: readonly Member[], partitions: number): Promise<void> {
+export function settled(members: readonly Member[], { batches }: FilledTopic): Promise<void> {
+  const partitions = batches.length;
   const share = Math.floor(partitions / members.length);
   const areSettled = (): boolean => {
     const generation = members[0]?.generation ?? -1;

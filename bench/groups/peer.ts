@@ -4,13 +4,14 @@ import { decodeResponseHeader, encodeRequestFrame } from '../../src/protocol/hea
 import { ApiVersionsRequest, ApiVersionsResponse } from '../../src/protocol/messages/api-versions.ts';
 import type { MessageSchema } from '../../src/protocol/schema.ts';
 import { Writer } from '../../src/protocol/writer.ts';
+import { CLIENT_ID } from './frames.ts';
 
 const writer = new Writer();
 
 /** One request as it goes on the wire, with the correlation id 0. */
 export function frameOf<T>(schema: MessageSchema<T>, version: number, given: Sparse<T>): Buffer {
   writer.release();
-  const header = { apiVersion: version, correlationId: 0, clientId: 'bench' };
+  const header = { apiVersion: version, correlationId: 0, clientId: CLIENT_ID };
   encodeRequestFrame(writer, schema, header, defaults(schema, given));
   return Buffer.from(writer.bytes());
 }
@@ -47,7 +48,7 @@ export class Peer {
     this.#socket.destroy();
   }
 
-  /** Sends a frame as it is; `answered` gets what follows the length, and only for as long as it runs. */
+  /** Sends a frame as it is; `answered` gets what follows the length. */
   send(frame: Buffer, answered: (answer: Buffer) => void): void {
     this.#waiting.push(answered);
     this.#socket.write(frame);
@@ -64,11 +65,18 @@ export class Peer {
 
   /** Asks with a frame that may change once this was answered. */
   askWith<Response>(frame: Buffer, response: MessageSchema<Response>, version: number): Promise<Response> {
+    return this.sent(frame, (answer) => {
+      const { bodyAt } = decodeResponseHeader(answer, response.apiKey, version);
+      return decode(response, version, answer, bodyAt);
+    });
+  }
+
+  /** Sends a frame that may change once this was answered, and gives what `read` finds in the answer. */
+  sent<T>(frame: Buffer, read: (answer: Buffer) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       this.send(frame, (answer) => {
         try {
-          const { bodyAt } = decodeResponseHeader(answer, response.apiKey, version);
-          resolve(decode(response, version, Buffer.from(answer), bodyAt));
+          resolve(read(answer));
         } catch (error) {
           reject(error);
         }

@@ -91,19 +91,13 @@ export async function joining(
   count: number,
   measureMs: number,
 ): Promise<Figures> {
-  const topic = `join-${protocol}-${count}-${process.hrtime.bigint()}`;
-  await filledTopic(target.port, topic, PARTITIONS);
+  const name = `join-${protocol}-${count}-${process.hrtime.bigint()}`;
+  const topic = await filledTopic(target.port, name, PARTITIONS);
   const endMs = performance.now() + measureMs;
   const joined: Figures[] = [];
   do {
-    const groupId = `${topic}-${joined.length}`;
-    joined.push(
-      await joinOnce(
-        { port: target.port, groupId, topic, partitions: PARTITIONS, size: count },
-        protocol,
-        count,
-      ),
-    );
+    const groupId = `${name}-${joined.length}`;
+    joined.push(await joinOnce({ port: target.port, groupId, topic, size: count }, protocol, count));
   } while (performance.now() < endMs);
   return median(joined);
 }
@@ -112,7 +106,7 @@ function joinOnce(group: GroupTopic, protocol: Protocol, count: number): Promise
   return living(protocol, group, count, async (members, start) => {
     const beginMs = performance.now();
     for (const member of members) start(member);
-    await settled(members, PARTITIONS);
+    await settled(members, group.topic);
     const ms = performance.now() - beginMs;
     // Nobody is missed when the next group is measured.
     await Promise.all(members.map((member) => member.leave()));
@@ -122,18 +116,18 @@ function joinOnce(group: GroupTopic, protocol: Protocol, count: number): Promise
 
 /** Each of 50 members leaves, and another one takes its place before the next. */
 export async function rollingRestart(target: Target, protocol: Protocol, count = 50): Promise<Figures> {
-  const topic = `roll-${protocol}-${process.hrtime.bigint()}`;
-  await filledTopic(target.port, topic, PARTITIONS);
-  const group = { port: target.port, groupId: topic, topic, partitions: PARTITIONS, size: count };
+  const name = `roll-${protocol}-${process.hrtime.bigint()}`;
+  const topic = await filledTopic(target.port, name, PARTITIONS);
+  const group = { port: target.port, groupId: name, topic, size: count };
   const pid = target.process.pid ?? 0;
   return living(protocol, group, 2 * count, async (members, start) => {
     for (const member of members.slice(0, count)) start(member);
-    await settled(members.slice(0, count), PARTITIONS);
+    await settled(members.slice(0, count), topic);
     const [beginMs, cpuBefore] = [performance.now(), cpuMsOf(pid)];
     for (let i = 0; i < count; i++) {
       await members[i]?.leave();
       start(members[count + i]!);
-      await settled(members.slice(i + 1, i + 1 + count), PARTITIONS);
+      await settled(members.slice(i + 1, i + 1 + count), topic);
     }
     return { 'all restarted, ms': performance.now() - beginMs, 'broker CPU, ms': cpuMsOf(pid) - cpuBefore };
   });
@@ -141,13 +135,12 @@ export async function rollingRestart(target: Target, protocol: Protocol, count =
 
 /** Offset commits and heartbeats of 16 members in 4 groups, each awaiting one answer at a time. */
 export async function commitsAndHeartbeats(target: Target, length: Length): Promise<Figures> {
-  const topic = `commits-${process.hrtime.bigint()}`;
-  await filledTopic(target.port, topic, 4);
+  const name = `commits-${process.hrtime.bigint()}`;
+  const topic = await filledTopic(target.port, name, 4);
   const groups = Array.from({ length: 4 }, (_, i) => ({
     port: target.port,
-    groupId: `${topic}-${i}`,
+    groupId: `${name}-${i}`,
     topic,
-    partitions: 4,
     size: 4,
   }));
   const members = (await Promise.all(groups.map((group) => settledMembers(group, 4)))).flat();
@@ -188,14 +181,8 @@ export async function echo(length: Length): Promise<Figures> {
     });
     const requests: Repeated[] = [];
     for (let i = 0; i < 16; i++) {
-      const group = {
-        port,
-        groupId: 'a-group-of-usual-length',
-        topic: 'a-topic-of-usual-length',
-        partitions: 1,
-        size: 1,
-      };
-      const frame = commitFrame(group, 'a-member-with-0123456789abcdef0123456789abcdef', 1, i);
+      const names = { groupId: 'a-group-of-usual-length', topic: 'a-topic-of-usual-length' };
+      const frame = commitFrame(names, 'a-member-with-0123456789abcdef0123456789abcdef', 1, i);
       requests.push({ peer: await Peer.open(port), frame, next: () => {}, check: () => {} });
     }
     const pid = server.pid ?? 0;
@@ -217,14 +204,14 @@ async function settledMembers(group: GroupTopic, count: number): Promise<Settled
   const members = [];
   for (let i = 0; i < count; i++) members.push(await ClassicMember.open(group));
   const runs = members.map((member) => member.run());
-  await Promise.race([settled(members, group.partitions), Promise.all(runs)]);
+  await Promise.race([settled(members, group.topic), Promise.all(runs)]);
   for (const member of members) member.stop();
   await Promise.all(runs);
   return members.map((member) => ({ group, member }));
 }
 
 function commitFrame(
-  { groupId, topic }: GroupTopic,
+  { groupId, topic }: { readonly groupId: string; readonly topic: string },
   memberId: string,
   generation: number,
   partitionIndex: number,
@@ -237,7 +224,8 @@ function commitFrame(
 
 function repeatedCommit(group: GroupTopic, member: ClassicMember) {
   const [partitionIndex = 0] = member.assigned;
-  const frame = commitFrame(group, member.memberId, member.settledGeneration, partitionIndex);
+  const names = { groupId: group.groupId, topic: group.topic.name };
+  const frame = commitFrame(names, member.memberId, member.settledGeneration, partitionIndex);
   const mark = Buffer.alloc(8);
   mark.writeBigInt64BE(OFFSET_MARK);
   const at = frame.indexOf(mark);
@@ -270,7 +258,7 @@ function decoded<T>(schema: MessageSchema<T>, version: number, answer: Buffer): 
 
 async function committedOffset(member: ClassicMember, group: GroupTopic): Promise<number> {
   const [partition = 0] = member.assigned;
-  const topics = [{ name: group.topic, partitionIndexes: [partition] }];
+  const topics = [{ name: group.topic.name, partitionIndexes: [partition] }];
   const request = { groupId: group.groupId, topics };
   const answer = await member.coordinator.ask(OffsetFetchRequest, OffsetFetchResponse, 5, request);
   return answer.topics[0]?.partitions[0]?.committedOffset ?? -1;
