@@ -1,7 +1,6 @@
 import { requestHeaderVersion, responseHeaderVersion } from './api-keys.ts';
 import { encode } from './codec.ts';
 import { Reader } from './reader.ts';
-import type { RecentTexts } from './recent-texts.ts';
 import type { MessageSchema } from './schema.ts';
 import type { Writer } from './writer.ts';
 
@@ -29,14 +28,18 @@ export interface DecodedResponseHeader {
 }
 
 /** The header at the front of a request frame; throws ProtocolDecodeError. Unknown API keys are taken as not flexible. */
-export function decodeRequestHeader(frame: Uint8Array, at = 0, texts?: RecentTexts): DecodedRequestHeader {
-  const reader = new Reader(frame, at, frame.length, texts);
+export function decodeRequestHeader(frame: Uint8Array, at = 0): DecodedRequestHeader {
+  return readRequestHeader(new Reader(frame, at), 0);
+}
+
+/** The same where a reader stands at it; the frame begins at `frameAt` of the reader's bytes. */
+export function readRequestHeader(reader: Reader, frameAt: number): DecodedRequestHeader {
   const apiKey = reader.int16();
   const apiVersion = reader.int16();
   const correlationId = reader.int32();
   const clientId = reader.nullableString();
   if (requestHeaderVersion(apiKey, apiVersion) >= 2) skipTaggedFields(reader);
-  return { apiKey, apiVersion, correlationId, clientId, bodyAt: reader.at };
+  return { apiKey, apiVersion, correlationId, clientId, bodyAt: reader.at - frameAt };
 }
 
 export function encodeRequestHeader(writer: Writer, header: RequestHeader): void {

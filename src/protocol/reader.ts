@@ -22,8 +22,10 @@ const EMPTY = Buffer.alloc(0);
  */
 export class Reader {
   at: number;
-  readonly end: number;
-  readonly #bytes: Buffer;
+  #end: number;
+  #bytes: Buffer;
+  /** From here on the bytes are counted where one is told of. */
+  #origin = 0;
   readonly #texts: RecentTexts | undefined;
   #heapBytesLeft = MAX_HEAP_BYTES_PER_MESSAGE;
 
@@ -33,8 +35,17 @@ export class Reader {
       ? bytes
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.at = at;
-    this.end = end;
+    this.#end = end;
     this.#texts = texts;
+  }
+
+  /** Begins anew, `at` bytes into those from `from` to `end`. */
+  begin(bytes: Buffer, from: number, end: number, at: number): void {
+    this.#bytes = bytes;
+    this.#origin = from;
+    this.at = from + at;
+    this.#end = end;
+    this.#heapBytesLeft = MAX_HEAP_BYTES_PER_MESSAGE;
   }
 
   bool(): boolean {
@@ -172,14 +183,14 @@ export class Reader {
   taggedFieldCount(): number {
     const count = this.uvarint();
     if (count > MAX_TAGGED_FIELDS) this.fail(`${count} tagged fields`);
-    if (count * 2 > this.end - this.at) this.fail(`${count} tagged fields in ${this.end - this.at} bytes`);
+    if (count * 2 > this.#end - this.at) this.fail(`${count} tagged fields in ${this.#end - this.at} bytes`);
     return count;
   }
 
   /** The size in bytes of a tagged field: checked against what is left. */
   taggedFieldSize(): number {
     const size = this.uvarint();
-    if (size > this.end - this.at) this.fail(`a tagged field of ${size} bytes, ${this.end - this.at} left`);
+    if (size > this.#end - this.at) this.fail(`a tagged field of ${size} bytes, ${this.#end - this.at} left`);
     return size;
   }
 
@@ -202,7 +213,7 @@ export class Reader {
 
   /** Throws unless everything was read. */
   finish(): void {
-    if (this.at !== this.end) this.fail(`${this.end - this.at} bytes too many`);
+    if (this.at !== this.#end) this.fail(`${this.#end - this.at} bytes too many`);
   }
 
   failNull(): never {
@@ -210,12 +221,12 @@ export class Reader {
   }
 
   fail(what: string): never {
-    throw new ProtocolDecodeError(`${what} (at byte ${this.at})`);
+    throw new ProtocolDecodeError(`${what} (at byte ${this.at - this.#origin})`);
   }
 
   #take(size: number): number {
     const at = this.at;
-    if (size > this.end - at) this.fail(`${size} bytes expected, ${this.end - at} left`);
+    if (size > this.#end - at) this.fail(`${size} bytes expected, ${this.#end - at} left`);
     this.at = at + size;
     return at;
   }
@@ -223,8 +234,8 @@ export class Reader {
   #count(count: number, minBytes: number, heapBytes: number): number {
     if (count < 0) return count === -1 ? -1 : this.fail(`an array of ${count} elements`);
     if (count > MAX_ARRAY_ELEMENTS) this.fail(`an array of ${count} elements`);
-    if (count * minBytes > this.end - this.at) {
-      this.fail(`an array of ${count} elements in ${this.end - this.at} bytes`);
+    if (count * minBytes > this.#end - this.at) {
+      this.fail(`an array of ${count} elements in ${this.#end - this.at} bytes`);
     }
     this.#spend(count * heapBytes);
     return count;

@@ -1,8 +1,7 @@
 import { decodeFrom } from '../protocol/codec.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import { encodeResponseFrame, encodeResponseHeader, type RequestHeader } from '../protocol/headers.ts';
-import { Reader } from '../protocol/reader.ts';
-import type { RecentTexts } from '../protocol/recent-texts.ts';
+import type { Reader } from '../protocol/reader.ts';
 import type { MessageSchema } from '../protocol/schema.ts';
 import type { Writer } from '../protocol/writer.ts';
 import type { Call, ListenerKind } from './call.ts';
@@ -63,7 +62,8 @@ export interface ApiRow {
   readonly versionMax: number;
   /** A version above that, which Kafka has not released yet: served where `unstable.api.versions.enable` is set. */
   readonly versionUnstable: number | undefined;
-  decodeRequest(version: number, bytes: Uint8Array, at: number, texts: RecentTexts): unknown;
+  /** The request at which the reader stands. */
+  decodeRequest(version: number, reader: Reader): unknown;
   handle(call: Call, request: unknown): unknown;
   failure(request: unknown, code: ErrorCode, message: string | null, version: number): unknown;
   /** Writes the whole frame of an answer, its length field included; record batches ride along as views. */
@@ -95,8 +95,7 @@ function apiRow<Request, Response>(
     versionMax: request.latestVersionUnstable ? request.lastVersion - 1 : request.lastVersion,
     versionUnstable: request.latestVersionUnstable ? request.lastVersion : undefined,
     // Bytes behind a request are not looked at: librdkafka 2.16 sends some when it asks for the metadata of all topics.
-    decodeRequest: (version, bytes, at, texts) =>
-      decodeFrom(request, version, new Reader(bytes, at, bytes.length, texts)),
+    decodeRequest: (version, reader) => decodeFrom(request, version, reader),
     handle: (call, decoded) => handle(call as Call<Response>, decoded as Request),
     failure: (decoded, code, message, version) => row.failure(decoded as Request, code, message, version),
     writeAnswer: (writer, { apiVersion, correlationId }, answer) => {

@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts';
 import { type ErrorCode, Errors } from '../protocol/errors.ts';
 import type { DecodedRequestHeader } from '../protocol/headers.ts';
+import type { Reader } from '../protocol/reader.ts';
 import type { EncodedAnswer } from './answer-encoder.ts';
 import type { ApiRow } from './api-row.ts';
 import type { Frame } from './frame-splitter.ts';
@@ -90,6 +91,12 @@ export class Call<Response = unknown> {
 
   get frameBytes(): Buffer {
     return this.#frame.bytes;
+  }
+
+  /** The reader, at the request behind its header. */
+  bodyReader(reader: Reader): Reader {
+    this.#frame.readFrom(this.header.bodyAt, reader);
+    return reader;
   }
 
   /** Lets the next request of the connection start. Idempotent; answering implies it. */

@@ -166,7 +166,7 @@ export class Connection implements CallOwner, FrameOwner {
   /** Whether a large request waits here for others of this connection, and did when this was asked last. */
   keepsLargeFrame(): boolean {
     const kept = this.#waiting.find(
-      ({ bytes }, at) => at >= this.#waitingAt && bytes.length > UNQUEUED_FRAME_BYTES_MAX,
+      ({ sizeInBytes }, at) => at >= this.#waitingAt && sizeInBytes > UNQUEUED_FRAME_BYTES_MAX,
     );
     const isSame = kept !== undefined && kept === this.#keptBefore;
     this.#keptBefore = kept;
@@ -239,7 +239,7 @@ export class Connection implements CallOwner, FrameOwner {
     if (this.#blocking !== undefined || this.#congested || this.#starting) return false;
     if (this.#inFlight >= REQUESTS_IN_FLIGHT_MAX) return false;
     if (this.queuedAnswerBytes >= QUEUED_ANSWER_BYTES_MAX) return false;
-    const apiKey = frame.bytes.readInt16BE(0);
+    const apiKey = frame.int16(0);
     const row = this.#host.dispatcher.rowOf(this.listenerKind, apiKey);
     if (row === undefined) return true;
     if (this.#appending > 0 && !row.appends) return false;

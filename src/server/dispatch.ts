@@ -1,6 +1,7 @@
 import type { FramePool, Logger } from '../base/ports.ts';
 import { Errors, ProtocolError } from '../protocol/errors.ts';
-import { decodeRequestHeader } from '../protocol/headers.ts';
+import { readRequestHeader } from '../protocol/headers.ts';
+import { Reader } from '../protocol/reader.ts';
 import { RecentTexts } from '../protocol/recent-texts.ts';
 import { AnswerEncoder, type EncodedAnswer } from './answer-encoder.ts';
 import type { ApiRow } from './api-row.ts';
@@ -10,6 +11,7 @@ import type { Frame } from './frame-splitter.ts';
 
 /** ApiVersions: the only API that answers a version it does not know (KIP-511). */
 const API_VERSIONS_KEY = 18;
+const NO_BYTES = Buffer.alloc(0);
 
 /** Sees every request that failed for a reason which is our own fault. */
 export interface BugCounter {
@@ -33,7 +35,8 @@ export interface DispatcherOptions {
 export class Dispatcher implements CallDispatcher, CallDesk {
   readonly #rows: Readonly<Record<ListenerKind, readonly (ApiRow | undefined)[]>>;
   readonly #encoder: AnswerEncoder;
-  readonly #texts = new RecentTexts();
+  /** Reads all requests, one after another. */
+  readonly #reader = new Reader(NO_BYTES, 0, 0, new RecentTexts());
   readonly #logger: Logger;
   readonly #bugs: BugCounter | undefined;
 
@@ -55,15 +58,16 @@ export class Dispatcher implements CallDispatcher, CallDesk {
   }
 
   accept(peer: CallOwner, frame: Frame): Call {
-    const apiKey = frame.bytes.readInt16BE(0);
-    const version = frame.bytes.readInt16BE(2);
+    const apiKey = frame.int16(0);
+    const version = frame.int16(2);
     const row = this.#rows[peer.listenerKind][apiKey];
     if (row === undefined)
       throw new Error(`API key ${apiKey} is not served on listener ${peer.listenerName}`);
     if ((version < row.versionMin || version > row.versionMax) && apiKey !== API_VERSIONS_KEY) {
       throw new Error(`${row.name} version ${version} is not served on listener ${peer.listenerName}`);
     }
-    return new Call(peer, decodeRequestHeader(frame.bytes, 0, this.#texts), row, frame, this);
+    frame.readFrom(0, this.#reader);
+    return new Call(peer, readRequestHeader(this.#reader, this.#reader.at), row, frame, this);
   }
 
   run(call: Call): void {
@@ -71,11 +75,14 @@ export class Dispatcher implements CallDispatcher, CallDesk {
     try {
       const version = call.version;
       if (version >= row.versionMin && version <= row.versionMax) {
-        call.request = row.decodeRequest(version, call.frameBytes, call.header.bodyAt, this.#texts);
+        call.request = row.decodeRequest(version, call.bodyReader(this.#reader));
       }
     } catch (error) {
       call.closeConnection(`${row.name} v${call.version} can't be read: ${messageOf(error)}`);
       return;
+    } finally {
+      // The memory of a large request is not to be kept by it.
+      this.#reader.begin(NO_BYTES, 0, 0, 0);
     }
     try {
       const result = row.handle(call, call.request);

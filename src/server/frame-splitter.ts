@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import type { Reader } from '../protocol/reader.ts';
 import {
   FRAME_FIRST_STEP_BYTES,
   FRAME_PROOF_BYTES,
@@ -85,17 +86,35 @@ export class FrameSlabs {
 
 /** One request without its length field. Its bytes are valid until `release`. */
 export class Frame {
-  readonly bytes: Buffer;
-  readonly #slab: Slab | undefined;
-  readonly #own: Buffer | undefined;
+  readonly sizeInBytes: number;
+  readonly #buffer: Buffer;
+  readonly #start: number;
   readonly #memory: RequestMemory;
+  /** Undefined where the buffer is its own. */
+  readonly #slab: Slab | undefined;
   #released = false;
 
-  constructor(bytes: Buffer, slab: Slab | undefined, own: Buffer | undefined, memory: RequestMemory) {
-    this.bytes = bytes;
-    this.#slab = slab;
-    this.#own = own;
+  constructor(buffer: Buffer, start: number, size: number, memory: RequestMemory, slab?: Slab) {
+    this.#buffer = buffer;
+    this.#start = start;
+    this.sizeInBytes = size;
     this.#memory = memory;
+    this.#slab = slab;
+  }
+
+  /** A view, made for each who asks: most requests are read without one. */
+  get bytes(): Buffer {
+    return this.#buffer.subarray(this.#start, this.#start + this.sizeInBytes);
+  }
+
+  int16(at: number): number {
+    const from = this.#start + at;
+    return ((this.#buffer[from]! << 24) | (this.#buffer[from + 1]! << 16)) >> 16;
+  }
+
+  /** Has the reader begin `at` bytes into the frame. */
+  readFrom(at: number, reader: Reader): void {
+    reader.begin(this.#buffer, this.#start, this.#start + this.sizeInBytes, at);
   }
 
   /** Idempotent. */
@@ -103,7 +122,7 @@ export class Frame {
     if (this.#released) return;
     this.#released = true;
     if (this.#slab !== undefined) this.#slab.release();
-    else if (this.#own !== undefined) this.#memory.give(this.#own);
+    else this.#memory.give(this.#buffer);
   }
 }
 
@@ -237,7 +256,7 @@ export class FrameSplitter extends PartialFrame {
       const size = readInt32(chunk, at);
       const start = base + at - from + LENGTH_BYTES;
       slab.hold();
-      this.#owner.onFrame(new Frame(slab.buffer.subarray(start, start + size), slab, undefined, memory));
+      this.#owner.onFrame(new Frame(slab.buffer, start, size, memory, slab));
       at += LENGTH_BYTES + size;
     }
     slab.release();
@@ -295,12 +314,12 @@ export class FrameSplitter extends PartialFrame {
   }
 
   #complete(partial: Buffer): void {
-    const bytes = partial.length === this.#size ? partial : partial.subarray(0, this.#size);
+    const size = this.#size;
     const { memory } = this.#slabs;
     memory.end(this, partial);
     this.#partial = undefined;
     this.#size = 0;
-    this.#owner.onFrame(new Frame(bytes, undefined, partial, memory));
+    this.#owner.onFrame(new Frame(partial, 0, size, memory));
   }
 }
 

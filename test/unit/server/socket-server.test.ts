@@ -27,7 +27,7 @@ const echoRow: ApiRow = {
   versionMin: 0,
   versionMax: 0,
   versionUnstable: undefined,
-  decodeRequest: (_version, bytes, at) => Buffer.from(bytes).readInt32BE(at),
+  decodeRequest: (_version, reader) => reader.int32(),
   handle: (_call, size) => size,
   failure: () => undefined,
   writeAnswer: (writer, _header, size) => {
