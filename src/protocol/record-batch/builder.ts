@@ -62,9 +62,8 @@ function writeVarint(into: Uint8Array, at: number, value: number): number {
   return position;
 }
 
-function writeVarlong(into: Uint8Array, at: number, value: bigint): number {
-  // Nearly all deltas fit an int32.
-  if (value >= -0x40000000n && value < 0x40000000n) return writeVarint(into, at, Number(value));
+function writeVarlong(into: Uint8Array, at: number, value: bigint | number): number {
+  if (typeof value === 'number') return writeVarint(into, at, value);
   let raw = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
   let position = at;
   for (; raw >= 0x80n; raw >>= 7n) into[position++] = Number(raw & 0x7fn) | 0x80;
@@ -90,7 +89,8 @@ export class BatchBuilder {
   #baseTimestamp = -1n;
   #maxTimestamp = -1n;
   #lastGiven: bigint | number = -1n;
-  #timestampDelta = 0n;
+  /** A number where it fits an int32, as nearly all do. */
+  #timestampDelta: bigint | number = 0;
 
   constructor(options: BatchOptions = {}) {
     assert(
@@ -138,10 +138,11 @@ export class BatchBuilder {
       this.#maxTimestamp = timestamp;
     }
     this.#lastGiven = given;
-    this.#timestampDelta = BigInt.asIntN(64, timestamp - this.#baseTimestamp);
+    const delta = BigInt.asIntN(64, timestamp - this.#baseTimestamp);
+    this.#timestampDelta = BigInt.asIntN(32, delta) === delta ? Number(delta) : delta;
   }
 
-  #write(record: RecordInput, offsetDelta: number, timestampDelta: bigint): void {
+  #write(record: RecordInput, offsetDelta: number, timestampDelta: bigint | number): void {
     const key = record.key ?? null;
     const value = record.value ?? null;
     const headers =
