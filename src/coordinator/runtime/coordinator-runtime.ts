@@ -2,7 +2,7 @@ import type { Clock, Logger, Timer, Timers, Turn } from '../../base/ports.ts';
 import type { CompressionCodec } from '../../protocol/compression/index.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../../protocol/errors.ts';
 import type { CoordinatorLog, RecordSerde } from './ports.ts';
-import { type CoordinatorResult, type Done, failed } from './result.ts';
+import { type CoordinatorResult, type Done, failed, type Outcome } from './result.ts';
 import type { CoordinatorShard, ShardContext } from './shard.ts';
 import { ShardHost } from './shard-host.ts';
 import type { TransactionalWrite, TransactionCompletion } from './transactions.ts';
@@ -32,6 +32,12 @@ interface Slot<S extends CoordinatorShard<R>, R> {
   retry: Timer | undefined;
 }
 
+/** An answer that is due. */
+interface Reply {
+  readonly done: Done<unknown>;
+  readonly outcome: Outcome<unknown>;
+}
+
 /** Between two tries to load a shard: as long at first, twice as long each time, at most so long. */
 const RETRY_MS_FIRST = 1000;
 const RETRY_MS_MAX = 60_000;
@@ -46,7 +52,7 @@ const NO_RECORDS: readonly never[] = [];
 export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
   readonly #options: CoordinatorRuntimeOptions<S, R>;
   readonly #slots = new Map<number, Slot<S, R>>();
-  #replies: (() => void)[] = [];
+  #replies: Reply[] = [];
   #depth = 0;
   #draining = false;
 
@@ -103,7 +109,7 @@ export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
     try {
       const slot = this.#slots.get(partition);
       if (slot !== undefined) slot.host.run(name, handler, done);
-      else this.#replies.push(() => done(failed(new ProtocolError(Errors.NOT_COORDINATOR))));
+      else this.#reply(done, failed(new ProtocolError(Errors.NOT_COORDINATOR)));
     } finally {
       this.#leave();
     }
@@ -147,7 +153,7 @@ export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
     this.#enter(() => {
       const slot = this.#slots.get(partition);
       if (slot !== undefined) run(slot.host);
-      else this.#replies.push(() => done(failed(new ProtocolError(Errors.NOT_COORDINATOR))));
+      else this.#reply(done, failed(new ProtocolError(Errors.NOT_COORDINATOR)));
     });
   }
 
@@ -159,9 +165,7 @@ export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
       name: `${options.topic}-${partition}`,
       log,
       enter: (run) => this.#enter(run),
-      reply: (answer) => {
-        this.#replies.push(answer);
-      },
+      reply: (done, outcome) => this.#reply(done, outcome),
       onBroken: (error) => this.#reload(partition, host, error),
       onLoadFailed: () => this.#retryLater(partition, host),
       onDrained: () => this.#slots.get(partition)?.host.load(),
@@ -230,9 +234,13 @@ export class CoordinatorRuntime<S extends CoordinatorShard<R>, R> {
     }
   }
 
-  #answer(reply: () => void): void {
+  #reply<T>(done: Done<T>, outcome: Outcome<T>): void {
+    this.#replies.push({ done: done as Done<unknown>, outcome });
+  }
+
+  #answer({ done, outcome }: Reply): void {
     try {
-      reply();
+      done(outcome);
     } catch (error) {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.#options.logger.error('An answer of a coordinator could not be given', { error: text });

@@ -3,15 +3,16 @@ import { type CompressionCodec, prepareCodec } from '../../protocol/compression/
 import { type ErrorCode, Errors, ProtocolError } from '../../protocol/errors.ts';
 import { endTxnMarkerBatch } from '../../protocol/record-batch/control.ts';
 import { BatchWriter } from './batch-writer.ts';
-import { DeferredEvents } from './deferred.ts';
+import { DeferredAnswers } from './deferred.ts';
 import { type LoadSummary, loadShard } from './loader.ts';
 import type { CoordinatorLog, RecordSerde } from './ports.ts';
-import { type CoordinatorResult, type Done, failed } from './result.ts';
+import { type CoordinatorResult, type Done, failed, type Outcome } from './result.ts';
 import type { CoordinatorShard, ShardContext } from './shard.ts';
 import { CoordinatorTimer } from './timer.ts';
 import type { TransactionalWrite, TransactionCompletion } from './transactions.ts';
 
 const NO_PRODUCER_ID = -1n;
+const NOTHING: Outcome<undefined> = { ok: true, response: undefined };
 
 export interface ShardHostOptions<S extends CoordinatorShard<R>, R> {
   readonly partition: number;
@@ -29,7 +30,7 @@ export interface ShardHostOptions<S extends CoordinatorShard<R>, R> {
   readonly loadBufferBytes: number;
   /** Everything that comes from outside (requests come so already) runs in here; answers follow it. */
   readonly enter: (run: () => void) => void;
-  readonly reply: (answer: () => void) => void;
+  readonly reply: <T>(done: Done<T>, outcome: Outcome<T>) => void;
   /** State and log may differ: this host must be closed and another one load the shard. */
   readonly onBroken: (error: Error) => void;
   /** The log can't be read: this host is of no use, and says when there is another try, in ms. */
@@ -42,7 +43,7 @@ export interface ShardHostOptions<S extends CoordinatorShard<R>, R> {
 export class ShardHost<S extends CoordinatorShard<R>, R> {
   readonly #options: ShardHostOptions<S, R>;
   readonly #shard: S;
-  readonly #deferred = new DeferredEvents();
+  readonly #deferred = new DeferredAnswers<R>(({ result, done }, error) => this.#finish(result, done, error));
   readonly #timers = new Set<CoordinatorTimer>();
   #deadlineTimer: Timer | undefined;
   #writer: BatchWriter<R> | undefined;
@@ -50,7 +51,8 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
 
   constructor(options: ShardHostOptions<S, R>) {
     this.#options = options;
-    const { partition, clock, logger, reply, makeShard } = options;
+    const { partition, clock, logger, makeShard } = options;
+    const reply = (answer: () => void) => options.reply(answer, NOTHING);
     const timer = (name: string, run: () => CoordinatorResult<void, R>) => this.#timer(name, run);
     this.#shard = makeShard({ partition, clock, logger, reply, timer });
   }
@@ -182,13 +184,11 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
   }
 
   #refuse<T>(done: Done<T>): void {
-    const error = new ProtocolError(this.error);
-    this.#options.reply(() => done(failed(error)));
+    this.#options.reply(done, failed(new ProtocolError(this.error)));
   }
 
   #failed<T>(name: string, done: Done<T>, error: unknown): void {
-    const told = this.#asProtocolError(name, error);
-    this.#options.reply(() => done(failed(told)));
+    this.#options.reply(done, failed(this.#asProtocolError(name, error)));
   }
 
   /** What was gathered goes to the log first, in the order in which it was replayed. */
@@ -274,7 +274,7 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
         settled?.(error);
-        this.#options.reply(() => done(failed(error)));
+        this.#options.reply(done, failed(error));
         return false;
       }
     }
@@ -290,32 +290,29 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
       }
     }
     if (this.#state === 'active') return true;
-    this.#options.reply(() => done(failed(new ProtocolError(Errors.NOT_COORDINATOR))));
+    this.#options.reply(done, failed(new ProtocolError(Errors.NOT_COORDINATOR)));
     return false;
   }
 
   #defer<T>(writer: BatchWriter<R>, result: CoordinatorResult<T, R>, done: Done<T>): void {
-    const { records, response, settled } = result;
-    const { reply, clock, commitTimeoutMs } = this.#options;
     const requiredOffset = writer.awaitedOffset;
     if (requiredOffset <= writer.committedOffset) {
-      settled?.(undefined);
-      if (records.length > 0) this.#shard.onSettled?.(records);
-      reply(() => done({ ok: true, response }));
+      this.#finish(result, done, undefined);
       return;
     }
-    this.#deferred.add({
-      requiredOffset,
-      deadlineMs: clock.monotonicMs() + commitTimeoutMs,
-      finish: (error) => {
-        if (this.#state === 'active') {
-          settled?.(error);
-          if (records.length > 0) this.#shard.onSettled?.(records);
-        }
-        reply(() => done(error === undefined ? { ok: true, response } : failed(error)));
-      },
-    });
+    const deadlineMs = this.#options.clock.monotonicMs() + this.#options.commitTimeoutMs;
+    // Each answer that waits has a type of its own, which only its own `done` knows.
+    this.#deferred.add({ requiredOffset, deadlineMs, result, done: done as Done<unknown> });
     this.#watchDeadline();
+  }
+
+  #finish<T>(result: CoordinatorResult<T, R>, done: Done<T>, error: ProtocolError | undefined): void {
+    const { records, response, settled } = result;
+    if (this.#state === 'active') {
+      settled?.(error);
+      if (records.length > 0) this.#shard.onSettled?.(records);
+    }
+    this.#options.reply(done, error === undefined ? { ok: true, response } : failed(error));
   }
 
   #watchDeadline(): void {
