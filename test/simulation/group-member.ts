@@ -461,8 +461,7 @@ export function commitOf(
     topics: [{ name: topic, topicId, partitions }],
   });
   const apiVersion = isById ? COMMIT_BY_ID_VERSION : COMMIT_VERSION;
-  const context = { apiVersion, clientId: client.name, clientHost: '/simulated' };
-  world.coordinator().commitOffsets(context, request, (response) => {
+  world.coordinator().commitOffsets(apiVersion, request, (response) => {
     const { errorCode } = response.topics[0]!.partitions[0]!;
     const outcome = outcomeOf(errorCode);
     if (isGuarded && outcome === 'committed') model.wrong(`${client.name} committed in a group with members`);

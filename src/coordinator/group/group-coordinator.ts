@@ -255,11 +255,11 @@ export class GroupCoordinator {
   // Offsets.
 
   commitOffsets(
-    context: GroupRequestContext,
+    apiVersion: number,
     request: OffsetCommitRequest,
     answer: Answer<OffsetCommitResponse>,
   ): void {
-    const handler = (shard: GroupShard) => shard.commitOffsets(context, request);
+    const handler = (shard: GroupShard) => shard.commitOffsets(apiVersion, request);
     this.#runtime.write('OffsetCommit', this.partitionFor(request.groupId), handler, (outcome) => {
       answer(outcome.ok ? outcome.response : commitFailure(request, coordinatorError(outcome.error)));
     });
@@ -267,13 +267,13 @@ export class GroupCoordinator {
 
   /** `write` says which transaction the offsets are part of; they are pending until `completeTransaction`. */
   commitTransactionalOffsets(
-    context: GroupRequestContext,
+    apiVersion: number,
     request: TxnOffsetCommitRequest,
     write: TransactionalWrite,
     answer: Answer<TxnOffsetCommitResponse>,
   ): void {
     const partition = this.partitionFor(request.groupId);
-    const handler = (shard: GroupShard) => shard.commitTransactionalOffsets(context, request);
+    const handler = (shard: GroupShard) => shard.commitTransactionalOffsets(apiVersion, request);
     this.#runtime.writeTransactional('TxnOffsetCommit', partition, write, handler, (outcome) => {
       if (outcome.ok) answer(outcome.response);
       else answer(commitFailure(request, coordinatorError(outcome.error)));

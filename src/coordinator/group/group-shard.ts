@@ -205,19 +205,19 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
   // Offsets.
 
   commitOffsets(
-    context: GroupRequestContext,
+    apiVersion: number,
     request: OffsetCommitRequest,
   ): CoordinatorResult<OffsetCommitResponse, GroupRecord> {
     const group = this.#groups.get(request.groupId);
     if (group?.type === 'consumer') {
-      return this.#offsets.commit(request, checkConsumerCommit(group, request, context.apiVersion));
+      return this.#offsets.commit(request, checkConsumerCommit(group, request, apiVersion));
     }
     if (group !== undefined) {
       checkCommit(group, request);
       const member = group.member(request.memberId);
       if (member !== undefined && group.state !== 'Empty') this.#rebalance.touchSession(group, member);
     } else if (request.generationIdOrMemberEpoch >= 0) {
-      const tells = context.apiVersion >= GROUP_NOT_FOUND_VERSION_MIN;
+      const tells = apiVersion >= GROUP_NOT_FOUND_VERSION_MIN;
       throw new ProtocolError(tells ? Errors.GROUP_ID_NOT_FOUND : Errors.ILLEGAL_GENERATION);
     }
     return this.#offsets.commit(request);
@@ -225,10 +225,10 @@ export class GroupShard implements CoordinatorShard<GroupRecord> {
 
   /** The offsets are pending until the transaction ends. */
   commitTransactionalOffsets(
-    context: GroupRequestContext,
+    apiVersion: number,
     request: TxnOffsetCommitRequest,
   ): CoordinatorResult<TxnOffsetCommitResponse, GroupRecord> {
-    const check = checkTransactionalCommit(this.#groups.get(request.groupId), request, context.apiVersion);
+    const check = checkTransactionalCommit(this.#groups.get(request.groupId), request, apiVersion);
     return this.#offsets.commit(plainCommit(request), check);
   }
 

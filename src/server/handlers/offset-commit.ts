@@ -3,7 +3,6 @@ import { OffsetCommitRequest, OffsetCommitResponse } from '../../protocol/messag
 import { type ApiRow, staged } from '../api-row.ts';
 import type { BrokerMetadata } from '../broker-metadata.ts';
 import type { Call } from '../call.ts';
-import { groupRequestContext } from '../group-request-context.ts';
 import type { HandlerServices } from '../services.ts';
 import { lookAtTopic, mergeAnswers } from './commit-topics.ts';
 
@@ -20,34 +19,30 @@ export function offsetCommitRow(services: HandlerServices): ApiRow {
     response: OffsetCommitResponse,
     appends: true,
     handle(call, request) {
-      const asked = allThere(services.metadata, call.version, request);
-      if (asked === undefined) {
+      if (!allThere(services.metadata, call.version, request)) {
         commitSome(services, call, request);
         return;
       }
-      services.groups.commitOffsets(groupRequestContext(call), asked, (response) => call.answer(response));
+      services.groups.commitOffsets(call.version, request, (response) => call.answer(response));
       call.ordered();
     },
     failure: (request, code) => commitFailure(request, code),
   });
 }
 
-/** The request with the names and ids of its topics; undefined where a topic or a partition of it is not there. */
-function allThere(
-  metadata: BrokerMetadata,
-  version: number,
-  request: OffsetCommitRequest,
-): OffsetCommitRequest | undefined {
-  const topics: OffsetCommitRequest['topics'][number][] = [];
-  for (const { name, topicId, partitions } of request.topics) {
-    const found = version >= TOPIC_ID_VERSION_MIN ? metadata.topicById(topicId) : metadata.topic(name);
-    if (found === undefined || partitions.length === 0) return undefined;
-    for (const { partitionIndex } of partitions) {
-      if (found.partitions[partitionIndex] === undefined) return undefined;
+/** Gives the topics of the request both name and id; false where a topic or a partition of it is not there. */
+function allThere(metadata: BrokerMetadata, version: number, { topics }: OffsetCommitRequest): boolean {
+  for (const topic of topics) {
+    const byId = version >= TOPIC_ID_VERSION_MIN;
+    const found = byId ? metadata.topicById(topic.topicId) : metadata.topic(topic.name);
+    if (found === undefined || topic.partitions.length === 0) return false;
+    for (const { partitionIndex } of topic.partitions) {
+      if (found.partitions[partitionIndex] === undefined) return false;
     }
-    topics.push({ name: found.name, topicId: found.id, partitions });
+    topic.name = found.name;
+    topic.topicId = found.id;
   }
-  return { ...request, topics };
+  return true;
 }
 
 /** Keeps what is there, and refuses the rest. */
@@ -63,7 +58,7 @@ function commitSome(
     call.answer({ throttleTimeMs: 0, topics: mergeAnswers(looked, []) });
     return;
   }
-  services.groups.commitOffsets(groupRequestContext(call), { ...request, topics }, (response) => {
+  services.groups.commitOffsets(call.version, { ...request, topics }, (response) => {
     call.answer({ throttleTimeMs: 0, topics: mergeAnswers(looked, response.topics) });
   });
   call.ordered();

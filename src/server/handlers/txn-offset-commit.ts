@@ -7,7 +7,6 @@ import {
 import type { TransactionClient } from '../../replication/transaction-verification.ts';
 import { type ApiRow, serial } from '../api-row.ts';
 import type { Call } from '../call.ts';
-import { groupRequestContext } from '../group-request-context.ts';
 import type { HandlerServices } from '../services.ts';
 import { CONSUMER_OFFSETS_TOPIC } from '../topic-creation.ts';
 import { lookAtTopic, mergeAnswers } from './commit-topics.ts';
@@ -74,7 +73,7 @@ function commit(
         return;
       }
       const write = { producerId, producerEpoch, transaction };
-      groups.commitTransactionalOffsets(groupRequestContext(call), request, write, answer);
+      groups.commitTransactionalOffsets(call.version, request, write, answer);
     },
   );
 }

@@ -305,7 +305,7 @@ describe('offsets', () => {
       });
       const write = { producerId: 7n, producerEpoch: 0, transaction: undefined };
       const { coordinator } = world;
-      coordinator.commitTransactionalOffsets(world.context(version), request, write, pending.answer);
+      coordinator.commitTransactionalOffsets(version, request, write, pending.answer);
       world.time.settle();
       return pending.value.topics[0]!.partitions[0]!.errorCode;
     };

@@ -161,7 +161,7 @@ export class GroupWorld {
       };
     });
     const request = defaults<OffsetCommitRequest>(OffsetCommitRequest, { groupId: 'g', topics, ...given });
-    this.coordinator.commitOffsets(this.context(apiVersion), request, pending.answer);
+    this.coordinator.commitOffsets(apiVersion, request, pending.answer);
     this.time.settle();
     return pending;
   }

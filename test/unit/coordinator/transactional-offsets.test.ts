@@ -39,7 +39,7 @@ class TxnWorld extends GroupWorld {
       ...given,
     });
     const write = { producerId, producerEpoch: 0, transaction: undefined };
-    this.coordinator.commitTransactionalOffsets(this.context(apiVersion), request, write, pending.answer);
+    this.coordinator.commitTransactionalOffsets(apiVersion, request, write, pending.answer);
     this.time.settle();
     return pending;
   }
