@@ -139,13 +139,16 @@ describe('buffers', () => {
   });
 });
 
-test.each([0, 1000])('copies what was written, attached records too, to where it is wanted', (more) => {
-  const writer = new Writer();
-  writer.int16(0x0102);
-  writer.records(Buffer.alloc(2000, 9));
-  writer.string('behind'.padEnd(more, '.'));
-  const into = Buffer.alloc(5 + writer.length);
-  writer.copyTo(into, 5);
-  expect(into.subarray(5)).toEqual(writer.bytes());
-  expect(into.subarray(0, 5)).toEqual(Buffer.alloc(5));
-});
+test.each([0, 7, 8, 9, 93, 94, 95, 1000])(
+  'copies what was written, attached records too, to where it is wanted',
+  (more) => {
+    const writer = new Writer();
+    writer.int16(0x0102);
+    writer.records(Buffer.alloc(2000, 9));
+    writer.string('behind'.padEnd(more, '.'));
+    const into = Buffer.alloc(5 + writer.length);
+    writer.copyTo(into, 5);
+    expect(into.subarray(5)).toEqual(writer.bytes());
+    expect(into.subarray(0, 5)).toEqual(Buffer.alloc(5));
+  },
+);
