@@ -28,6 +28,11 @@ export interface Turn {
    */
   later(run: () => void): void;
   /**
+   * Runs `run` before all that {@link later} brings at the end of a tick, and so what is asked for here from in there: for
+   * answers that are not to wait for the rest of what the tick brought.
+   */
+  first(run: () => void): void;
+  /**
    * Runs `run` after all that {@link later} brings in this tick, and whatever is asked for here from in there too: for
    * what collects (the answers of a connection, the writes of a link) what those functions produce.
    */
@@ -165,9 +170,10 @@ export interface Link {
   /**
    * Queues the chunks as one write, never joined and not copied: the owner may change or give back the buffers only
    * once `sent` has run (also when the link closes first; not during `send`). What is sent in one tick leaves
-   * together at its end. False asks to wait for `onDrain`.
+   * together at its end; what is urgent (and what was sent before it) as soon as the input of the tick was handled. False
+   * asks to wait for `onDrain`.
    */
-  send(chunks: readonly Uint8Array[], sent?: () => void): boolean;
+  send(chunks: readonly Uint8Array[], sent?: () => void, isUrgent?: boolean): boolean;
   pause(): void;
   resume(): void;
   /** Bytes queued and not yet taken by the other side. */

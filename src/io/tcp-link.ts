@@ -26,6 +26,8 @@ export interface LinkShare {
   readonly poison: boolean;
   /** Calls `flushNow` of the link at the end of this tick. */
   flushLater(link: TcpLink): void;
+  /** Calls it before all else that this tick brought is done. */
+  flushFirst(link: TcpLink): void;
   later(run: () => void): void;
 }
 
@@ -107,7 +109,7 @@ export class TcpLink implements Link {
     this.#descriptor = descriptorOf(this.#handle);
   }
 
-  send(chunks: readonly Uint8Array[], sent?: () => void): boolean {
+  send(chunks: readonly Uint8Array[], sent?: () => void, isUrgent = false): boolean {
     if (this.#state !== 'open') {
       if (sent === undefined) return true;
       if (this.#told) this.#share.later(sent);
@@ -115,6 +117,7 @@ export class TcpLink implements Link {
       return true;
     }
     if (this.#chunks.length === 0 && this.#sent.length === 0) this.#share.flushLater(this);
+    if (isUrgent) this.#share.flushFirst(this);
     let bytes = 0;
     for (const chunk of chunks) {
       if (chunk.length === 0) continue;

@@ -8,11 +8,17 @@ import type { Turn } from '../base/ports.ts';
 export class LoopTurn implements Turn {
   #queue: (() => void)[] = [];
   #running: (() => void)[] = [];
+  readonly #first: (() => void)[] = [];
   readonly #atEnd: (() => void)[] = [];
   #scheduled = false;
 
   later(run: () => void): void {
     this.#queue.push(run);
+    this.#schedule();
+  }
+
+  first(run: () => void): void {
+    this.#first.push(run);
     this.#schedule();
   }
 
@@ -30,6 +36,7 @@ export class LoopTurn implements Turn {
   }
 
   readonly #runLater = (): void => {
+    if (this.#first.length > 0) drain(this.#first);
     const queue = this.#queue;
     this.#queue = this.#running;
     this.#running = queue;
@@ -44,14 +51,21 @@ export class LoopTurn implements Turn {
   };
 
   readonly #runAtEnd = (): void => {
-    const queue = this.#atEnd;
-    let done = 0;
     this.#scheduled = false;
     try {
-      while (done < queue.length) (queue[done++] as () => void)();
+      drain(this.#atEnd);
     } finally {
-      queue.splice(0, done);
-      if (queue.length > 0 || this.#queue.length > 0) this.#schedule();
+      if (this.#atEnd.length + this.#first.length + this.#queue.length > 0) this.#schedule();
     }
   };
+}
+
+/** Runs all, and what they add. One that throws leaves those behind it where they are. */
+function drain(queue: (() => void)[]): void {
+  let done = 0;
+  try {
+    while (done < queue.length) (queue[done++] as () => void)();
+  } finally {
+    queue.splice(0, done);
+  }
 }

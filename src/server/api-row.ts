@@ -33,6 +33,8 @@ interface RowBase<Request, Response> extends ApiShape<Request, Response> {
    * that what they answer includes what was appended before them.
    */
   readonly appends?: boolean;
+  /** Its answers leave before those to other requests of the same tick. */
+  readonly isUrgent?: boolean;
 }
 
 /** Answered before the next request of its connection starts, as Apache Kafka does with all. */
@@ -57,6 +59,7 @@ export interface ApiRow {
   readonly listeners: readonly ListenerKind[];
   readonly concurrency: number | undefined;
   readonly appends: boolean;
+  readonly isUrgent: boolean;
   readonly versionMin: number;
   /** The newest released version. */
   readonly versionMax: number;
@@ -91,6 +94,7 @@ function apiRow<Request, Response>(
     listeners: row.listeners ?? ['broker'],
     concurrency: row.concurrency,
     appends: row.appends ?? false,
+    isUrgent: row.isUrgent ?? false,
     versionMin: request.firstVersion,
     versionMax: request.latestVersionUnstable ? request.lastVersion - 1 : request.lastVersion,
     versionUnstable: request.latestVersionUnstable ? request.lastVersion : undefined,

@@ -309,6 +309,7 @@ export class Connection implements CallOwner, FrameOwner {
   /** Moves settled calls from the head of the line to the outbox. */
   #collect(): void {
     let call = this.#head;
+    let isUrgent = false;
     while (call !== undefined && call.outcome !== 'pending') {
       this.#head = call.next;
       // A settled call that the collector has called old would keep each later one of the connection alive with it.
@@ -320,9 +321,13 @@ export class Connection implements CallOwner, FrameOwner {
         this.#refuse(call.closeReason);
         return;
       }
-      if (call.outcome === 'answer') this.#post(call);
+      if (call.outcome === 'answer') {
+        this.#post(call);
+        isUrgent ||= call.row.isUrgent;
+      }
       call = this.#head;
     }
+    if (isUrgent && !this.#closed) this.#send(true);
     if (this.#ending && this.#head === undefined) this.#planFlush();
   }
 
@@ -350,13 +355,13 @@ export class Connection implements CallOwner, FrameOwner {
     else this.#startWaiting();
   }
 
-  #send(): void {
+  #send(isUrgent = false): void {
     const bytes = this.#outboxBytes;
     if (this.#outbox.length === 1 && this.#outboxSent.length === 0) {
       // Popped, it leaves the outbox its memory.
       const chunk = this.#outbox.pop()!;
       this.#plainBytes.push(bytes);
-      this.#give([chunk], bytes, this.#plainSent);
+      this.#give([chunk], bytes, this.#plainSent, isUrgent);
       return;
     }
     const released = this.#outboxSent;
@@ -374,19 +379,20 @@ export class Connection implements CallOwner, FrameOwner {
     }
     this.#outbox = [];
     this.#outboxSent = [];
-    this.#give(chunks, bytes, () => {
+    const sent = () => {
       if (joined !== undefined) this.#host.pool.give(joined);
       else for (const release of released) release();
       this.#taken(bytes);
-    });
+    };
+    this.#give(chunks, bytes, sent, isUrgent);
   }
 
   /** Gives what was in the outbox to the link. */
-  #give(chunks: readonly Uint8Array[], bytes: number, sent: () => void): void {
+  #give(chunks: readonly Uint8Array[], bytes: number, sent: () => void, isUrgent: boolean): void {
     this.#outboxBytes = 0;
     this.#unsentBytes += bytes;
     this.#givenBytes += bytes;
-    if (!this.#link.send(chunks, sent)) this.#congested = true;
+    if (!this.#link.send(chunks, sent, isUrgent)) this.#congested = true;
   }
 
   /** The link has let go of so many bytes. */

@@ -209,6 +209,7 @@ class SimTurn implements Turn {
   readonly #process: SimProcess;
   readonly #random: SeededRandom;
   #queue: (() => void)[] = [];
+  readonly #first: (() => void)[] = [];
   readonly #atEnd: (() => void)[] = [];
   #scheduled = false;
 
@@ -220,6 +221,11 @@ class SimTurn implements Turn {
 
   later(run: () => void): void {
     this.#queue.push(run);
+    this.#schedule();
+  }
+
+  first(run: () => void): void {
+    this.#first.push(run);
     this.#schedule();
   }
 
@@ -238,13 +244,14 @@ class SimTurn implements Turn {
 
   #tick(): void {
     this.#world.trace.event(Kind.turn, this.#process.host, this.#queue.length);
+    while (this.#first.length > 0 && this.#process.alive) this.#first.shift()?.();
     const queue = this.#queue;
     this.#queue = [];
     for (const run of queue) if (this.#process.alive) run();
     this.#world.loop.drain();
     while (this.#atEnd.length > 0 && this.#process.alive) this.#atEnd.shift()?.();
     this.#scheduled = false;
-    if (this.#queue.length > 0) this.#schedule();
+    if (this.#first.length + this.#queue.length > 0) this.#schedule();
   }
 }
 

@@ -4,7 +4,7 @@ import { Errors, ProtocolError } from '../../protocol/errors.ts';
 import { BatchBuilder } from '../../protocol/record-batch/builder.ts';
 import { BATCH_OVERHEAD } from '../../protocol/record-batch/header.ts';
 import type { CoordinatorAppend, CoordinatorLog, RecordBytes, RecordSerde } from './ports.ts';
-import { UNHURRIED_MS } from './result.ts';
+import { type Pace, UNHURRIED_MS } from './result.ts';
 import type { TransactionalWrite } from './transactions.ts';
 
 /** Attributes, deltas and lengths of a record: at most so many bytes besides its key and value. */
@@ -40,8 +40,13 @@ export class BatchWriter<R> {
   /** Of the last batch: the next one begins with as many. */
   #batchBytes = FIRST_BATCH_BYTES;
   #flushPlanned = false;
+  #flushFirstPlanned = false;
   readonly #flushTurn = () => {
     this.#flushPlanned = false;
+    this.flush();
+  };
+  readonly #flushFirstTurn = () => {
+    this.#flushFirstPlanned = false;
     this.flush();
   };
   /** For records that nothing else brings to the log. */
@@ -98,8 +103,8 @@ export class BatchWriter<R> {
     if (this.#batch !== undefined && this.#batch.sizeInBytes + wanted > batchBytesMax) this.flush();
   }
 
-  /** Adds a record and returns its offset. It is written at the end of this tick, or `isUnhurried` and later. */
-  add(record: R, isUnhurried: boolean): number {
+  /** Adds a record and returns its offset. */
+  add(record: R, pace: Pace): number {
     const { log, clock } = this.#options;
     const size = this.#sizeOf(record);
     if (this.#batch !== undefined && this.#batch.sizeInBytes + size > log.batchBytesMax) this.flush();
@@ -109,7 +114,8 @@ export class BatchWriter<R> {
     batch.append({ timestamp: clock.wallMs(), key, value });
     const offset = this.#nextOffset;
     this.#nextOffset += 1;
-    if (isUnhurried) this.#flushLate();
+    if (pace === 'unhurried') this.#flushLate();
+    else if (pace === 'first') this.#flushFirst();
     else this.#flushSoon();
     return offset;
   }
@@ -180,6 +186,13 @@ export class BatchWriter<R> {
     if (this.#flushPlanned) return;
     this.#flushPlanned = true;
     this.#options.turn.later(this.#flushTurn);
+  }
+
+  #flushFirst(): void {
+    this.#awaitedOffset = this.#nextOffset;
+    if (this.#flushFirstPlanned) return;
+    this.#flushFirstPlanned = true;
+    this.#options.turn.first(this.#flushFirstTurn);
   }
 
   /** Where nothing else brings the records to the log before. */

@@ -3,6 +3,13 @@ import type { ProtocolError } from '../../protocol/errors.ts';
 /** Ms that records may wait for others to be written with. */
 export const UNHURRIED_MS = 50;
 
+/**
+ * When records are written: with all that their tick brings; before the rest of that, where an answer is waited for; or
+ * with the next ones, or after {@link UNHURRIED_MS}, where whoever loads the log finds out without them, so that they only
+ * spare it some work and no answer waits for them.
+ */
+export type Pace = 'with the tick' | 'first' | 'unhurried';
+
 /** What a handler decides: the records to write, and what to answer once they are committed. */
 export interface CoordinatorResult<T, R> {
   readonly records: readonly R[];
@@ -12,11 +19,8 @@ export interface CoordinatorResult<T, R> {
    * log is loaded, not now. Default true.
    */
   readonly replay?: boolean;
-  /**
-   * True where whoever loads the log finds out without the records, which only spare it some work: no answer waits for them,
-   * and they are written with the next ones, or after {@link UNHURRIED_MS}. Default false.
-   */
-  readonly isUnhurried?: boolean;
+  /** Default `with the tick`. */
+  readonly pace?: Pace;
   /**
    * False where the records may be spread over several batches: none depends on another. `where it fits` where the first
    * ones of them alone, which a crash may leave, are no harm either, and one batch is too small for all. Default true.

@@ -267,7 +267,7 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
 
   /** False where the records were refused or the shard broke; `done` is served then. */
   #write<T>(writer: BatchWriter<R>, result: CoordinatorResult<T, R>, done: Done<T>): boolean {
-    const { records, replay, atomic, settled, isUnhurried = false } = result;
+    const { records, replay, atomic, settled, pace = 'with the tick' } = result;
     if (atomic !== false) {
       try {
         writer.reserve(records, atomic === 'where it fits');
@@ -281,7 +281,7 @@ export class ShardHost<S extends CoordinatorShard<R>, R> {
     for (const record of records) {
       // An append on the way may have broken the shard.
       if (this.#state !== 'active') break;
-      const offset = writer.add(record, isUnhurried);
+      const offset = writer.add(record, pace);
       if (replay === false) continue;
       try {
         this.#shard.replay(record, { offset, producerId: NO_PRODUCER_ID });

@@ -247,6 +247,7 @@ export class TransactionShard implements CoordinatorShard<TransactionRecord> {
     return {
       records: [this.#record(transactionalId, metadata)],
       response,
+      pace: 'first',
       settled: (error) => this.#prepared(transactionalId, metadata, error),
     };
   }
@@ -268,7 +269,7 @@ export class TransactionShard implements CoordinatorShard<TransactionRecord> {
     if (this.#transactions.get(transactionalId) !== prepared) return NOTHING;
     const record = this.#record(transactionalId, completed(prepared, this.#nowMs()));
     // Without it, whoever loads the log writes the markers again: no harm, and the next step of the producer brings it along.
-    return { records: [record], response: undefined, isUnhurried: true };
+    return { records: [record], response: undefined, pace: 'unhurried' };
   }
 
   /** Undefined where that takes a producer id and none was given. */

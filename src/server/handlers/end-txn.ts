@@ -14,6 +14,7 @@ export function endTxnRow(services: HandlerServices): ApiRow {
   return staged<EndTxnRequest, EndTxnResponse>({
     request: EndTxnRequest,
     response: EndTxnResponse,
+    isUrgent: true,
     handle(call, { transactionalId, producerId, producerEpoch, committed }) {
       const { version } = call;
       const clientTransactionVersion =

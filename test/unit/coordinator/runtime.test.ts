@@ -112,10 +112,28 @@ describe('a shard of a coordinator', () => {
     expect(codes()).toEqual([0, 2]);
   });
 
+  it('writes what goes first before the rest of the tick, with the records before it', () => {
+    runtime.load(0, log);
+    const seen: unknown[] = [];
+    time.later(() => seen.push(codes()));
+    write(add('a'));
+    write((shard) => ({ ...add('b')(shard), pace: 'first' }));
+    time.first(() => write(add('c')));
+    expect(log.batches).toHaveLength(0);
+    time.settle();
+    expect(seen).toEqual([[0, 1]]);
+    expect(codes()).toEqual([0, 1, 2]);
+    expect(log.batches.map((batch) => recordCount(batch, 0))).toEqual([2, 1]);
+    expect(shards[0]!.offsets).toEqual([0, 1, 2]);
+  });
+
   it('lets unhurried records wait for the next ones, and answers nobody later for them', () => {
     log.commitsAtOnce = false;
     runtime.load(0, log);
-    const unhurried = (word: string) => (shard: Words) => ({ ...add(word)(shard), isUnhurried: true });
+    const unhurried = (word: string) => (shard: Words) => ({
+      ...add(word)(shard),
+      pace: 'unhurried' as const,
+    });
     write(unhurried('a'));
     write(add());
     time.settle();
@@ -133,7 +151,10 @@ describe('a shard of a coordinator', () => {
 
   it('writes unhurried records after a while, and before the shard goes', () => {
     runtime.load(0, log);
-    const unhurried = (word: string) => (shard: Words) => ({ ...add(word)(shard), isUnhurried: true });
+    const unhurried = (word: string) => (shard: Words) => ({
+      ...add(word)(shard),
+      pace: 'unhurried' as const,
+    });
     write(unhurried('a'));
     time.advance(UNHURRIED_MS - 1);
     expect(log.batches).toHaveLength(0);

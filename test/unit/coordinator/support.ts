@@ -16,6 +16,7 @@ export class VirtualTime implements Clock, Timers, Turn {
   #nowMs = 0;
   #due: Due[] = [];
   #later: (() => void)[] = [];
+  #first: (() => void)[] = [];
   #atEnd: (() => void)[] = [];
 
   wallMs(): number {
@@ -43,6 +44,10 @@ export class VirtualTime implements Clock, Timers, Turn {
     this.#later.push(run);
   }
 
+  first(run: () => void): void {
+    this.#first.push(run);
+  }
+
   atEnd(run: () => void): void {
     this.#atEnd.push(run);
   }
@@ -53,7 +58,8 @@ export class VirtualTime implements Clock, Timers, Turn {
 
   /** Ends this tick and all that follow from it without time passing. */
   settle(): void {
-    while (this.#later.length + this.#atEnd.length > 0) {
+    while (this.#first.length + this.#later.length + this.#atEnd.length > 0) {
+      while (this.#first.length > 0) this.#first.shift()!();
       for (const run of this.#later.splice(0)) run();
       while (this.#atEnd.length > 0) this.#atEnd.shift()!();
     }

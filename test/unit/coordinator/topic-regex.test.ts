@@ -67,6 +67,10 @@ class Ticks implements Turn {
     this.#next.push(run);
   }
 
+  first(): void {
+    throw new Error('nobody is in a hurry here');
+  }
+
   atEnd(): void {
     throw new Error('nobody collects here');
   }

@@ -225,6 +225,20 @@ describe('a transaction', () => {
     expect(world.partitions.taken).toEqual(['commit 1000/0 t-0']);
   });
 
+  it('is answered its end before the rest of the tick', async () => {
+    const world = new TransactionWorld();
+    const producer = await world.init('x');
+    world.add('x', producer, ['t-0']);
+    let answered: boolean | undefined;
+    world.time.later(() => {
+      answered = ended.isAnswered;
+    });
+    const ended = world.endLater('x', producer, 'commit');
+    expect(ended.isAnswered).toBe(false);
+    world.time.settle();
+    expect(answered).toBe(true);
+  });
+
   it('gets no markers where its end was lost with its record', async () => {
     const world = new TransactionWorld();
     const producer = await world.init('x');

@@ -32,6 +32,27 @@ test('the turn: later functions in order, promises go on, then the end; what is 
   expect(order).toEqual(['now', 'first', 'second', 'promise', 'end', 'end of the end', 'next tick']);
 });
 
+test('the turn: what comes first, and what that asks for, runs before later functions of the same tick', async () => {
+  const turn = new LoopTurn();
+  const order: string[] = [];
+  await new Promise<void>((resolve) => {
+    turn.atEnd(() => {
+      order.push('end');
+      turn.first(() => {
+        order.push('first of the next tick');
+        resolve();
+      });
+    });
+    turn.later(() => order.push('later'));
+    turn.first(() => {
+      order.push('first');
+      turn.first(() => order.push('then'));
+    });
+    turn.first(() => order.push('second'));
+  });
+  expect(order).toEqual(['first', 'second', 'then', 'later', 'end', 'first of the next tick']);
+});
+
 test('timers fire in the order of their deadlines, not early, and not when cancelled', async () => {
   const clock = new SystemClock();
   const timers = new SystemTimers(clock);

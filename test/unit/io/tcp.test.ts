@@ -95,6 +95,36 @@ describe.each(['onread', 'data'] as const)('TCP read by %s', (reading) => {
     await listener.close();
   });
 
+  test('what is urgent leaves before what its tick sends at the end, with what was sent on its link before', async () => {
+    const turn = new LoopTurn();
+    const tcp = new TcpNetwork({ turn, logger, reading, poison: true });
+    const urgent = await connected(tcp);
+    const both = await connected(tcp);
+    const patient = await connected(tcp);
+    const atClient = new Collector(both.client);
+    const left: string[] = [];
+    let early: readonly string[] = [];
+    const looked = new Promise<void>((resolve) => {
+      // Links are asked behind this.
+      turn.atEnd(() => {
+        early = left.toSorted();
+        resolve();
+      });
+    });
+    patient.server.send([pattern(30, 1)], () => left.push('patient'));
+    both.server.send([pattern(30, 1)], () => left.push('before'));
+    both.server.send([pattern(20, 31)], () => left.push('urgent behind it'), true);
+    urgent.server.send([pattern(40, 3)], () => left.push('urgent'), true);
+    await looked;
+    expect(early).toEqual(['before', 'urgent', 'urgent behind it']);
+    await atClient.until(() => atClient.bytes === 50);
+    for (const { client, server, listener } of [urgent, both, patient]) {
+      client.destroy();
+      server.destroy();
+      await listener.close();
+    }
+  });
+
   test('a peer that ends its side ends the connection, after what was queued for it', async () => {
     const tcp = network();
     const { listener, incoming } = await listening(tcp);

@@ -266,6 +266,7 @@ export class FakeTime {
   readonly clock = { wallMs: () => this.nowMs, monotonicMs: () => this.nowMs };
   readonly turn = {
     later: (run: () => void) => this.#push(run),
+    first: (run: () => void) => this.#push(run),
     atEnd: (run: () => void) => this.#push(run),
   };
   readonly timers = {

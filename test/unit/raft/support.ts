@@ -101,6 +101,7 @@ export class World {
   #timers: { at: number; run: () => void; cancelled: boolean }[] = [];
   readonly turn: Turn = {
     later: (run) => void this.#later.push(run),
+    first: (run) => void this.#later.unshift(run),
     atEnd: (run) => void this.#atEnd.push(run),
   };
   readonly timers: Timers = {

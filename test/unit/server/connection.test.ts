@@ -36,7 +36,13 @@ const initAnswer = (errorCode: number): InitProducerIdResponse => ({
 });
 
 /** A node whose serial API (InitProducerId) and staged API (OffsetForLeaderEpoch) the test answers by hand. */
-function world(options: { concurrency?: number; serialHandle?: () => Promise<InitProducerIdResponse> } = {}) {
+function world(
+  options: {
+    concurrency?: number;
+    isUrgent?: boolean;
+    serialHandle?: () => Promise<InitProducerIdResponse>;
+  } = {},
+) {
   const serialCalls: {
     call: Call<InitProducerIdResponse>;
     resolve: () => void;
@@ -47,6 +53,7 @@ function world(options: { concurrency?: number; serialHandle?: () => Promise<Ini
     serial<InitProducerIdRequest, InitProducerIdResponse>({
       request: InitProducerIdRequest,
       response: InitProducerIdResponse,
+      isUrgent: options.isUrgent ?? false,
       handle: (call) =>
         options.serialHandle?.() ??
         new Promise((resolve, reject) => {
@@ -104,6 +111,34 @@ describe('Connection', () => {
     turn.end();
     expect(link.sends).toBe(1);
     expect(correlationIdsIn(link.take())).toEqual([1, 2, 3]);
+  });
+
+  it('hands an urgent answer to the link at once, as such and with those before it', async () => {
+    const { link, turn, stagedCalls, serialCalls } = world({ isUrgent: true });
+    link.receive(Buffer.concat([stagedFrame(1), serialFrame(2)]));
+    serialCalls[0]!.resolve();
+    await settle();
+    expect(link.sends).toBe(0);
+    stagedCalls[0]!.answer(stagedAnswer);
+    expect([link.sends, link.urgentSends]).toEqual([1, 1]);
+    expect(correlationIdsIn(link.take())).toEqual([1, 2]);
+    link.receive(stagedFrame(3));
+    stagedCalls[1]!.answer(stagedAnswer);
+    expect(link.sends).toBe(1);
+    turn.end();
+    expect([link.sends, link.urgentSends]).toEqual([2, 1]);
+  });
+
+  it('ends behind an urgent answer once it was sent', async () => {
+    const { connection, link, turn, serialCalls } = world({ isUrgent: true });
+    link.receive(serialFrame(1));
+    connection.close();
+    expect(link.closed).toBe('no');
+    serialCalls[0]!.resolve();
+    await settle();
+    turn.end();
+    expect(correlationIdsIn(link.take())).toEqual([1]);
+    expect(link.closed).toBe('closed');
   });
 
   it('holds answers behind one that is not ready', () => {

@@ -8,10 +8,15 @@ import { Writer } from '../../../src/protocol/writer.ts';
 /** Ends of ticks come when the test says so. */
 export class ManualTurn implements Turn {
   #later: (() => void)[] = [];
+  #first: (() => void)[] = [];
   #atEnd: (() => void)[] = [];
 
   later(run: () => void): void {
     this.#later.push(run);
+  }
+
+  first(run: () => void): void {
+    this.#first.push(run);
   }
 
   atEnd(run: () => void): void {
@@ -19,11 +24,12 @@ export class ManualTurn implements Turn {
   }
 
   get isIdle(): boolean {
-    return this.#later.length === 0 && this.#atEnd.length === 0;
+    return this.#first.length + this.#later.length + this.#atEnd.length === 0;
   }
 
   /** Ends one tick. */
   end(): void {
+    while (this.#first.length > 0) this.#first.shift()!();
     const later = this.#later;
     this.#later = [];
     for (const run of later) run();
@@ -95,12 +101,14 @@ export class FakeLink implements Link {
   closed: 'no' | 'closed' | 'destroyed' = 'no';
   /** How many times `send` was called. */
   sends = 0;
+  urgentSends = 0;
   readonly #queue: { readonly chunks: readonly Uint8Array[]; readonly sent: (() => void) | undefined }[] = [];
   /** What `send` answers. */
   roomy = true;
 
-  send(chunks: readonly Uint8Array[], sent?: () => void): boolean {
+  send(chunks: readonly Uint8Array[], sent?: () => void, isUrgent = false): boolean {
     this.sends += 1;
+    if (isUrgent) this.urgentSends += 1;
     this.#queue.push({ chunks, sent });
     return this.roomy;
   }

@@ -24,6 +24,7 @@ const echoRow: ApiRow = {
   listeners: ['broker', 'controller'],
   concurrency: undefined,
   appends: false,
+  isUrgent: false,
   versionMin: 0,
   versionMax: 0,
   versionUnstable: undefined,
