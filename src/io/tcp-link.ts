@@ -47,8 +47,7 @@ export class TcpLink implements Link {
   target: (() => Uint8Array | undefined) | undefined;
   readonly #share: LinkShare;
   #socket: Socket | undefined;
-  /** What Node has behind the socket, until it is destroyed; its descriptor, where it is one of plain TCP. */
-  #handle: unknown;
+  /** Of the socket, until it is destroyed, where it is one of plain TCP. */
   #descriptor: number | undefined;
   /** Queued in this tick. */
   #chunks: Uint8Array[] = [];
@@ -105,8 +104,7 @@ export class TcpLink implements Link {
     socket.on('end', this.#ended);
     socket.on('close', this.#closed);
     socket.on('data', this.#data);
-    this.#handle = handleOf(socket);
-    this.#descriptor = descriptorOf(this.#handle);
+    this.#descriptor = descriptorOf(handleOf(socket));
   }
 
   send(chunks: readonly Uint8Array[], sent?: () => void, isUrgent = false): boolean {
@@ -205,7 +203,7 @@ export class TcpLink implements Link {
   #writeNow(chunk: Uint8Array): number {
     const descriptor = this.#descriptor;
     // A destroyed socket has let go of its handle, and the descriptor may be another one's by now.
-    if (descriptor === undefined || handleOf(this.#socket) !== this.#handle) return 0;
+    if (descriptor === undefined || this.#socket?.destroyed !== false) return 0;
     try {
       return writeSync(descriptor, chunk);
     } catch {

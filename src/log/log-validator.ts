@@ -2,7 +2,6 @@ import type { LogConfig } from '../config/log-config.ts';
 import {
   type CompressionCodec,
   CorruptCompressionError,
-  isCompressionCodec,
   OutputTooLargeError,
 } from '../protocol/compression/codec.ts';
 import type { PlainScratch } from '../protocol/compression/scratch.ts';
@@ -202,8 +201,9 @@ function checkHeader(batch: Buffer): void {
 
 /** The codec that the topic wants, or that of the producer. */
 export function targetCodec(settings: ValidationSettings, source: CompressionCodec): CompressionCodec {
-  const configured: string = settings.compressionType === 'uncompressed' ? 'none' : settings.compressionType;
-  return isCompressionCodec(configured) ? configured : source;
+  const { compressionType } = settings;
+  if (compressionType === 'producer') return source;
+  return compressionType === 'uncompressed' ? 'none' : compressionType;
 }
 
 function walkPayload(

@@ -50,14 +50,15 @@ export function failedProduce(errorCode: ErrorCode, errorMessage: string | null 
 export class DelayedProduce {
   readonly #results: (ProduceResult | undefined)[];
   readonly #done: ProduceDone;
-  readonly #pending: boolean[];
+  readonly #isFinished: (true | undefined)[];
   #open: number;
   #timer: Timer | undefined;
   #reported = false;
 
   constructor(count: number, done: ProduceDone) {
-    this.#results = new Array<ProduceResult | undefined>(count).fill(undefined);
-    this.#pending = new Array<boolean>(count).fill(true);
+    // Neither is filled: that is a call out of compiled code, for one batch mostly.
+    this.#results = new Array<ProduceResult | undefined>(count);
+    this.#isFinished = new Array<true | undefined>(count);
     this.#done = done;
     this.#open = count + 1;
   }
@@ -105,8 +106,8 @@ export class DelayedProduce {
 
   #expire(): void {
     if (this.#reported) return;
-    for (let i = 0; i < this.#pending.length; i++) {
-      if (!this.#pending[i]) continue;
+    for (let i = 0; i < this.#isFinished.length; i++) {
+      if (this.#isFinished[i] === true) continue;
       const { logStartOffset, baseOffset, logAppendTimeMs } = this.#results[i] ?? failedProduce(Errors.NONE);
       this.#results[i] = {
         ...failedProduce(Errors.REQUEST_TIMED_OUT),
@@ -119,8 +120,8 @@ export class DelayedProduce {
   }
 
   #close(index: number): void {
-    assert(this.#pending[index] === true || this.#reported, 'a batch finishes once');
-    this.#pending[index] = false;
+    assert(this.#isFinished[index] === undefined || this.#reported, 'a batch finishes once');
+    this.#isFinished[index] = true;
     this.#open -= 1;
     if (this.#open === 0 && !this.#reported) this.#report();
   }
