@@ -134,7 +134,11 @@ describe('a crowd whose members come in ticks of 2 ms', () => {
     const due: (() => void)[] = [];
     const crowd = new JoiningCrowd({
       clock: { monotonicMs: () => nowMs, wallMs: () => nowMs },
-      turn: { later: (run) => due.push(run), atEnd: (run) => due.push(run) },
+      turn: {
+        later: (run) => due.push(run),
+        first: (run) => due.unshift(run),
+        atEnd: (run) => due.push(run),
+      },
       announce: () => {},
       join: () => {
         joined += 1;
