@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
 import { expect } from 'vitest';
-import { apacheClassPath, apacheMissing, JVM_FLAGS, KAFKA_VERSION, LOGGING } from './support/apache.ts';
+import { apacheMissing, connectClassPath, JVM_FLAGS, KAFKA_VERSION, LOGGING } from './support/apache.ts';
 import { compareBrokers, type Observations } from './support/compare.ts';
 import { freePort } from './support/ports.ts';
 import { endProcess, until } from './support/run.ts';
@@ -115,7 +115,7 @@ class Worker {
   }
 
   static async start(bootstrap: string, work: string): Promise<Worker> {
-    const classPath = await apacheClassPath();
+    const classPath = await connectClassPath();
     const url = `http://127.0.0.1:${await freePort()}`;
     const file = join(work, 'worker.properties');
     const lines = Object.entries(settings(bootstrap, url, plugins(classPath, work)));

@@ -68,6 +68,12 @@ export function streamsClassPath(version = KAFKA_VERSION): Promise<string> {
   return downloaded(libs, 'apache/streams.xml', [`-Dkafka.version=${version}`]);
 }
 
+/** The class path of Kafka Connect with its file connectors; downloads it likewise. */
+export function connectClassPath(version = KAFKA_VERSION): Promise<string> {
+  const libs = join(cacheDir(), `connect-${version}`);
+  return downloaded(libs, 'apache/connect.xml', [`-Dkafka.version=${version}`]);
+}
+
 async function downloaded(libs: string, pom: string, properties: readonly string[]): Promise<string> {
   if (!existsSync(join(libs, '.complete'))) {
     mkdirSync(cacheDir(), { recursive: true });
