@@ -46,7 +46,7 @@ export class LogOffsets {
     this.#logStart = offset;
     if (this.#highWatermark < offset) this.#highWatermark = offset;
     this.#loaded.epochs.truncateFromStart(offset);
-    this.#loaded.producers.onLogStartOffset(offset);
+    this.#loaded.producers.onLogStartOffset(offset, this.#loaded.segments.baseOf(offset));
   }
 
   /** Where batches were cut the log may begin somewhere else. */

@@ -30,7 +30,7 @@ export class LogReplacement {
     const { loaded, offsets, writer, ensureOnline } = this.#parts;
     ensureOnline();
     loaded.producers.restoreDump(state.producers);
-    loaded.producers.onLogStartOffset(offsets.logStart);
+    loaded.producers.onLogStartOffset(offsets.logStart, loaded.segments.baseOf(offsets.logStart));
     guarded(() => loaded.epochs.replaceAll(state.epochs));
     this.#truncation.cutEpochs(writer.writtenEnd);
   }

@@ -354,8 +354,12 @@ export class ProducerState {
     this.#aborted = [...before, ...kept, ...after];
   }
 
-  onLogStartOffset(logStartOffset: number): void {
-    this.#aborted = this.#aborted.filter((txn) => txn.lastOffset >= logStartOffset);
+  /**
+   * The log begins at `logStartOffset`, in the segment at `baseOffset`. What was aborted in there stays known with it: a crash
+   * may bring back an earlier log start, and its records with that.
+   */
+  onLogStartOffset(logStartOffset: number, baseOffset: number): void {
+    this.#aborted = this.#aborted.filter((txn) => txn.lastOffset >= baseOffset);
     this.#unreplicated = this.#unreplicated.filter((txn) => txn.lastOffset >= logStartOffset);
   }
 

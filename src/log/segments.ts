@@ -47,6 +47,11 @@ export class Segments {
     return low - 1;
   }
 
+  /** Where the segment begins that holds `offset`, or would. */
+  baseOf(offset: number): number {
+    return this.#all[this.floor(offset)]?.baseOffset ?? offset;
+  }
+
   at(position: number): Segment | undefined {
     return this.#all[position];
   }

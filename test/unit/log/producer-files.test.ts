@@ -343,3 +343,23 @@ test('an abort whose write fails is taken back, also where earlier ones left wit
   world.time.tick();
   expect(log.abortedTransactions(0, 10)).toMatchObject([{ firstOffset: 2, lastOffset: 3 }]);
 });
+
+test('what was aborted below the log start is known again where a crash brings back an earlier one', async () => {
+  const world = new World();
+  const log = world.open({ retentionMs: -1 });
+  append(log, transactional(7n, 0));
+  world.time.tick();
+  end(log, 7n, true);
+  append(log, batch(['kept']));
+  world.time.tick();
+  log.updateHighWatermark(log.logEndOffset);
+  log.deleteRecordsBefore(2);
+  log.roll();
+  world.time.tick();
+  await settle();
+  const { recoveryPoint, logEndOffset } = log;
+  await log.close();
+  const again = world.open({ retentionMs: -1 }, { cleanShutdown: false, recoveryPoint, logStartOffset: 0 });
+  expect([recoveryPoint, again.logStartOffset, again.logEndOffset]).toEqual([3, 0, logEndOffset]);
+  expect(again.abortedTransactions(0, 10)).toMatchObject([{ firstOffset: 0, lastOffset: 1 }]);
+});
