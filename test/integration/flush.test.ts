@@ -17,6 +17,7 @@ import { ProduceRequest, ProduceResponse } from '../../src/protocol/messages/pro
 import { BatchBuilder, batchPositions, lastOffset } from '../../src/protocol/record-batch/index.ts';
 import { BrokerNode } from '../../src/server/node.ts';
 import { silentLogger } from '../unit/server/fakes.ts';
+import { overlaid } from './overlaid.ts';
 import { frameOf, WireClient } from './wire-client.ts';
 
 const PRODUCE_VERSION = 7;
@@ -71,19 +72,12 @@ class Watch {
   }
 
   storage(inner: Storage): Storage {
-    return new Proxy(inner, {
-      get: (target, name) => {
-        if (name === 'open') {
-          return (path: string, mode: Parameters<Storage['open']>[1]) => {
-            const file = target.open(path, mode);
-            const partition = LOG_FILE.exec(path)?.[1];
-            return partition === undefined ? file : this.#file(file, path, this.of(partition), partition);
-          };
-        }
-        const value: unknown = Reflect.get(target, name);
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
-    });
+    const open: Storage['open'] = (path, mode) => {
+      const file = inner.open(path, mode);
+      const partition = LOG_FILE.exec(path)?.[1];
+      return partition === undefined ? file : this.#file(file, path, this.of(partition), partition);
+    };
+    return overlaid(inner, { open });
   }
 
   #file(file: StoredFile, path: string, flushes: Flushes, partition: string): StoredFile {
@@ -108,14 +102,7 @@ class Watch {
       await file.sync();
       flushes.synced.set(path, Math.max(flushes.synced.get(path) ?? -1, covers));
     };
-    return new Proxy(file, {
-      get: (target, name) => {
-        if (name === 'write') return write;
-        if (name === 'sync') return sync;
-        const value: unknown = Reflect.get(target, name);
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
-    });
+    return overlaid(file, { write, sync });
   }
 
   network(inner: Network): Network {

@@ -7,6 +7,7 @@ import { defaults } from '../../src/protocol/codec.ts';
 import { CreateTopicsRequest, CreateTopicsResponse } from '../../src/protocol/messages/create-topics.ts';
 import { BrokerNode, StartInterruptedError } from '../../src/server/node.ts';
 import { silentLogger } from '../unit/server/fakes.ts';
+import { overlaid } from './overlaid.ts';
 import { WireClient } from './wire-client.ts';
 
 function node(ports = realPorts({ logger: silentLogger, memory: true })): BrokerNode {
@@ -76,15 +77,6 @@ describe('BrokerNode', () => {
     await second.stop();
   });
 });
-
-function overlaid<T extends object>(target: T, methods: Partial<T>): T {
-  return new Proxy(target, {
-    get: (inner, name) => {
-      const value: unknown = Reflect.get(methods, name) ?? Reflect.get(inner, name);
-      return typeof value === 'function' ? value.bind(inner) : value;
-    },
-  });
-}
 
 /** Writes to the metadata log fail once `isFailing`, as on a broken disk. */
 class MetadataDisk {

@@ -52,26 +52,29 @@ export function apacheClassPath(version = KAFKA_VERSION): Promise<string> {
 
 /** The class path with the messages and records of some version of Apache Kafka; downloads it likewise. */
 export function messageClassPath(version: string): Promise<string> {
-  const libs = join(cacheDir(), `messages-${version}`);
-  return downloaded(libs, 'apache/messages.xml', [`-Dkafka.version=${version}`]);
+  return ofProject('messages', version);
 }
 
 /** The class path of the Java clients of some version; downloads them likewise. */
 export function clientsClassPath(version: string): Promise<string> {
-  const libs = join(cacheDir(), `clients-${version}`);
-  return downloaded(libs, 'apache/clients.xml', [`-Dkafka.version=${version}`]);
+  return ofProject('clients', version);
 }
 
 /** The class path of Kafka Streams of some version; downloads it likewise. */
 export function streamsClassPath(version = KAFKA_VERSION): Promise<string> {
-  const libs = join(cacheDir(), `streams-${version}`);
-  return downloaded(libs, 'apache/streams.xml', [`-Dkafka.version=${version}`]);
+  return ofProject('streams', version);
 }
 
 /** The class path of Kafka Connect with its file connectors; downloads it likewise. */
 export function connectClassPath(version = KAFKA_VERSION): Promise<string> {
-  const libs = join(cacheDir(), `connect-${version}`);
-  return downloaded(libs, 'apache/connect.xml', [`-Dkafka.version=${version}`]);
+  return ofProject('connect', version);
+}
+
+/** What the project file of this name depends on. */
+function ofProject(name: string, version: string): Promise<string> {
+  return downloaded(join(cacheDir(), `${name}-${version}`), `apache/${name}.xml`, [
+    `-Dkafka.version=${version}`,
+  ]);
 }
 
 async function downloaded(libs: string, pom: string, properties: readonly string[]): Promise<string> {
