@@ -61,7 +61,7 @@ export interface RecoveredFolder {
 /**
  * Makes a folder that a crash left one that can be opened: finishes leftovers, reads what lies above the recovery point, cuts
  * the log at the first damage or gap, and writes the epochs and producer snapshots that belong to what is kept, with the
- * indexes of all segments but the last, whose are handed over. Nothing of it is synced. Tells progress in bytes. Throws StorageError. `buffer` serves one folder after
+ * indexes of all segments but the last, whose are handed over. Nothing of it is synced but that segments are gone. Tells progress in bytes. Throws StorageError. `buffer` serves one folder after
  * the other: fresh memory of that size costs as much as what is done with it.
  */
 export function* recoverFolder(
@@ -206,17 +206,16 @@ class FolderRecovery {
     for (let at = first; at < segments.count; at += 1) {
       const segment = segments.at(at)!;
       this.#producerFiles.takeSnapshot(segment.baseOffset);
-      const isWhole = yield* this.#recoverSegment(segment, segments.at(at + 1));
-      if (!isWhole) this.#dropBehind(segment);
+      yield* this.#recoverSegment(segment, segments.at(at + 1));
     }
     this.#producerFiles.settleDoubts(this.#endOffset);
   }
 
-  /** False where nothing behind the segment can be part of the log. */
+  /** Where nothing behind the segment can be part of the log, what is there goes. */
   *#recoverSegment(
     segment: Segment,
     next: Segment | undefined,
-  ): Generator<StepEnd<number> | undefined, boolean, void> {
+  ): Generator<StepEnd<number> | undefined, void, void> {
     const steps = segment.recover((scanner) => this.#visit(scanner), this.#buffer);
     let told = 0;
     for (;;) {
@@ -228,20 +227,23 @@ class FolderRecovery {
       if (step.done !== true) continue;
       const { cutBytes, ended, endOffset } = step.value;
       this.#endOffset = endOffset;
-      if (this.#hasProducerFiles()) this.#producerFiles.writeTxnIndex(segment, endOffset);
-      segment.close();
+      const isFollowed = next !== undefined && cutBytes === 0 && this.#leadsTo(next);
+      if (next !== undefined && !isFollowed) this.#dropBehind(segment);
       if (cutBytes > 0) {
+        segment.cutRest();
         const keptBytes = segment.sizeInBytes;
         this.#logger.warn(`cut ${cutBytes} bytes (${ended}) off ${segment.log.path}`, { keptBytes });
       }
-      if (next !== undefined && cutBytes === 0 && this.#leadsTo(next)) {
+      if (this.#hasProducerFiles()) this.#producerFiles.writeTxnIndex(segment, endOffset);
+      segment.close();
+      if (isFollowed) {
         this.#hasHoles ||= endOffset < next.baseOffset;
         segment.writeIndexesUnsynced();
         segment.unloadIndexes();
-        return true;
+      } else {
+        this.#activeIndexes = segment.packIndexes();
       }
-      this.#activeIndexes = segment.packIndexes();
-      return next === undefined;
+      return;
     }
   }
 
@@ -262,6 +264,10 @@ class FolderRecovery {
     return true;
   }
 
+  /**
+   * Synced before the damage is cut and before anything is appended in its place: else a power loss could bring the segments
+   * back behind an end that shows no damage any more.
+   */
   #dropBehind(segment: Segment): void {
     const lost = this.#segments.removeAbove(segment.baseOffset);
     for (const one of lost) {
@@ -269,6 +275,7 @@ class FolderRecovery {
       for (const path of one.markDeleted()) this.#storage.removeNow(path);
     }
     this.#producerFiles.forget(lost);
+    this.#storage.syncNow(this.#input.dir);
   }
 }
 

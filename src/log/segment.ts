@@ -257,9 +257,9 @@ export class Segment {
   }
 
   /**
-   * Reads the whole file through `buffer`, checks every batch, rebuilds the indexes and cuts what follows the last good
-   * batch; a step for each megabyte. Returns the bytes cut, why the scan stopped and the offset after the last record.
-   * Throws StorageError.
+   * Reads the whole file through `buffer`, checks every batch and rebuilds the indexes; a step for each megabyte. Returns the
+   * bytes behind the last good batch, which `cutRest` cuts, why the scan stopped and the offset after the last record. Throws
+   * StorageError.
    */
   *recover(
     visit: RecoverVisitor,
@@ -295,12 +295,16 @@ export class Segment {
         `${this.log.path} has message format 0 or 1 at position ${scanner.position}`,
       );
     }
-    if (fileSize > this.#size) this.log.use().truncate(this.#size);
     // What a process before this one wrote must be synced, but no descriptor of ours knows how its write-back went.
     this.nameUnsynced = true;
     this.unsynced = false;
     this.#addTimeEntry();
     return { cutBytes: fileSize - this.#size, ended, endOffset: nextOffset };
+  }
+
+  /** After `recover`. Throws StorageError. */
+  cutRest(): void {
+    this.log.use().truncate(this.#size);
   }
 
   /** Rebuilds both indexes from the batch headers alone; a step for each megabyte. Throws StorageError. */

@@ -70,6 +70,18 @@ test('segments behind a segment that lost its end just behind a batch go', async
   expect(await valuesFrom(again, 0)).toEqual(Array.from({ length: base + 1 }, (_, at) => `v${at}`));
 });
 
+test('segments behind the damage are gone for good before the damage is cut', () => {
+  const world = new World();
+  write(world, 6, { segmentBytes: 100 });
+  const logs = world.names().filter((name) => name.endsWith('.log'));
+  world.file(logs[2]!)[40]! ^= 1;
+  world.storage.syncedNow = [];
+  world.storage.failing = { operation: 'truncate', match: logs[2]! };
+  expect(() => world.open({ cleanupPolicy: ['compact'] })).toThrow(/truncate/);
+  expect(world.names().filter((name) => name.endsWith('.log'))).toEqual(logs.slice(0, 3));
+  expect(world.storage.syncedNow).toEqual(['/data/t-0']);
+});
+
 test('gaps between the segments of a compacted topic stay', async () => {
   const world = new World();
   const changes = { segmentBytes: 200, cleanupPolicy: ['compact'] as const };
