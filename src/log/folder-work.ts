@@ -59,8 +59,10 @@ export async function syncFolder(
 ): Promise<void> {
   const { folder } = epochs;
   if (!folder.isMade) return;
-  const running: Promise<unknown>[] = [epochs.sync(), producerFiles.sync()];
+  const metadata = `${dir}/${PARTITION_METADATA}`;
   const isNewFolder = isNew || folder.namesUnsynced;
+  const hasNewMetadata = isNewFolder && storage.sizeOf(metadata) !== undefined;
+  const running: Promise<unknown>[] = [epochs.sync(), producerFiles.sync()];
   folder.namesUnsynced = false;
   let newNames = isNewFolder;
   const indexed: Segment[] = [];
@@ -73,8 +75,7 @@ export async function syncFolder(
     running.push(syncSegment(segment, isClosed));
     if (isClosed) indexed.push(segment);
   }
-  const metadata = `${dir}/${PARTITION_METADATA}`;
-  if (isNewFolder && storage.sizeOf(metadata) !== undefined) running.push(syncSmallFile(storage, metadata));
+  if (hasNewMetadata) running.push(syncSmallFile(storage, metadata));
   // Index files get their names once they are written, and an older one must not come back under them.
   if (indexed.length > 0) await allOver(running.splice(0));
   if (newNames) {

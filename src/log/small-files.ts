@@ -63,13 +63,14 @@ export async function syncSmallFile(storage: Storage, path: string): Promise<voi
  */
 export function replaceSmallFile(storage: Storage, path: string, content: string | Buffer): Promise<void> {
   const file = openTemporary(storage, path, content);
+  // Started before the rename, so that on a crash in between the name points to whole bytes or to the old file.
+  const synced = file.sync().finally(() => file.close());
   try {
-    // Started before the rename, so that on a crash in between the name points to whole bytes or to the old file.
-    const synced = file.sync();
     storage.rename(file.path, path);
-    return synced.finally(() => file.close());
+    return synced;
   } catch (error) {
-    file.close();
+    // Nobody waits for the sync any more; it may fail as well.
+    synced.catch(() => {});
     throw error;
   }
 }

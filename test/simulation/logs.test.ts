@@ -9,9 +9,9 @@ const TWICE_EVERY = 6;
  * Others that found something once: a stop that failed did not wait for a sync that ran beside (15482); a snapshot of before
  * a reset outlived all segments (62546); what was aborted below a log start was forgotten with it, and a crash brought an
  * earlier log start back (73414); a power loss just after a recovery brought a segment back behind damage that was cut
- * meanwhile (75689).
+ * meanwhile (75689); a rename and the sync beside it failed, and nobody waited for the sync (77729).
  */
-const KNOWN = [15_482, 62_546, 73_414, 75_689];
+const KNOWN = [15_482, 62_546, 73_414, 75_689, 77_729];
 
 test(`logs hold what they promise, in ${SEEDS} seeds`, async () => {
   const broken: string[] = [];
