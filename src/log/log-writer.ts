@@ -169,6 +169,8 @@ export class LogWriter {
   writeStagedUntold(): boolean {
     if (this.#stagedBytes === 0) return true;
     if (this.#write(undefined) !== undefined) return false;
+    // Before anything else starts a sync that would cover it, for which nobody waits.
+    this.#demandSync();
     this.#isUntold = true;
     this.#input.ports.turn.later(this.#tellTurn);
     return true;
@@ -374,6 +376,12 @@ export class LogWriter {
 
   #afterWrite(): void {
     this.#isUntold = false;
+    this.#demandSync();
+    this.#publish();
+  }
+
+  /** Starts the sync that flush.messages and flush.ms ask for. */
+  #demandSync(): void {
     const { flushMessages, flushMs } = this.#input.config();
     if (flushMs <= 0 || this.#commit.uncoveredCount >= flushMessages) {
       this.#commit.demand();
@@ -383,7 +391,6 @@ export class LogWriter {
         if (!this.#stopped) this.#commit.start();
       });
     }
-    this.#publish();
   }
 
   /** Moves the log end as far as writes and demanded syncs allow, then wakes whoever waits. */

@@ -212,6 +212,27 @@ test('a stop that finds no space for a checkpoint waits for those that are being
   expect(storage.syncs.some((path) => path.includes('recovery-point'))).toBe(true);
 });
 
+test('under flush.messages=1 a roll whose next write finds no space answers nothing before its sync', async () => {
+  const world = new FullDisk();
+  const logs = await world.manager({ flushMessages: 1, segmentBytes: 100 });
+  const log = logs.getOrCreate('t', 0, topicId);
+  world.storage.holdSyncs = true;
+  world.storage.room = { match: '/00000000000000000001.log', bytes: 0 };
+  const outcomes = [append(log, batch(['kept'])), append(log, batch(['lost']))];
+  world.time.tick();
+  await settle();
+  expect([log.segmentCount, log.logEndOffset, ...outcomes.map(({ state }) => state)]).toEqual([
+    2,
+    0,
+    'waits',
+    'failed',
+  ]);
+  world.storage.holdSyncs = false;
+  world.storage.releaseSyncs();
+  await settle();
+  expect([log.logEndOffset, outcomes[0]!.state]).toEqual([1, 'done']);
+});
+
 test('a stop in order syncs what was cut off after a write that found no space', async () => {
   const world = new FullDisk();
   const logs = await world.manager();
