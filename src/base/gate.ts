@@ -2,6 +2,7 @@
 export class Gate {
   readonly #limit: number;
   readonly #waiting: (() => void)[] = [];
+  #settling: (() => void)[] = [];
   #running = 0;
 
   constructor(limit: number) {
@@ -21,6 +22,12 @@ export class Gate {
     const next = this.#waiting.shift();
     if (next === undefined) this.#running--;
     else next();
+    if (this.#running === 0) for (const settled of this.#settling.splice(0)) settled();
+  }
+
+  /** Resolves once nothing runs or waits. */
+  async settled(): Promise<void> {
+    if (this.#running > 0) await new Promise<void>((resolve) => this.#settling.push(resolve));
   }
 
   /** Runs `work` when it is its turn, at once where there is room; settles as it does. `work` must not throw. */

@@ -373,6 +373,8 @@ export class LogManager {
         }),
       ),
     );
+    // Those of logs that are offline, or nobody waits for: another process may open the folders next.
+    await this.shared.syncs.settled();
     await this.shared.files.settled();
     this.#logs.clear();
   }

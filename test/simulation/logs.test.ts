@@ -9,9 +9,11 @@ const TWICE_EVERY = 6;
  * Others that found something once: a stop that failed did not wait for a sync that ran beside (15482); a snapshot of before
  * a reset outlived all segments (62546); what was aborted below a log start was forgotten with it, and a crash brought an
  * earlier log start back (73414); a power loss just after a recovery brought a segment back behind damage that was cut
- * meanwhile (75689); a rename and the sync beside it failed, and nobody waited for the sync (77729).
+ * meanwhile (75689); a rename and the sync beside it failed, and nobody waited for the sync (77729); a stop
+ * of a dir that failed did not wait for a sync that ran in it (80667); a roll began the sync that an append was to wait for,
+ * and the write behind it failed (81474).
  */
-const KNOWN = [15_482, 62_546, 73_414, 75_689, 77_729];
+const KNOWN = [15_482, 62_546, 73_414, 75_689, 77_729, 80_667, 81_474];
 
 test(`logs hold what they promise, in ${SEEDS} seeds`, async () => {
   const broken: string[] = [];

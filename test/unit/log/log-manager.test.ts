@@ -308,6 +308,28 @@ test('a manager that is closed keeps no file open, also of dirs that failed', as
   expect(world.storage.openCount).toBe(0);
 });
 
+test('a manager is closed once the syncs are over that nobody waits for any more', async () => {
+  const world = new World();
+  const manager = await open(world, { flushMessages: 1 });
+  const logs = [0, 1].map((partition) => manager.getOrCreate('t', partition, topicId));
+  world.storage.holdSyncs = true;
+  append(logs[0]!, batch(['a']));
+  world.time.tick();
+  world.storage.failing = { operation: 'write', match: '/data/t-1' };
+  append(logs[1]!, batch(['b']));
+  world.time.tick();
+  expect(manager.offlineDirs).toEqual(['/data']);
+  let isClosed = false;
+  const closing = manager.close().then(() => {
+    isClosed = true;
+  });
+  await settle();
+  expect(isClosed).toBe(false);
+  world.storage.holdSyncs = false;
+  world.storage.releaseSyncs();
+  await closing;
+});
+
 test('a log that begins under the name of a deleted one is not judged by its checkpoints', async () => {
   const world = new World();
   const manager = await open(world);
