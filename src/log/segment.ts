@@ -72,6 +72,8 @@ export class Segment {
   #times: TimeIndex | undefined;
   #indexesUnwritten = false;
   #indexesUnsynced = false;
+  /** Its files have their `.deleted` names, and others may have theirs. */
+  #isGone = false;
   #bytesSinceIndexEntry = 0;
   // The largest timestamp and the last offset of the first batch that has it; -1 where there is none.
   #maxHigh = -1;
@@ -417,6 +419,8 @@ export class Segment {
     this.#indexesUnsynced = true;
     try {
       await replaceSmallFile(storage, this.#stem + INDEX_SUFFIX, offsets);
+      // Meanwhile another segment may have the name.
+      if (this.#isGone) return;
       await replaceSmallFile(storage, this.#stem + TIME_INDEX_SUFFIX, times);
     } catch (error) {
       this.#indexesUnwritten = true;
@@ -472,6 +476,7 @@ export class Segment {
       if (keepSnapshot && path.endsWith(SNAPSHOT_SUFFIX)) continue;
       if (this.#context.storage.sizeOf(path) === undefined) continue;
       this.#context.storage.rename(path, path + DELETED_SUFFIX);
+      this.#isGone = true;
       this.#indexesUnwritten = false;
       paths.push(path + DELETED_SUFFIX);
     }

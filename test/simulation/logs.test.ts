@@ -11,9 +11,10 @@ const TWICE_EVERY = 6;
  * earlier log start back (73414); a power loss just after a recovery brought a segment back behind damage that was cut
  * meanwhile (75689); a rename and the sync beside it failed, and nobody waited for the sync (77729); a stop
  * of a dir that failed did not wait for a sync that ran in it (80667); a roll began the sync that an append was to wait for,
- * and the write behind it failed (81474).
+ * and the write behind it failed (81474); a sync wrote the time index of a segment over that of the cleaned one in its place
+ * (90540).
  */
-const KNOWN = [15_482, 62_546, 73_414, 75_689, 77_729, 80_667, 81_474];
+const KNOWN = [15_482, 62_546, 73_414, 75_689, 77_729, 80_667, 81_474, 90_540];
 
 test(`logs hold what they promise, in ${SEEDS} seeds`, async () => {
   const broken: string[] = [];

@@ -438,3 +438,20 @@ test('a flush whose records are cut meanwhile ends', async () => {
   await flushed;
   expect([log.logEndOffset, log.recoveryPoint]).toEqual([1, 1]);
 });
+
+test('a segment that is cut off while its indexes are written leaves none to the next one of its name', async () => {
+  const world = new World();
+  const log = world.open({ segmentBytes: 100 });
+  world.storage.holdSyncs = true;
+  for (const value of ['a', 'b', 'c']) append(log, batch([value]));
+  world.time.tick();
+  await settle();
+  expect(world.storage.syncs.some((path) => path.endsWith('.index.tmp'))).toBe(true);
+  log.truncateFully(0);
+  append(log, batch(['d']));
+  world.time.tick();
+  world.storage.holdSyncs = false;
+  world.storage.releaseSyncs();
+  await settle();
+  expect(world.names().filter((name) => name.endsWith('timeindex'))).toEqual([]);
+});
