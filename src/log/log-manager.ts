@@ -165,10 +165,10 @@ export class LogManager {
   }
 
   /**
-   * The partition's log, begun where there is none in `wantedDir`, or in the dir with the fewest partitions. One that is
+   * The partition's log, begun where there is none in `assignedDir`, or in the dir with the fewest partitions. One that is
    * not new may lie in a dir that is offline, and is begun only where all are online: two logs of one partition would part
-   * ways. Throws ProtocolError: INCONSISTENT_TOPIC_ID where the folder belongs to a topic with another id,
-   * KAFKA_STORAGE_ERROR.
+   * ways. For the same reason one that is assigned to a dir which is offline is not served from another. Throws
+   * ProtocolError: INCONSISTENT_TOPIC_ID where the folder belongs to a topic with another id, KAFKA_STORAGE_ERROR.
    */
   getOrCreate(
     topic: string,
@@ -176,7 +176,7 @@ export class LogManager {
     topicId: Uuid,
     config?: LogConfig,
     isNew = true,
-    wantedDir?: string,
+    assignedDir?: string,
   ): PartitionLog {
     if (this.#closed) throw storageError('the log manager is closed');
     const name = names.partitionFolder(topic, partition);
@@ -184,6 +184,7 @@ export class LogManager {
     if (found !== undefined) {
       if (found.topicId === ZERO_UUID) found.adoptTopicId(topicId);
       if (found.topicId === topicId) {
+        this.#ensureNotOlder(found, assignedDir);
         if (config !== undefined) found.updateConfig(config);
         return found;
       }
@@ -195,7 +196,7 @@ export class LogManager {
     if (!isNew && this.offlineDirs.length > 0) {
       throw storageError(`${name} may lie in a log dir that is offline: ${this.offlineDirs.join(', ')}`);
     }
-    const preferredDir = wantedDir ?? this.#preferredDirs.get(name);
+    const preferredDir = assignedDir ?? this.#preferredDirs.get(name);
     this.#preferredDirs.delete(name);
     const wanted = this.#dirs.find(({ path, failure }) => path === preferredDir && failure === undefined);
     const dir = wanted ?? emptiestDir(this.#dirs, this.#input.cordonedDirs?.() ?? []);
@@ -213,6 +214,16 @@ export class LogManager {
     });
     this.#adopt(dir, name, log);
     return log;
+  }
+
+  /** What a power loss brought back after a move, or a failed dir kept, may lie in one dir while the other is away. */
+  #ensureNotOlder({ topic, partition, parentDir }: PartitionLog, assignedDir: string | undefined): void {
+    if (assignedDir === undefined || assignedDir === parentDir || this.dirs.includes(assignedDir)) return;
+    const { offlineDirs } = this;
+    if (offlineDirs.length === 0) return;
+    throw storageError(
+      `${topic}-${partition} belongs in ${assignedDir}, and what lies in ${parentDir} may be older: bring the log dirs back that are offline (${offlineDirs.join(', ')}), or take those out of log.dirs that are lost`,
+    );
   }
 
   /**

@@ -35,7 +35,11 @@ export function setAside(
   const { topic, partition, parentDir } = log;
   log.abandon(storageError(`${kept.dir} is used instead`));
   const stray = names.deleteFolder(topic, partition, ports.random).replace(/-delete$/, '-stray');
-  guarded(() => ports.storage.rename(log.dir, `${parentDir}/${stray}`));
+  guarded(() => {
+    ports.storage.rename(log.dir, `${parentDir}/${stray}`);
+    // Else a power loss could bring it back, to be served where the dir of the other is away.
+    ports.storage.syncNow(parentDir);
+  });
   ports.logger.warn(`${topic}-${partition} is there twice: ${kept.dir} is used, ${log.dir} was put aside`, {
     folder: stray,
     endOffset: log.logEndOffset,

@@ -234,16 +234,32 @@ export class ReplicaMoves {
   #replace(source: PartitionLog, next: PartitionLog): void {
     const [from, to] = [this.#dirOf(source), this.#dirOf(next)];
     from.forget(keyOf(source));
+    const left = this.#leave(source, from);
     this.#input.onReplaced(source, next, to);
     source.handOver(next);
     this.#input.onDirChanged(to);
+    if (left instanceof Error) {
+      this.#input.failDir(from, left);
+      return;
+    }
     if (from.failure !== undefined) return;
     this.#input.onDirChanged(from);
-    if (!source.leaderEpochCache.folder.mayExist) return;
+    if (left !== undefined) this.#input.remove(left, next.config.fileDeleteDelayMs);
+  }
+
+  /**
+   * Gives the folder of a replica that has moved its `-delete` name, synced before anything is answered from the other
+   * folder: it must not come back after a power loss, to be served where the other dir is away. The new name, undefined where
+   * there is nothing, or what failed.
+   */
+  #leave(source: PartitionLog, from: LogDir): string | undefined | Error {
+    if (from.failure !== undefined || !source.leaderEpochCache.folder.mayExist) return undefined;
     try {
-      this.#input.remove(this.#markDeleted(source, source.dir), next.config.fileDeleteDelayMs);
+      const folder = this.#markDeleted(source, source.dir);
+      guarded(() => this.#input.ports.storage.syncNow(from.path));
+      return folder;
     } catch (error) {
-      this.#input.failDir(from, asProtocolError(error));
+      return asProtocolError(error);
     }
   }
 

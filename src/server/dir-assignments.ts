@@ -1,5 +1,6 @@
 import type { Logger, Timer, Timers } from '../base/ports.ts';
 import type { Uuid } from '../base/uuid.ts';
+import { isReservedDirectory } from '../metadata/registrations.ts';
 import { Errors, errorName } from '../protocol/errors.ts';
 import type { ControllerChannel } from './controller-channel.ts';
 import { assignReplicasToDirsApi } from './handlers/api-shapes.ts';
@@ -43,9 +44,13 @@ export class DirAssignments {
     this.#paths = new Map(Array.from(options.directoryIds, ([path, id]) => [id, path]));
   }
 
-  /** The log dir of an id; undefined for those that stand for no dir of this broker. */
-  pathOf(directory: Uuid | undefined): string | undefined {
-    return directory === undefined ? undefined : this.#paths.get(directory);
+  /**
+   * The path of the log dir that the metadata has a replica in, or words for one of which this broker knows no path, as it
+   * could not be read at the start; undefined where the metadata does not say.
+   */
+  dirOf(directory: Uuid | undefined): string | undefined {
+    if (directory === undefined || isReservedDirectory(directory)) return undefined;
+    return this.#paths.get(directory) ?? `the log dir with id ${directory}`;
   }
 
   /** A replica lies in the dir `path`, while the metadata has it in `known`. */

@@ -83,7 +83,7 @@ export class MetadataApplier {
   ): void {
     const { nodeId, replicas, assignments } = this.#options;
     const directory = now.directories[now.replicas.indexOf(nodeId)];
-    replicas.become(name, index, id, now, config, isNew, assignments.pathOf(directory));
+    replicas.become(name, index, id, now, config, isNew, assignments.dirOf(directory));
     const held = replicas.partition(name, index);
     if (held !== undefined) assignments.placed(id, index, directory, held.log.parentDir);
   }

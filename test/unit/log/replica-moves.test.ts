@@ -69,8 +69,11 @@ test('a replica moves while it serves: records, producers, epochs, log start and
   manager.move('t', 0, B);
   expect([folders(world, A), [...manager.futures()].length]).toEqual([['partition'], 1]);
   append(log, batch(['e']), 3);
+  world.storage.syncedNow = [];
   await turns(world);
   const moved = current(manager);
+  // A power loss does not bring the old folder back.
+  expect(world.storage.syncedNow).toContain(A);
   expect([moved.dir, seen, log.isClosed]).toEqual(['/more/t-0', ['/more/t-0'], true]);
   expect([moved.logStartOffset, moved.logEndOffset, moved.highWatermark]).toEqual([1, 5, 4]);
   expect(await valuesFrom(moved, 1)).toEqual(['b', 'c', 'd', 'e']);
@@ -353,9 +356,31 @@ test('of two folders of a partition the one that goes further is used, the other
     const both = await open(world, {}, { dirs });
     expect([current(both).parentDir, current(both).logEndOffset]).toEqual([B, 4]);
     expect([folders(world, A), folders(world, B)]).toEqual([['stray'], ['partition']]);
+    expect(world.storage.syncedNow).toContain(A);
     await both.close();
   }
 });
+
+test.each([B, 'the log dir with id x'])(
+  'what lies elsewhere is not served for a replica in %s while a dir is away',
+  async (assigned) => {
+    const world = newWorld();
+    const { manager } = await begin(world);
+    await manager.close();
+    world.storage.failing = { operation: 'open', match: `${B}/` };
+    const degraded = await open(world);
+    expect([degraded.offlineDirs, folders(world, A)]).toEqual([[B], ['partition']]);
+    const serve = (from: LogManager, dir: string | undefined) =>
+      from.getOrCreate('t', 0, topicId, undefined, false, dir).parentDir;
+    expect(() => serve(degraded, assigned)).toThrow(
+      `t-0 belongs in ${assigned}, and what lies in ${A} may be older: bring the log dirs back that are offline (${B})`,
+    );
+    expect([C, A, undefined].map((dir) => serve(degraded, dir))).toEqual([A, A, A]);
+    await degraded.close();
+    world.storage.failing = undefined;
+    expect(serve(await open(world), assigned)).toBe(A);
+  },
+);
 
 test('an empty partition moves without a folder', async () => {
   const world = newWorld();
