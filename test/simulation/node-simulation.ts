@@ -152,6 +152,8 @@ class NodeSimulation {
   }
 
   async #start(ports: Ports): Promise<BrokerNode> {
+    // What it answered before has arrived by now.
+    this.#shared.dying = false;
     const pool = ports.framePool;
     const framePool =
       this.#canary.overwritesFrames === true && pool !== undefined
@@ -355,7 +357,6 @@ class NodeSimulation {
         }
       }
     }
-    this.#shared.dying = false;
     this.#node.crash(how, random.chance(0.8) ? 'tear' : 'forget');
     if (how === 'power') this.#shared.dirs?.lostPower(this.#shared.topics);
     this.#node.startLater(random.between(10, 2000), (error) => this.#fatal(error));

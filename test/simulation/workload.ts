@@ -570,11 +570,15 @@ export class Workload {
     throw new Violation(`${what} on ${aim.topic.name} failed: ${describe(code)}`);
   }
 
-  /** Whether a failing disk may be why a request was refused; without the metadata log there is no controller. */
+  /**
+   * Whether a failing disk may be why a request was refused; without the metadata log there is no controller, and of a node
+   * that stops because of its disk no broker is left to hold replicas.
+   */
   #diskFailed(code: number | undefined): boolean {
-    const { diskFaults } = this.#shared;
+    const { diskFaults, dying } = this.#shared;
     if (diskFaults !== 'write' && diskFaults !== 'sync') return false;
-    return code === Errors.KAFKA_STORAGE_ERROR || code === Errors.NOT_CONTROLLER;
+    const isWithoutBroker = dying && code === Errors.INVALID_REPLICATION_FACTOR;
+    return code === Errors.KAFKA_STORAGE_ERROR || code === Errors.NOT_CONTROLLER || isWithoutBroker;
   }
 
   #newId(topic: TopicModel, partition: number): string {
