@@ -2,7 +2,7 @@
 export class Gate {
   readonly #limit: number;
   readonly #waiting: (() => void)[] = [];
-  #settling: (() => void)[] = [];
+  readonly #settling: (() => void)[] = [];
   #running = 0;
 
   constructor(limit: number) {

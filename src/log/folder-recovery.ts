@@ -61,8 +61,9 @@ export interface RecoveredFolder {
 /**
  * Makes a folder that a crash left one that can be opened: finishes leftovers, reads what lies above the recovery point, cuts
  * the log at the first damage or gap, and writes the epochs and producer snapshots that belong to what is kept, with the
- * indexes of all segments but the last, whose are handed over. Nothing of it is synced but that segments are gone. Tells progress in bytes. Throws StorageError. `buffer` serves one folder after
- * the other: fresh memory of that size costs as much as what is done with it.
+ * indexes of all segments but the last, whose are handed over. Nothing of it is synced but that segments are gone. Tells
+ * progress in bytes. Throws StorageError. `buffer` serves one folder after the other: fresh memory of that size costs as much
+ * as what is done with it.
  */
 export function* recoverFolder(
   input: FolderToRecover,
