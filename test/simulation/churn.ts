@@ -21,7 +21,7 @@ import { type KafkaClient, OutcomeUnknown } from './kafka-client.ts';
 import { promised } from './model.ts';
 import type { SeededRandom } from './random.ts';
 import type { Action } from './sim-node.ts';
-import type { Shared } from './workload.ts';
+import { diskMayRefuse, type Shared } from './workload.ts';
 import type { World } from './world.ts';
 
 const apis = {
@@ -129,7 +129,8 @@ export class Churn {
       const codes = new Map((await ask()).map(({ name, errorCode }) => [name, errorCode]));
       for (const topic of topics) {
         const code = codes.get(topic.name);
-        if (code !== Errors.NONE && this.#diskFailed(code)) throw new OutcomeUnknown('the disk failed');
+        if (code !== Errors.NONE && diskMayRefuse(this.#shared, code))
+          throw new OutcomeUnknown('the disk failed');
         promised(
           code === Errors.NONE,
           () => `${what} ${topic.name}: ${code === undefined ? 'no answer' : errorName(code)}`,
@@ -141,18 +142,6 @@ export class Churn {
       for (const topic of topics) topic.state = 'unknown';
       throw error;
     }
-  }
-
-  #diskFailed(code: number | undefined): boolean {
-    const { diskFaults } = this.#shared;
-    if (diskFaults !== 'write' && diskFaults !== 'sync') return false;
-    // The last: no broker is left to hold replicas, until the process has ended.
-    const codes: readonly unknown[] = [
-      Errors.KAFKA_STORAGE_ERROR,
-      Errors.NOT_CONTROLLER,
-      Errors.INVALID_REPLICATION_FACTOR,
-    ];
-    return codes.includes(code);
   }
 
   async #create(): Promise<void> {

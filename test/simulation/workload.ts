@@ -50,6 +50,16 @@ export interface Shared {
   nextId: number;
 }
 
+/**
+ * Whether a failing disk may be why a request was refused; without the metadata log there is no controller, and of a node
+ * that stops because of its disk no broker is left to hold replicas.
+ */
+export function diskMayRefuse({ diskFaults, dying }: Shared, code: number | undefined): boolean {
+  if (diskFaults !== 'write' && diskFaults !== 'sync') return false;
+  const isWithoutBroker = dying && code === Errors.INVALID_REPLICATION_FACTOR;
+  return code === Errors.KAFKA_STORAGE_ERROR || code === Errors.NOT_CONTROLLER || isWithoutBroker;
+}
+
 export function newShared(topics: number): Shared {
   return {
     topics: Array.from({ length: topics }, (_, i) => new TopicModel(`topic-${i}`)),
@@ -462,7 +472,7 @@ export class Workload {
     try {
       const response = await this.#client.ask(apis.createTopics, 7, request);
       const answer = response.topics[0];
-      if (this.#diskFailed(answer?.errorCode)) throw new OutcomeUnknown('the disk failed');
+      if (diskMayRefuse(this.#shared, answer?.errorCode)) throw new OutcomeUnknown('the disk failed');
       if (answer?.errorCode !== Errors.NONE) {
         throw new Violation(`creating ${topic.name} failed: ${describe(answer?.errorCode)}`);
       }
@@ -483,7 +493,7 @@ export class Workload {
     try {
       const response = await this.#client.ask(apis.deleteTopics, 6, request);
       const code = response.responses[0]?.errorCode;
-      if (this.#diskFailed(code)) throw new OutcomeUnknown('the disk failed');
+      if (diskMayRefuse(this.#shared, code)) throw new OutcomeUnknown('the disk failed');
       if (code !== Errors.NONE) throw new Violation(`deleting ${topic.name} failed: ${describe(code)}`);
       topic.state = 'absent';
       this.#count('delete');
@@ -568,17 +578,6 @@ export class Workload {
       code === Errors.KAFKA_STORAGE_ERROR || (code === Errors.NOT_LEADER_OR_FOLLOWER && this.#shared.dying);
     if (ofFailure && this.#shared.diskFaults !== 'none') return;
     throw new Violation(`${what} on ${aim.topic.name} failed: ${describe(code)}`);
-  }
-
-  /**
-   * Whether a failing disk may be why a request was refused; without the metadata log there is no controller, and of a node
-   * that stops because of its disk no broker is left to hold replicas.
-   */
-  #diskFailed(code: number | undefined): boolean {
-    const { diskFaults, dying } = this.#shared;
-    if (diskFaults !== 'write' && diskFaults !== 'sync') return false;
-    const isWithoutBroker = dying && code === Errors.INVALID_REPLICATION_FACTOR;
-    return code === Errors.KAFKA_STORAGE_ERROR || code === Errors.NOT_CONTROLLER || isWithoutBroker;
   }
 
   #newId(topic: TopicModel, partition: number): string {
