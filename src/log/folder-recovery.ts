@@ -9,7 +9,13 @@ import { PartitionFolder } from './partition-folder.ts';
 import { ProducerFiles } from './producer-files.ts';
 import { type ProducerDump, ProducerState } from './producer-state.ts';
 import { applyScanned } from './producer-updates.ts';
-import { type PackedIndexes, Segment, type SegmentContext, type SegmentSettings } from './segment.ts';
+import {
+  type PackedIndexes,
+  type RecoveredSegment,
+  Segment,
+  type SegmentContext,
+  type SegmentSettings,
+} from './segment.ts';
 import { Segments } from './segments.ts';
 import { readSmallFile } from './small-files.ts';
 
@@ -217,6 +223,28 @@ class FolderRecovery {
     segment: Segment,
     next: Segment | undefined,
   ): Generator<StepEnd<number> | undefined, void, void> {
+    const { cutBytes, ended, endOffset } = yield* this.#read(segment);
+    this.#endOffset = endOffset;
+    const isFollowed = next !== undefined && cutBytes === 0 && this.#leadsTo(next);
+    if (next !== undefined && !isFollowed) this.#dropBehind(segment);
+    if (cutBytes > 0) {
+      segment.cutRest();
+      const keptBytes = segment.sizeInBytes;
+      this.#logger.warn(`cut ${cutBytes} bytes (${ended}) off ${segment.log.path}`, { keptBytes });
+    }
+    if (this.#hasProducerFiles()) this.#producerFiles.writeTxnIndex(segment, endOffset);
+    segment.close();
+    if (isFollowed) {
+      this.#hasHoles ||= endOffset < next.baseOffset;
+      segment.writeIndexesUnsynced();
+      segment.unloadIndexes();
+    } else {
+      this.#activeIndexes = segment.packIndexes();
+    }
+  }
+
+  /** Reads a segment and tells how far it has come. */
+  *#read(segment: Segment): Generator<StepEnd<number> | undefined, RecoveredSegment, void> {
     const steps = segment.recover((scanner) => this.#visit(scanner), this.#buffer);
     let told = 0;
     for (;;) {
@@ -225,26 +253,7 @@ class FolderRecovery {
       told = segment.sizeInBytes;
       this.#bytes += progress;
       yield { progress };
-      if (step.done !== true) continue;
-      const { cutBytes, ended, endOffset } = step.value;
-      this.#endOffset = endOffset;
-      const isFollowed = next !== undefined && cutBytes === 0 && this.#leadsTo(next);
-      if (next !== undefined && !isFollowed) this.#dropBehind(segment);
-      if (cutBytes > 0) {
-        segment.cutRest();
-        const keptBytes = segment.sizeInBytes;
-        this.#logger.warn(`cut ${cutBytes} bytes (${ended}) off ${segment.log.path}`, { keptBytes });
-      }
-      if (this.#hasProducerFiles()) this.#producerFiles.writeTxnIndex(segment, endOffset);
-      segment.close();
-      if (isFollowed) {
-        this.#hasHoles ||= endOffset < next.baseOffset;
-        segment.writeIndexesUnsynced();
-        segment.unloadIndexes();
-      } else {
-        this.#activeIndexes = segment.packIndexes();
-      }
-      return;
+      if (step.done === true) return step.value;
     }
   }
 

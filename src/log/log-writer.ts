@@ -64,7 +64,7 @@ export class LogWriter {
   /** Whether appends were written whose callers do not know yet. */
   #isUntold = false;
   readonly #tellTurn = () => {
-    if (this.#isUntold && !this.#stopped) this.#afterWrite();
+    if (this.#isUntold && !this.#stopped) this.#tell();
   };
 
   constructor(input: LogWriterInput) {
@@ -153,7 +153,7 @@ export class LogWriter {
     const error = this.#write(batches);
     if (error !== undefined) throw error;
     this.#unpublished.push(endOffset, done);
-    this.#afterWrite();
+    this.#tell();
   }
 
   /**
@@ -169,8 +169,6 @@ export class LogWriter {
   writeStagedUntold(): boolean {
     if (this.#stagedBytes === 0) return true;
     if (this.#write(undefined) !== undefined) return false;
-    // Before anything else starts a sync that would cover it, for which nobody waits.
-    this.#demandSync();
     this.#isUntold = true;
     this.#input.ports.turn.later(this.#tellTurn);
     return true;
@@ -179,7 +177,7 @@ export class LogWriter {
   #writeOnce(): boolean {
     if (this.#stagedBytes === 0) return true;
     if (this.#write(undefined) !== undefined) return false;
-    this.#afterWrite();
+    this.#tell();
     return true;
   }
 
@@ -194,7 +192,9 @@ export class LogWriter {
   flushSettingsChanged(): void {
     this.#flushTimer?.cancel();
     this.#flushTimer = undefined;
-    if (!this.#stopped && this.#commit.uncoveredCount > 0) this.#afterWrite();
+    if (this.#stopped || this.#commit.uncoveredCount === 0) return;
+    this.#demandSync();
+    this.#tell();
   }
 
   /** Starts a sync that nobody waits for. */
@@ -334,6 +334,8 @@ export class LogWriter {
     this.#shared.space?.wrote(size);
     warmUp(active, position, position + size, this.#shared);
     if (this.#staged.length > 0) this.#staged.moveTo(this.#unpublished);
+    // Here, before anything else starts a sync that would cover it, for which nobody waits.
+    this.#demandSync();
     return undefined;
   }
 
@@ -374,9 +376,9 @@ export class LogWriter {
     return error;
   }
 
-  #afterWrite(): void {
+  /** Readers and callers hear of what was written, as far as they may. */
+  #tell(): void {
     this.#isUntold = false;
-    this.#demandSync();
     this.#publish();
   }
 

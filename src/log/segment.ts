@@ -50,6 +50,16 @@ export interface PackedIndexes {
 /** What `recover` tells of each batch, before it is counted in; false: the batch can't stand here, cut before it. */
 export type RecoverVisitor = (scanner: BatchScanner) => boolean;
 
+/** What `recover` has found. */
+export interface RecoveredSegment {
+  /** Behind the last good batch, for `cutRest`. */
+  readonly cutBytes: number;
+  /** Why the scan stopped. */
+  readonly ended: ScanEnd;
+  /** The offset after the last record. */
+  readonly endOffset: number;
+}
+
 /**
  * One segment of a log: the `.log` file with its batches and the two sparse indexes beside it. Invariants: `sizeInBytes`
  * bytes of the file are whole batches in ascending offsets from `baseOffset` on; the indexes speak only of those. Bytes
@@ -259,14 +269,10 @@ export class Segment {
   }
 
   /**
-   * Reads the whole file through `buffer`, checks every batch and rebuilds the indexes; a step for each megabyte. Returns the
-   * bytes behind the last good batch, which `cutRest` cuts, why the scan stopped and the offset after the last record. Throws
+   * Reads the whole file through `buffer`, checks every batch and rebuilds the indexes; a step for each megabyte. Throws
    * StorageError.
    */
-  *recover(
-    visit: RecoverVisitor,
-    buffer: Buffer,
-  ): Generator<undefined, { cutBytes: number; ended: ScanEnd; endOffset: number }, void> {
+  *recover(visit: RecoverVisitor, buffer: Buffer): Generator<undefined, RecoveredSegment, void> {
     const fileSize = this.#size;
     this.#startIndexes();
     this.#size = 0;

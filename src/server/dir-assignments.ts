@@ -49,8 +49,9 @@ export class DirAssignments {
    * could not be read at the start; undefined where the metadata does not say.
    */
   dirOf(directory: Uuid | undefined): string | undefined {
-    if (directory === undefined || isReservedDirectory(directory)) return undefined;
-    return this.#paths.get(directory) ?? `the log dir with id ${directory}`;
+    if (directory === undefined) return undefined;
+    const path = this.#paths.get(directory);
+    return path ?? (isReservedDirectory(directory) ? undefined : `the log dir with id ${directory}`);
   }
 
   /** A replica lies in the dir `path`, while the metadata has it in `known`. */
