@@ -8,6 +8,7 @@ import {
 } from 'node:net';
 import { shareOpenFiles } from '../base/open-files-shares.ts';
 import type { Clock, Endpoint, Link, Listener, Logger, Network } from '../base/ports.ts';
+import { Arrivals } from './arrivals.ts';
 import { networkError } from './network-error.ts';
 import { type LinkShare, READ_FIRST_BYTES, TcpLink } from './tcp-link.ts';
 import type { LoopTurn } from './turn.ts';
@@ -22,6 +23,7 @@ const ACCEPT_WARNING_MS = 10_000;
 
 export interface TcpOptions {
   readonly turn: LoopTurn;
+  readonly clock: Clock;
   readonly logger: Logger;
   /**
    * How bytes are read: 'onread' straight into buffers of our own, 'data' as events with a fresh buffer for each.
@@ -32,7 +34,6 @@ export interface TcpOptions {
   readonly poison?: boolean;
   /** Files and sockets that this process may have open. Default: what the system says, where it says it. */
   readonly openFilesMax?: number | undefined;
-  readonly clock?: Clock;
 }
 
 /** What is needed of the handle behind an accepted socket; there in Node 20 to 26 though not documented. */
@@ -49,7 +50,8 @@ export class TcpNetwork implements Network, LinkShare {
   readonly #logger: Logger;
   readonly #onread: boolean;
   readonly #acceptedMax: number;
-  readonly #clock: Clock | undefined;
+  readonly #clock: Clock;
+  readonly #arrivals: Arrivals;
   #acceptedCount = 0;
   #refused = 0;
   #warnedAtMs = Number.NEGATIVE_INFINITY;
@@ -58,6 +60,7 @@ export class TcpNetwork implements Network, LinkShare {
 
   constructor(options: TcpOptions) {
     this.#turn = options.turn;
+    this.#arrivals = new Arrivals(options.turn, options.clock);
     this.#logger = options.logger;
     this.poison = options.poison ?? false;
     this.#clock = options.clock;
@@ -69,13 +72,14 @@ export class TcpNetwork implements Network, LinkShare {
     let where = `${at.host === '' ? '*' : at.host}:${at.port}`;
     const server = createServer({
       allowHalfOpen: true,
-      pauseOnConnect: this.#onread,
+      // It is read once it is let in.
+      pauseOnConnect: true,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,
     });
     server.on('connection', (socket) => {
-      if (this.#acceptedCount >= this.#acceptedMax) {
+      if (this.#acceptedCount + this.#arrivals.count >= this.#acceptedMax) {
         // Without open files the logs would fail next.
         socket.destroy();
         this.#cannotAccept(
@@ -83,8 +87,10 @@ export class TcpNetwork implements Network, LinkShare {
         );
         return;
       }
-      const link = this.#accepted(socket);
-      if (link !== undefined) accept(link);
+      this.#arrivals.add(() => {
+        const link = this.#accepted(socket);
+        if (link !== undefined) accept(link);
+      });
     });
     return new Promise((resolve, reject) => {
       const refused = (error: Error) => reject(networkError(error, `cannot listen on ${where}`));
@@ -156,8 +162,8 @@ export class TcpNetwork implements Network, LinkShare {
 
   #cannotAccept(why: string): void {
     this.#refused += 1;
-    const nowMs = this.#clock?.monotonicMs() ?? 0;
-    if (this.#clock !== undefined && nowMs - this.#warnedAtMs < ACCEPT_WARNING_MS) return;
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#warnedAtMs < ACCEPT_WARNING_MS) return;
     this.#logger.warn(`${why}; ${this.#refused} refused since this was last said`);
     this.#warnedAtMs = nowMs;
     this.#refused = 0;

@@ -1,6 +1,7 @@
 import { createConnection } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { Link, Logger } from '../../../src/base/ports.ts';
+import { SystemClock } from '../../../src/io/clock.ts';
 import { TcpNetwork } from '../../../src/io/tcp.ts';
 import { LoopTurn } from '../../../src/io/turn.ts';
 import { Collector, pattern } from './link-contract.ts';
@@ -8,6 +9,7 @@ import { networkContract } from './network-contract.ts';
 
 const nothing = () => {};
 const logger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => logger };
+const clock = new SystemClock();
 const settle = <T>(promise: Promise<T>) => promise;
 
 /** A listener, and who comes to it first. */
@@ -28,7 +30,7 @@ async function connected(tcp: TcpNetwork) {
 }
 
 describe.each(['onread', 'data'] as const)('TCP read by %s', (reading) => {
-  const network = () => new TcpNetwork({ turn: new LoopTurn(), logger, reading, poison: true });
+  const network = () => new TcpNetwork({ turn: new LoopTurn(), clock, logger, reading, poison: true });
 
   describe('IPv4', () => {
     networkContract(() => ({
@@ -97,11 +99,13 @@ describe.each(['onread', 'data'] as const)('TCP read by %s', (reading) => {
 
   test('what is urgent leaves before what its tick sends at the end, with what was sent on its link before', async () => {
     const turn = new LoopTurn();
-    const tcp = new TcpNetwork({ turn, logger, reading, poison: true });
+    const tcp = new TcpNetwork({ turn, clock, logger, reading, poison: true });
     const urgent = await connected(tcp);
     const both = await connected(tcp);
     const patient = await connected(tcp);
     const atClient = new Collector(both.client);
+    // The last one was let in at the end of a tick; what is sent now is to have a whole one.
+    await new Promise((resolve) => setTimeout(resolve));
     const left: string[] = [];
     let early: readonly string[] = [];
     const looked = new Promise<void>((resolve) => {
@@ -123,6 +127,36 @@ describe.each(['onread', 'data'] as const)('TCP read by %s', (reading) => {
       server.destroy();
       await listener.close();
     }
+  });
+
+  test('of connections that come together none is read before all are there', async () => {
+    const COUNT = 12;
+    // Time stands still: however slow this machine is, nobody has waited long.
+    const still = { wallMs: () => 0, monotonicMs: () => 0 };
+    const tcp = new TcpNetwork({ turn: new LoopTurn(), clock: still, logger, reading, poison: true });
+    const servers: Link[] = [];
+    const thereAtRead: number[] = [];
+    let done: () => void = nothing;
+    const allRead = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    const listener = await tcp.listen({ host: '127.0.0.1', port: 0 }, (link) => {
+      servers.push(link);
+      link.onBytes = () => {
+        thereAtRead.push(servers.length);
+        if (thereAtRead.length === COUNT) done();
+      };
+    });
+    const sockets = Array.from({ length: COUNT }, () => {
+      const socket = createConnection(listener.endpoint);
+      socket.write('request');
+      return socket;
+    });
+    await allRead;
+    expect(thereAtRead).toEqual(Array.from({ length: COUNT }, () => COUNT));
+    for (const socket of sockets) socket.destroy();
+    for (const server of servers) server.destroy();
+    await listener.close();
   });
 
   test('a peer that ends its side ends the connection, after what was queued for it', async () => {
@@ -160,6 +194,7 @@ describe.each(['onread', 'data'] as const)('TCP read by %s', (reading) => {
     const warnings: string[] = [];
     const tcp = new TcpNetwork({
       turn: new LoopTurn(),
+      clock,
       logger: { ...logger, warn: (message) => warnings.push(message) },
       reading,
       openFilesMax: 4,
