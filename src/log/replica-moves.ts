@@ -248,16 +248,14 @@ export class ReplicaMoves {
   }
 
   /**
-   * Gives the folder of a replica that has moved its `-delete` name, synced before anything is answered from the other
-   * folder: it must not come back after a power loss, to be served where the other dir is away. The new name, undefined where
-   * there is nothing, or what failed.
+   * Gives the folder of a replica that has moved its `-delete` name before anything is answered from the other folder: it
+   * must not come back, to be served where the other dir is away. The new name, undefined where there is nothing, or
+   * what failed.
    */
   #leave(source: PartitionLog, from: LogDir): string | undefined | Error {
     if (from.failure !== undefined || !source.leaderEpochCache.folder.mayExist) return undefined;
     try {
-      const folder = this.#markDeleted(source, source.dir);
-      guarded(() => this.#input.ports.storage.syncNow(from.path));
-      return folder;
+      return this.#markDeleted(source, source.dir);
     } catch (error) {
       return asProtocolError(error);
     }
@@ -270,10 +268,14 @@ export class ReplicaMoves {
     this.#input.remove(this.#markDeleted(copy, folder), 0);
   }
 
+  /** Synced: after a power loss neither is an older copy there to be served nor a move that was cancelled to go on. */
   #markDeleted({ topic, partition, parentDir }: PartitionLog, folder: string): string {
     const { storage, random } = this.#input.ports;
     const target = `${parentDir}/${names.deleteFolder(topic, partition, random)}`;
-    guarded(() => storage.rename(folder, target));
+    guarded(() => {
+      storage.rename(folder, target);
+      storage.syncNow(parentDir);
+    });
     return target;
   }
 

@@ -192,7 +192,10 @@ test('asked for the dir where it is, a replica stays; asked for a third one, it 
   expect([[...manager.futures()], current(manager), folders(world, B)]).toEqual([[], log, []]);
   manager.move('t', 0, B);
   await turns(world, 1);
+  expect(folders(world, B)).toEqual(['future']);
   manager.move('t', 0, C);
+  // No power loss brings the copy back, for the move to go on.
+  expect(world.storage.syncedNow).toEqual([B]);
   await turns(world);
   await world.time.pass(1);
   expect([current(manager).parentDir, folders(world, B)]).toEqual([C, []]);
