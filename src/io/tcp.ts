@@ -6,9 +6,9 @@ import {
   Socket,
   type SocketConstructorOpts,
 } from 'node:net';
+import { Crowd } from '../base/crowd.ts';
 import { shareOpenFiles } from '../base/open-files-shares.ts';
 import type { Clock, Endpoint, Link, Listener, Logger, Network } from '../base/ports.ts';
-import { Arrivals } from './arrivals.ts';
 import { networkError } from './network-error.ts';
 import { type LinkShare, READ_FIRST_BYTES, TcpLink } from './tcp-link.ts';
 import type { LoopTurn } from './turn.ts';
@@ -20,6 +20,9 @@ const KEEP_ALIVE_AFTER_MS = 60_000;
 const BACKLOG = 4096;
 /** A listener that can't accept says so once in so long. */
 const ACCEPT_WARNING_MS = 10_000;
+/** A connection waits no longer for others that arrive, or so many ticks where these are longer. */
+const ARRIVAL_WAIT_MS_MAX = 5;
+const ARRIVAL_WAIT_TICKS_MIN = 4;
 
 export interface TcpOptions {
   readonly turn: LoopTurn;
@@ -51,7 +54,12 @@ export class TcpNetwork implements Network, LinkShare {
   readonly #onread: boolean;
   readonly #acceptedMax: number;
   readonly #clock: Clock;
-  readonly #arrivals: Arrivals;
+  /**
+   * Connections that were accepted and are not read yet. libuv accepts one per tick of the loop: if what the first of them
+   * ask for were done in between, those behind would come late, and members that start together would make a generation
+   * of their group for each.
+   */
+  readonly #arrivals: Crowd<() => void>;
   #acceptedCount = 0;
   #refused = 0;
   #warnedAtMs = Number.NEGATIVE_INFINITY;
@@ -60,7 +68,13 @@ export class TcpNetwork implements Network, LinkShare {
 
   constructor(options: TcpOptions) {
     this.#turn = options.turn;
-    this.#arrivals = new Arrivals(options.turn, options.clock);
+    this.#arrivals = new Crowd({
+      ...{ clock: options.clock, turn: options.turn },
+      ...{ waitMsMax: ARRIVAL_WAIT_MS_MAX, waitTicksMin: ARRIVAL_WAIT_TICKS_MIN },
+      admit: (all) => {
+        for (const letIn of all) letIn();
+      },
+    });
     this.#logger = options.logger;
     this.poison = options.poison ?? false;
     this.#clock = options.clock;
@@ -79,7 +93,7 @@ export class TcpNetwork implements Network, LinkShare {
       keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,
     });
     server.on('connection', (socket) => {
-      if (this.#acceptedCount + this.#arrivals.count >= this.#acceptedMax) {
+      if (this.#acceptedCount + this.#arrivals.waiting.length >= this.#acceptedMax) {
         // Without open files the logs would fail next.
         socket.destroy();
         this.#cannotAccept(

@@ -1,3 +1,4 @@
+import { Crowd } from '../../base/crowd.ts';
 import type { Clock, Turn } from '../../base/ports.ts';
 import type {
   ConsumerGroupHeartbeatRequest,
@@ -33,40 +34,33 @@ const WAIT_MS_MAX = 20;
  */
 export class JoiningCrowd {
   readonly #options: JoiningCrowdOptions;
-  #waiting: JoiningMember[] = [];
-  #sinceMs = 0;
+  readonly #crowd: Crowd<JoiningMember>;
 
   constructor(options: JoiningCrowdOptions) {
     this.#options = options;
+    const { clock, turn } = options;
+    this.#crowd = new Crowd({
+      ...{ clock, turn, waitMsMax: WAIT_MS_MAX },
+      admit: (members) => this.#join(members),
+    });
   }
 
   add(member: JoiningMember): void {
-    this.#waiting.push(member);
-    if (this.#waiting.length > 1) return;
-    this.#sinceMs = this.#options.clock.monotonicMs();
-    this.#joinLater(this.#waiting, 0);
-  }
-
-  /** Joins them once a tick has brought no more than the `before` that were there already. */
-  #joinLater(members: readonly JoiningMember[], before: number): void {
-    const { clock, turn } = this.#options;
-    turn.later(() => {
-      if (members !== this.#waiting) return;
-      const isLate = clock.monotonicMs() - this.#sinceMs >= WAIT_MS_MAX;
-      if (isLate || members.length === before) this.joinAll();
-      else this.#joinLater(members, members.length);
-    });
+    this.#crowd.add(member);
   }
 
   /** Whether this member's join has not been handled yet. */
   includes(groupId: string, memberId: string): boolean {
-    return this.#waiting.some(({ request }) => request.memberId === memberId && request.groupId === groupId);
+    return this.#crowd.waiting.some(
+      ({ request }) => request.memberId === memberId && request.groupId === groupId,
+    );
   }
 
   joinAll(): void {
-    const members = this.#waiting;
-    if (members.length === 0) return;
-    this.#waiting = [];
+    this.#crowd.admitAll();
+  }
+
+  #join(members: readonly JoiningMember[]): void {
     const counts = new Map<string, number>();
     for (const { request } of members) counts.set(request.groupId, (counts.get(request.groupId) ?? 0) + 1);
     for (const member of members) {

@@ -1,18 +1,24 @@
 import { expect, test } from 'vitest';
-import { Arrivals, WAIT_MS_MAX, WAIT_TICKS_MIN } from '../../../src/io/arrivals.ts';
+import { Crowd } from '../../../src/base/crowd.ts';
 
-/** Arrivals whose ticks and time a test makes. */
+const WAIT_MS_MAX = 5;
+const WAIT_TICKS_MIN = 4;
+
+/** A crowd whose ticks and time a test makes. */
 function doorway() {
   let planned: (() => void)[] = [];
   let nowMs = 0;
   const turn = { later: (run: () => void) => planned.push(run), first: () => {}, atEnd: () => {} };
   const clock = { wallMs: () => nowMs, monotonicMs: () => nowMs };
-  const arrivals = new Arrivals(turn, clock);
   const inside: string[] = [];
+  const crowd = new Crowd<string>({
+    ...{ clock, turn, waitMsMax: WAIT_MS_MAX, waitTicksMin: WAIT_TICKS_MIN },
+    admit: (all) => inside.push(...all),
+  });
   return {
-    arrivals,
+    crowd,
     inside,
-    come: (name: string) => arrivals.add(() => inside.push(name)),
+    come: (name: string) => crowd.add(name),
     tick: (ms = 0) => {
       nowMs += ms;
       const runs = planned;
@@ -30,10 +36,10 @@ test('one that comes alone waits for one tick that brings no other', () => {
   door.come('a');
   door.tick();
   expect(door.inside).toEqual([]);
-  expect(door.arrivals.count).toBe(1);
+  expect(door.crowd.waiting).toEqual(['a']);
   door.tick();
   expect(door.inside).toEqual(['a']);
-  expect(door.arrivals.count).toBe(0);
+  expect(door.crowd.waiting).toEqual([]);
   expect(door.isIdle).toBe(true);
 });
 
@@ -47,6 +53,21 @@ test('those that come in ticks right behind one another are let in together, in 
   expect(door.inside).toEqual([]);
   door.tick();
   expect(door.inside).toEqual(names);
+});
+
+test('those that are admitted early are not admitted again, and what comes then waits for its own tick', () => {
+  const door = doorway();
+  door.come('a');
+  door.crowd.admitAll();
+  expect(door.inside).toEqual(['a']);
+  door.come('b');
+  door.tick();
+  expect(door.inside).toEqual(['a']);
+  door.tick();
+  expect(door.inside).toEqual(['a', 'b']);
+  door.crowd.admitAll();
+  expect(door.inside).toEqual(['a', 'b']);
+  expect(door.isIdle).toBe(true);
 });
 
 test('nobody waits for an endless row of others', () => {
