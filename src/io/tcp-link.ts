@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Endpoint, Link } from '../base/ports.ts';
+import { keepShape } from '../base/shape.ts';
 import { networkError } from './network-error.ts';
 
 /** Larger reads are slower: sender and receiver stop overlapping. */
@@ -39,6 +40,10 @@ interface Batch {
 const nothing: readonly (() => void)[] = [];
 
 export class TcpLink implements Link {
+  static {
+    keepShape(() => new TcpLink({} as LinkShare));
+  }
+
   local: Endpoint = { host: '', port: 0 };
   remote: Endpoint = { host: '', port: 0 };
   onBytes: (chunk: Uint8Array) => void = () => {};

@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { keepShape } from '../base/shape.ts';
 import { type ErrorCode, Errors } from '../protocol/errors.ts';
 import type { DecodedRequestHeader } from '../protocol/headers.ts';
 import type { Reader } from '../protocol/reader.ts';
@@ -51,6 +52,12 @@ type Outcome = 'pending' | 'answer' | 'nothing' | 'close';
  * `closeConnection`. After the connection went away all of these are harmless.
  */
 export class Call<Response = unknown> {
+  static {
+    keepShape(
+      () => new Call({} as CallOwner, {} as DecodedRequestHeader, {} as ApiRow, {} as Frame, {} as CallDesk),
+    );
+  }
+
   readonly peer: CallOwner;
   readonly header: DecodedRequestHeader;
   readonly row: ApiRow;

@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import type { FramePool, Link, Logger, Turn } from '../base/ports.ts';
+import { keepShape } from '../base/shape.ts';
 import type { ApiRow } from './api-row.ts';
 import type { Call, CallOwner, ListenerKind } from './call.ts';
 import { type Frame, FrameError, type FrameOwner, type FrameSlabs, FrameSplitter } from './frame-splitter.ts';
@@ -43,6 +44,10 @@ export interface ConnectionHost {
  * It is paused too while the node has no memory for the frame that comes.
  */
 export class Connection implements CallOwner, FrameOwner {
+  static {
+    keepShape(() => new Connection({} as ConnectionHost, {} as Link, '', 'broker', 0));
+  }
+
   readonly listenerName: string;
   readonly listenerKind: ListenerKind;
   clientSoftwareName = '';

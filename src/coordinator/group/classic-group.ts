@@ -1,4 +1,5 @@
 import { assert } from '../../base/assert.ts';
+import { keepShape } from '../../base/shape.ts';
 import { decodeFrom } from '../../protocol/codec.ts';
 import { Errors, ProtocolError } from '../../protocol/errors.ts';
 import type { GroupMetadataValue } from '../../protocol/group-records/group-metadata.ts';
@@ -37,6 +38,10 @@ export interface RebalanceStart {
  * and only keeps offsets. Generation, members and assignments are what the log keeps; who waits for what is not.
  */
 export class ClassicGroup {
+  static {
+    keepShape(() => new ClassicGroup('', 0));
+  }
+
   readonly type = 'classic';
   readonly groupId: string;
   #state: ClassicGroupState;

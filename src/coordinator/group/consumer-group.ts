@@ -1,3 +1,4 @@
+import { keepShape } from '../../base/shape.ts';
 import type { Uuid } from '../../base/uuid.ts';
 import { Errors, ProtocolError } from '../../protocol/errors.ts';
 import type { TopicPartitions } from './assignors/assignor.ts';
@@ -24,6 +25,10 @@ const NO_ASSIGNMENT_EPOCH = -1;
  * the log keeps is changed by its records alone; nothing else is.
  */
 export class ConsumerGroup {
+  static {
+    keepShape(() => new ConsumerGroup(''));
+  }
+
   readonly type = 'consumer';
   readonly groupId: string;
   #epoch = INITIAL_EPOCH;
