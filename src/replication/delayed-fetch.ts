@@ -1,5 +1,4 @@
 import type { Timer } from '../base/ports.ts';
-import { keepShape } from '../base/shape.ts';
 import type { FetchDone, FetchParams, FetchTarget } from './fetch-types.ts';
 import type { Partition } from './partition.ts';
 
@@ -61,10 +60,6 @@ export class WaitingFetches {
  * has come is known without reading.
  */
 export class DelayedFetch {
-  static {
-    keepShape(() => new DelayedFetch({} as FetchParams, [], () => {}));
-  }
-
   readonly params: FetchParams;
   readonly targets: readonly FetchTarget[];
   readonly done: FetchDone;

@@ -1,6 +1,5 @@
 import { assert } from '../base/assert.ts';
 import type { Timer, Timers } from '../base/ports.ts';
-import { keepShape } from '../base/shape.ts';
 import type { Uuid } from '../base/uuid.ts';
 import type { AppendInfo, RecordError } from '../log/index.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../protocol/errors.ts';
@@ -49,10 +48,6 @@ export function failedProduce(errorCode: ErrorCode, errorMessage: string | null 
  * one above the number of batches, so that batches which finish at once don't report before the last was appended.
  */
 export class DelayedProduce {
-  static {
-    keepShape(() => new DelayedProduce(1, () => {}));
-  }
-
   readonly #results: (ProduceResult | undefined)[];
   readonly #done: ProduceDone;
   readonly #isFinished: (true | undefined)[];

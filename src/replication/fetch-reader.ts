@@ -1,4 +1,3 @@
-import { keepShape } from '../base/shape.ts';
 import { ZERO_UUID } from '../base/uuid.ts';
 import type { LogRead } from '../log/index.ts';
 import { type ErrorCode, Errors, ProtocolError } from '../protocol/errors.ts';
@@ -40,10 +39,6 @@ export class FetchReader {
 
 /** One pass: goes on where it stopped when bytes that were read off the loop have arrived. */
 class Pass {
-  static {
-    keepShape(() => new Pass({} as PartitionFinder, {} as FetchParams, [], 0, () => {}));
-  }
-
   readonly #finder: PartitionFinder;
   readonly #params: FetchParams;
   readonly #targets: readonly FetchTarget[];

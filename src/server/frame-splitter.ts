@@ -1,5 +1,4 @@
 import { assert } from '../base/assert.ts';
-import { keepShape } from '../base/shape.ts';
 import type { Reader } from '../protocol/reader.ts';
 import {
   FRAME_FIRST_STEP_BYTES,
@@ -87,10 +86,6 @@ export class FrameSlabs {
 
 /** One request without its length field. Its bytes are valid until `release`. */
 export class Frame {
-  static {
-    keepShape(() => new Frame(Buffer.alloc(0), 0, 0, {} as RequestMemory));
-  }
-
   readonly sizeInBytes: number;
   readonly #buffer: Buffer;
   readonly #start: number;
@@ -148,10 +143,6 @@ export interface FrameOwner {
  * announcing it. Where the node has none left for a large frame, {@link isWaiting} asks not to read on.
  */
 export class FrameSplitter extends PartialFrame {
-  static {
-    keepShape(() => new FrameSplitter(0, {} as FrameSlabs, {} as FrameOwner));
-  }
-
   readonly #frameBytesMax: number;
   readonly #slabs: FrameSlabs;
   readonly #owner: FrameOwner;

@@ -1,4 +1,3 @@
-import { keepShape } from '../../base/shape.ts';
 import type { JoinGroupResponse } from '../../protocol/messages/join-group.ts';
 import type { SyncGroupResponse } from '../../protocol/messages/sync-group.ts';
 import type { CoordinatorTimer } from '../runtime/timer.ts';
@@ -27,10 +26,6 @@ export const NO_BYTES = new Uint8Array(0);
 
 /** A member of a classic group: what the log keeps of it, and what it waits for right now. */
 export class ClassicGroupMember {
-  static {
-    keepShape(() => new ClassicGroupMember({} as ClassicMemberInput));
-  }
-
   readonly memberId: string;
   readonly groupInstanceId: string | null;
   readonly clientId: string;

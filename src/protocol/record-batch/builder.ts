@@ -1,6 +1,5 @@
 /** Builds record batches of format 2. */
 import { assert } from '../../base/assert.ts';
-import { keepShape } from '../../base/shape.ts';
 import { type CompressionCodec, codecId } from '../compression/codec.ts';
 import { compress } from '../compression/index.ts';
 import * as header from './header.ts';
@@ -82,10 +81,6 @@ function writeBytes(into: Uint8Array, at: number, bytes: Uint8Array | Written | 
 
 /** Collects records, then gives the batch once. Records are written as they come; nothing of the input is kept. */
 export class BatchBuilder {
-  static {
-    keepShape(() => new BatchBuilder({ capacity: 0 }));
-  }
-
   readonly #options: BatchOptions;
   #bytes: Buffer;
   #end = header.RECORDS_AT;
