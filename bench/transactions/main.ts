@@ -1,12 +1,13 @@
 import { startTarget, type Target, type TargetName } from '../../test/interop/support/target.ts';
 import { chosenRuns, measuredBrokers, option, printHead } from '../command.ts';
 import { type Figures, median, rows } from '../logs/report.ts';
-import { produced, reading, transactions } from './runs.ts';
+import { bare, produced, reading, transactions } from './runs.ts';
 
 /**
  * What exactly-once costs, on both brokers in turn: transactions of one record at 1, 16 and 64 transactional ids,
- * idempotent producers beside plain ones, readers of committed records beside those of all where nothing is open. Every
- * run checks what it measured. Prints a Markdown table of medians.
+ * idempotent producers beside plain ones, readers of committed records beside those of all where nothing is open; and what
+ * a Node process reaches that is no broker. Every run of a broker checks what it measured. Prints a Markdown table of
+ * medians.
  */
 
 const rounds = Number(option('rounds', '3'));
@@ -44,6 +45,13 @@ const runs: Readonly<Record<string, (target: Target, take: Take) => Promise<void
   transactions: async (target, take) => {
     for (const ids of [1, 16, 64]) {
       take(`transactions, ${ids} ${ids === 1 ? 'id' : 'ids'}`, await transactions(target, ids, length));
+    }
+  },
+  bare: async (target, take) => {
+    if (target.name !== 'odradek') return;
+    for (const ids of [1, 16, 64]) {
+      const title = `no broker, but a Node process that writes and answers, ${ids} ${ids === 1 ? 'id' : 'ids'}`;
+      take(title, await bare(target, ids, length));
     }
   },
   idempotence,

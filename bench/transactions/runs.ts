@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { decode } from '../../src/protocol/codec.ts';
 import { decodeResponseHeader } from '../../src/protocol/headers.ts';
 import { FetchRequest, FetchResponse } from '../../src/protocol/messages/fetch.ts';
@@ -14,6 +16,7 @@ import {
   writeCrc,
 } from '../../src/protocol/record-batch/header.ts';
 import { records } from '../../src/protocol/record-batch/records.ts';
+import { repository } from '../../test/interop/support/apache.ts';
 import type { Target } from '../../test/interop/support/target.ts';
 import {
   listOffsets,
@@ -48,35 +51,78 @@ const cpuOf = (target: Target): number => cpuMsOf(target.process.pid ?? 0);
 export async function transactions(target: Target, ids: number, length: Length): Promise<Figures> {
   const topic = nameOf('transactions');
   await makeTopics(target.port, [{ name: topic, partitions: PARTITIONS }]);
-  const producers = await Promise.all(
+  const producers = await openProducers(target.port, topic, ids);
+  const figures = await measured(producers, () => cpuOf(target), length);
+  for (let partition = 0; partition < Math.min(ids, PARTITIONS); partition += 1) {
+    const inside = producers.filter((one) => one.partition === partition);
+    await checkCommitted(target.port, topic, partition, inside);
+  }
+  for (const one of producers) one.close();
+  return figures;
+}
+
+/**
+ * What a Node process reaches that reads the same requests, writes to files as often as our broker does for so many ids
+ * and sends answers, all else left out: the floor under `transactions`, and where the rate of these producers ends.
+ */
+export async function bare(target: Target, ids: number, length: Length): Promise<Figures> {
+  const program = join(repository(), 'bench', 'transactions', 'bare-server.mjs');
+  const server = spawn(process.execPath, [program, `${target.port}`, `${fileWritesPerTransaction(ids)}`], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  try {
+    const port = await new Promise<number>((resolve) => {
+      server.stdout.once('data', (line: Buffer) => resolve(Number(line)));
+    });
+    const topic = nameOf('bare');
+    await makeTopics(target.port, [{ name: topic, partitions: PARTITIONS }]);
+    const producers = await openProducers(port, topic, ids);
+    const figures = await measured(producers, () => cpuMsOf(server.pid ?? 0), length);
+    for (const one of producers) one.close();
+    return figures;
+  } finally {
+    server.kill();
+  }
+}
+
+/** As strace counted them under odradek: the more ids, the more records go with one write. */
+function fileWritesPerTransaction(ids: number): number {
+  if (ids >= 64) return 2;
+  return ids >= 16 ? 3 : 4;
+}
+
+function openProducers(port: number, topic: string, ids: number): Promise<TransactionalProducer[]> {
+  return Promise.all(
     Array.from({ length: ids }, (_, index) =>
-      TransactionalProducer.open(target.port, topic, index % PARTITIONS, index),
+      TransactionalProducer.open(port, topic, index % PARTITIONS, index),
     ),
   );
+}
+
+async function measured(
+  producers: readonly TransactionalProducer[],
+  cpuMs: () => number,
+  length: Length,
+): Promise<Figures> {
   const beginMs = performance.now() + length.warmupMs;
   const window = { beginMs, endMs: beginMs + length.measureMs };
   let cpuBefore = Number.NaN;
   let retriesBefore = 0;
   const retries = (): number => producers.reduce((sum, one) => sum + one.retries, 0);
   setTimeout(() => {
-    cpuBefore = cpuOf(target);
+    cpuBefore = cpuMs();
     retriesBefore = retries();
   }, length.warmupMs);
   await Promise.all(producers.map((one) => one.run(window)));
-  const cpuMs = cpuOf(target) - cpuBefore;
+  const cpuSpentMs = cpuMs() - cpuBefore;
   const count = producers.reduce((sum, one) => sum + one.ended, 0);
   const commitMs = producers.flatMap((one) => one.commitMs).sort((a, b) => a - b);
   const at = (share: number) => commitMs[Math.floor(commitMs.length * share)] ?? Number.NaN;
-  for (let partition = 0; partition < Math.min(ids, PARTITIONS); partition += 1) {
-    const inside = producers.filter((one) => one.partition === partition);
-    await checkCommitted(target.port, topic, partition, inside);
-  }
-  for (const one of producers) one.close();
   return {
     'transactions/s': (count * 1000) / length.measureMs,
     'commit p50, ms': at(0.5),
     'commit p99, ms': at(0.99),
-    'CPU µs per transaction': (cpuMs * 1000) / count,
+    'CPU µs per transaction': (cpuSpentMs * 1000) / count,
     'retries per transaction': (retries() - retriesBefore) / count,
   };
 }
