@@ -1,3 +1,5 @@
+import { decode } from '../../src/protocol/codec.ts';
+import { decodeResponseHeader } from '../../src/protocol/headers.ts';
 import {
   AddPartitionsToTxnRequest,
   AddPartitionsToTxnResponse,
@@ -11,7 +13,7 @@ import {
   InitProducerIdRequest,
   InitProducerIdResponse,
 } from '../../src/protocol/messages/init-producer-id.ts';
-import { ProduceRequest, ProduceResponse } from '../../src/protocol/messages/produce.ts';
+import { ProduceRequest } from '../../src/protocol/messages/produce.ts';
 import { BatchBuilder } from '../../src/protocol/record-batch/builder.ts';
 import { BASE_SEQUENCE_AT, writeCrc } from '../../src/protocol/record-batch/header.ts';
 import { sleep } from '../../test/interop/support/run.ts';
@@ -30,6 +32,8 @@ const CONCURRENT_TRANSACTIONS = 51;
 /** Before a producer asks again whose last transaction is still being ended. */
 const BACKOFF_MS = 2;
 const VALUE_BYTES = 900;
+/** Correlation id, number of topics, length of the name, number of partitions, partition: what stands before its error code, besides the name. */
+const PRODUCE_ANSWER_BYTES = 4 + 4 + 2 + 4 + 4;
 /** One transaction in so many is aborted: its record must never be read. */
 const ABORTED_ONE_IN = 50;
 
@@ -69,11 +73,18 @@ export class TransactionalProducer {
   ended = 0;
   retries = 0;
   readonly #peer: Peer;
-  readonly #topic: string;
   readonly #identity: ProducerIdentity & { readonly transactionalId: string };
+  // Made once: a generator that makes its requests anew is slower than what it measures.
+  readonly #add: Buffer;
   readonly #produce: Buffer;
+  readonly #commit: Buffer;
+  readonly #abort: Buffer;
   readonly #batchAt: number;
   readonly #valueAt: number;
+  /** Where the answer to a produce says how its only partition fared. */
+  readonly #produceErrorAt: number;
+  /** How the partition was added before: the same answer again needs no look. */
+  #added: Buffer | undefined;
   #number = 0;
 
   private constructor(
@@ -84,7 +95,6 @@ export class TransactionalProducer {
     identity: ProducerIdentity & { readonly transactionalId: string },
   ) {
     this.#peer = peer;
-    this.#topic = topic;
     this.partition = partition;
     this.index = index;
     this.#identity = identity;
@@ -102,6 +112,15 @@ export class TransactionalProducer {
     });
     this.#batchAt = this.#produce.indexOf(batch);
     this.#valueAt = this.#produce.indexOf(value) + 4;
+    this.#produceErrorAt = PRODUCE_ANSWER_BYTES + Buffer.byteLength(topic);
+    this.#add = frameOf(AddPartitionsToTxnRequest, ADD_VERSION, {
+      v3AndBelowTransactionalId: transactionalId,
+      v3AndBelowProducerId: producerId,
+      v3AndBelowProducerEpoch: producerEpoch,
+      v3AndBelowTopics: [{ name: topic, partitions: [partition] }],
+    });
+    this.#commit = frameOf(EndTxnRequest, END_VERSION, { ...identity, committed: true });
+    this.#abort = frameOf(EndTxnRequest, END_VERSION, { ...identity, committed: false });
   }
 
   static async open(
@@ -127,8 +146,8 @@ export class TransactionalProducer {
       await this.#write();
       const committed = (this.#number + 1) % ABORTED_ONE_IN !== 0;
       const endedMs = performance.now();
-      const request = { ...this.#identity, committed };
-      const { errorCode } = await this.#peer.ask(EndTxnRequest, EndTxnResponse, END_VERSION, request);
+      const frame = committed ? this.#commit : this.#abort;
+      const { errorCode } = await this.#peer.askWith(frame, EndTxnResponse, END_VERSION);
       if (errorCode !== 0) throw new Error(`EndTxn of ${this.#identity.transactionalId}: ${errorCode}`);
       const answeredMs = performance.now();
       if (answeredMs >= beginMs && answeredMs < endMs) {
@@ -141,37 +160,31 @@ export class TransactionalProducer {
   }
 
   async #begin(): Promise<void> {
-    const { transactionalId, producerId, producerEpoch } = this.#identity;
-    const request = {
-      v3AndBelowTransactionalId: transactionalId,
-      v3AndBelowProducerId: producerId,
-      v3AndBelowProducerEpoch: producerEpoch,
-      v3AndBelowTopics: [{ name: this.#topic, partitions: [this.partition] }],
-    };
     for (;;) {
-      const answer = await this.#peer.ask(
-        AddPartitionsToTxnRequest,
-        AddPartitionsToTxnResponse,
-        ADD_VERSION,
-        request,
-      );
-      const [result] = answer.resultsByTopicV3AndBelow.flatMap((one) => one.resultsByPartition);
-      if (result?.partitionErrorCode === 0) return;
-      if (result?.partitionErrorCode !== CONCURRENT_TRANSACTIONS) {
-        throw new Error(`AddPartitionsToTxn of ${transactionalId}: ${result?.partitionErrorCode}`);
+      const code = await this.#peer.sent(this.#add, (answer) => this.#codeOfAdded(answer));
+      if (code === 0) return;
+      if (code !== CONCURRENT_TRANSACTIONS) {
+        throw new Error(`AddPartitionsToTxn of ${this.#identity.transactionalId}: ${code}`);
       }
       this.retries += 1;
       await sleep(BACKOFF_MS);
     }
   }
 
+  #codeOfAdded(answer: Buffer): number | undefined {
+    if (this.#added?.equals(answer) === true) return 0;
+    const { bodyAt } = decodeResponseHeader(answer, AddPartitionsToTxnResponse.apiKey, ADD_VERSION);
+    const { resultsByTopicV3AndBelow } = decode(AddPartitionsToTxnResponse, ADD_VERSION, answer, bodyAt);
+    const [result] = resultsByTopicV3AndBelow.flatMap((one) => one.resultsByPartition);
+    if (result?.partitionErrorCode === 0) this.#added = Buffer.from(answer);
+    return result?.partitionErrorCode;
+  }
+
   async #write(): Promise<void> {
     this.#produce.writeInt32BE(this.#number, this.#batchAt + BASE_SEQUENCE_AT);
     this.#produce.writeInt32BE(this.#number, this.#valueAt);
     writeCrc(this.#produce, this.#batchAt);
-    const { responses } = await this.#peer.askWith(this.#produce, ProduceResponse, PRODUCE_VERSION);
-    const [result] = responses.flatMap((one) => one.partitionResponses);
-    if (result?.errorCode !== 0)
-      throw new Error(`Produce of ${this.#identity.transactionalId}: ${result?.errorCode}`);
+    const code = await this.#peer.sent(this.#produce, (answer) => answer.readInt16BE(this.#produceErrorAt));
+    if (code !== 0) throw new Error(`Produce of ${this.#identity.transactionalId}: ${code}`);
   }
 }
