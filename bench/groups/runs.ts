@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { decode } from '../../src/protocol/codec.ts';
 import { decodeResponseHeader } from '../../src/protocol/headers.ts';
 import { ApiVersionsRequest, ApiVersionsResponse } from '../../src/protocol/messages/api-versions.ts';
@@ -15,10 +13,10 @@ import { OffsetCommitRequest, OffsetCommitResponse } from '../../src/protocol/me
 import { OffsetFetchRequest, OffsetFetchResponse } from '../../src/protocol/messages/offset-fetch.ts';
 import { SyncGroupRequest, SyncGroupResponse } from '../../src/protocol/messages/sync-group.ts';
 import type { MessageSchema } from '../../src/protocol/schema.ts';
-import { repository } from '../../test/interop/support/apache.ts';
 import { sleep } from '../../test/interop/support/run.ts';
 import type { Target } from '../../test/interop/support/target.ts';
 import { type Figures, median } from '../logs/report.ts';
+import { withNodeServer } from '../node-server.ts';
 import { cpuMsOf, residentMiBOf } from '../process-cost.ts';
 import { hotLoop, type Repeated } from './hot-loop.ts';
 import { ClassicMember, ConsumerMember, type GroupTopic, type Member, settled } from './members.ts';
@@ -170,28 +168,18 @@ export async function commitsAndHeartbeats(target: Target, length: Length): Prom
  * What a Node process reaches that only sends a few bytes back for each commit of 16 connections: the floor under all
  * that a broker does for one.
  */
-export async function echo(length: Length): Promise<Figures> {
-  const program = join(repository(), 'bench', 'groups', 'echo-server.mjs');
-  const server = spawn(process.execPath, [program, `${ANSWER_BYTES}`], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  try {
-    const port = await new Promise<number>((resolve) => {
-      server.stdout.once('data', (line: Buffer) => resolve(Number(line)));
-    });
+export function echo(length: Length): Promise<Figures> {
+  return withNodeServer('groups/echo-server.mjs', [ANSWER_BYTES], async (port, cpuMs) => {
     const requests: Repeated[] = [];
     for (let i = 0; i < 16; i++) {
       const names = { groupId: 'a-group-of-usual-length', topic: 'a-topic-of-usual-length' };
       const frame = commitFrame(names, 'a-member-with-0123456789abcdef0123456789abcdef', 1, i);
       requests.push({ peer: await Peer.open(port), frame, next: () => {}, check: () => {} });
     }
-    const pid = server.pid ?? 0;
-    const answered = await hotLoop(requests, () => cpuMsOf(pid), length.warmupMs, length.measureMs);
+    const answered = await hotLoop(requests, cpuMs, length.warmupMs, length.measureMs);
     for (const { peer } of requests) peer.close();
     return { 'echoes/s': answered.perSecond, 'CPU µs per echo': answered.cpuUs };
-  } finally {
-    server.kill();
-  }
+  });
 }
 
 interface SettledMember {

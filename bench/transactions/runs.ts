@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { decode } from '../../src/protocol/codec.ts';
 import { decodeResponseHeader } from '../../src/protocol/headers.ts';
 import { FetchRequest, FetchResponse } from '../../src/protocol/messages/fetch.ts';
@@ -16,7 +14,6 @@ import {
   writeCrc,
 } from '../../src/protocol/record-batch/header.ts';
 import { records } from '../../src/protocol/record-batch/records.ts';
-import { repository } from '../../test/interop/support/apache.ts';
 import type { Target } from '../../test/interop/support/target.ts';
 import {
   listOffsets,
@@ -27,6 +24,7 @@ import {
 import { hotLoop, type Repeated } from '../groups/hot-loop.ts';
 import { frameOf, Peer } from '../groups/peer.ts';
 import type { Figures } from '../logs/report.ts';
+import { withNodeServer } from '../node-server.ts';
 import { cpuMsOf } from '../process-cost.ts';
 import { initProducer, TransactionalProducer } from './producer.ts';
 
@@ -65,27 +63,19 @@ export async function transactions(target: Target, ids: number, length: Length):
  * What a Node process reaches that reads the same requests, writes to files as often as our broker does for so many ids
  * and sends answers, all else left out: the floor under `transactions`, and where the rate of these producers ends.
  */
-export async function bare(target: Target, ids: number, length: Length): Promise<Figures> {
-  const program = join(repository(), 'bench', 'transactions', 'bare-server.mjs');
-  const server = spawn(process.execPath, [program, `${target.port}`, `${fileWritesPerTransaction(ids)}`], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  try {
-    const port = await new Promise<number>((resolve) => {
-      server.stdout.once('data', (line: Buffer) => resolve(Number(line)));
-    });
+export function bare(target: Target, ids: number, length: Length): Promise<Figures> {
+  const args = [target.port, fileWritesPerTransaction(ids)];
+  return withNodeServer('transactions/bare-server.mjs', args, async (port, cpuMs) => {
     const topic = nameOf('bare');
     await makeTopics(target.port, [{ name: topic, partitions: PARTITIONS }]);
     const producers = await openProducers(port, topic, ids);
-    const figures = await measured(producers, () => cpuMsOf(server.pid ?? 0), length);
+    const figures = await measured(producers, cpuMs, length);
     for (const one of producers) one.close();
     return figures;
-  } finally {
-    server.kill();
-  }
+  });
 }
 
-/** As strace counted them under odradek: the more ids, the more records go with one write. */
+/** As strace counted them under odradek at 16 and 64 ids: the more, the more records go with one write. Alone only the completion goes with another. */
 function fileWritesPerTransaction(ids: number): number {
   if (ids >= 64) return 2;
   return ids >= 16 ? 3 : 4;
