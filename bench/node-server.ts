@@ -12,8 +12,9 @@ export async function withNodeServer<T>(
   const path = join(repository(), 'bench', program);
   const server = spawn(process.execPath, [path, ...args.map(String)], { stdio: ['pipe', 'pipe', 'inherit'] });
   try {
-    const port = await new Promise<number>((resolve) => {
+    const port = await new Promise<number>((resolve, reject) => {
       server.stdout.once('data', (line: Buffer) => resolve(Number(line)));
+      server.once('exit', (code) => reject(new Error(`${program} ended with ${code} before it served`)));
     });
     return await use(port, () => cpuMsOf(server.pid ?? 0));
   } finally {

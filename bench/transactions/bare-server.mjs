@@ -1,8 +1,9 @@
 // The floor under every transaction that a Node process serves: it stands in front of a broker, which answers the first
 // request of each kind on a connection; from then on those of transactions get that answer again, after as many writes to
-// files as a broker does, and nothing else is done for them. Prints its port.
+// files as a broker does, and nothing else is done for them. Sockets are read and written as odradek does it, which is the
+// cheapest way known. Prints its port.
 import { openSync, unlinkSync, writeSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -16,6 +17,8 @@ const REQUESTS_PER_TRANSACTION = 3;
 const FILES = 8;
 const FILE_BYTES_MAX = 32 * 1024 * 1024;
 const RECORD = Buffer.alloc(400, 'a batch of usual length ');
+/** Reads are synchronous: one buffer serves all sockets. */
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
 const brokerPort = Number(process.argv[2]);
 const writesPerTransaction = Number(process.argv[3]);
@@ -39,13 +42,13 @@ const flush = () => {
   }
   const answered = pending;
   pending = [];
-  for (const { socket, answer } of answered) socket.write(answer);
+  for (const { descriptor, answer } of answered) writeSync(descriptor, answer);
 };
 
-/** Gives `take` each frame that comes on a socket. */
-function eachFrame(socket, take) {
+/** Takes chunks that are valid during the call, and gives `take` each frame. */
+function splitter(take) {
   let rest = Buffer.alloc(0);
-  socket.on('data', (chunk) => {
+  return (chunk) => {
     const all = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     let at = 0;
     while (all.length - at >= LENGTH_BYTES) {
@@ -54,20 +57,19 @@ function eachFrame(socket, take) {
       take(all.subarray(at, end));
       at = end;
     }
-    rest = all.subarray(at);
-  });
-  socket.on('error', () => {});
+    rest = Buffer.from(all.subarray(at));
+  };
 }
 
-const server = createServer({ noDelay: true }, (socket) => {
+const server = createServer({ noDelay: true, pauseOnConnect: true }, (accepted) => {
+  const handle = accepted._handle;
+  accepted._handle = null;
+  accepted.destroy();
+  const descriptor = handle.fd;
   const broker = connect({ port: brokerPort, host: '127.0.0.1', noDelay: true });
   const asked = [];
   const answers = new Map();
-  eachFrame(broker, (answer) => {
-    answers.set(asked.shift(), Buffer.from(answer));
-    socket.write(Buffer.from(answer));
-  });
-  eachFrame(socket, (frame) => {
+  const split = splitter((frame) => {
     const apiKey = frame.readInt16BE(API_KEY_AT);
     const answer = REPEATED.has(apiKey) ? answers.get(apiKey) : undefined;
     if (answer === undefined) {
@@ -77,8 +79,19 @@ const server = createServer({ noDelay: true }, (socket) => {
     }
     frame.copy(answer, ANSWER_CORRELATION_AT, REQUEST_CORRELATION_AT, REQUEST_CORRELATION_AT + 4);
     if (pending.length === 0) setImmediate(flush);
-    pending.push({ socket, answer });
+    pending.push({ descriptor, answer });
   });
+  const callback = (count) => {
+    split(scratch.subarray(0, count));
+    return true;
+  };
+  const socket = new Socket({ handle, onread: { buffer: scratch, callback } });
+  const answered = splitter((answer) => {
+    answers.set(asked.shift(), Buffer.from(answer));
+    socket.write(Buffer.from(answer));
+  });
+  broker.on('data', answered);
+  for (const each of [broker, socket]) each.on('error', () => {});
   socket.on('close', () => broker.destroy());
 });
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));

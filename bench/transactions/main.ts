@@ -6,8 +6,8 @@ import { bare, produced, reading, transactions } from './runs.ts';
 /**
  * What exactly-once costs, on both brokers in turn: transactions of one record at 1, 16 and 64 transactional ids,
  * idempotent producers beside plain ones, readers of committed records beside those of all where nothing is open; and what
- * a Node process reaches that is no broker. Every run of a broker checks what it measured. Prints a Markdown table of
- * medians.
+ * a Node process reaches that writes to files and answers, and is no broker. Every run of a broker checks what it
+ * measured. Prints a Markdown table of medians.
  */
 
 const rounds = Number(option('rounds', '3'));
@@ -17,8 +17,11 @@ const length = {
 };
 
 const PORTS: Readonly<Record<TargetName, number>> = { odradek: 27910, apache: 27920 };
+const IDS = [1, 16, 64];
 const LEVELS = ['read_uncommitted', 'read_committed'];
 const VALUE_BYTES = [64, 1024];
+
+const named = (ids: number): string => `${ids} ${ids === 1 ? 'id' : 'ids'}`;
 
 type Take = (title: string, figures: Figures) => void;
 
@@ -43,16 +46,11 @@ async function isolation(target: Target, take: Take): Promise<void> {
 
 const runs: Readonly<Record<string, (target: Target, take: Take) => Promise<void>>> = {
   transactions: async (target, take) => {
-    for (const ids of [1, 16, 64]) {
-      take(`transactions, ${ids} ${ids === 1 ? 'id' : 'ids'}`, await transactions(target, ids, length));
-    }
+    for (const ids of IDS) take(`transactions, ${named(ids)}`, await transactions(target, ids, length));
   },
   bare: async (target, take) => {
     if (target.name !== 'odradek') return;
-    for (const ids of [1, 16, 64]) {
-      const title = `no broker, but a Node process that writes and answers, ${ids} ${ids === 1 ? 'id' : 'ids'}`;
-      take(title, await bare(target, ids, length));
-    }
+    for (const ids of IDS) take(`no broker, ${named(ids)}`, await bare(target, ids, length));
   },
   idempotence,
   isolation,

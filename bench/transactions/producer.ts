@@ -32,7 +32,7 @@ const CONCURRENT_TRANSACTIONS = 51;
 /** Before a producer asks again whose last transaction is still being ended. */
 const BACKOFF_MS = 2;
 const VALUE_BYTES = 900;
-/** Correlation id, number of topics, length of the name, number of partitions, partition: what stands before its error code, besides the name. */
+/** Before the error code, besides the name: correlation id, topics, length of the name, partitions, partition. */
 const PRODUCE_ANSWER_BYTES = 4 + 4 + 2 + 4 + 4;
 /** One transaction in so many is aborted: its record must never be read. */
 const ABORTED_ONE_IN = 50;

@@ -75,7 +75,7 @@ export function bare(target: Target, ids: number, length: Length): Promise<Figur
   });
 }
 
-/** As strace counted them under odradek at 16 and 64 ids: the more, the more records go with one write. Alone only the completion goes with another. */
+/** As counted under odradek at 16 and 64 ids, where records of several go with one write. */
 function fileWritesPerTransaction(ids: number): number {
   if (ids >= 64) return 2;
   return ids >= 16 ? 3 : 4;
